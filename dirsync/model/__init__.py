@@ -1,0 +1,1 @@
+"""The nouns: what jobs, entries, changes and results are. No input or output here."""

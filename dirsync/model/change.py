@@ -1,0 +1,59 @@
+"""Facts: what differs between a source and a destination, and what could not be seen."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+from dirsync.model.entry import Entry
+
+
+class ChangeKind(enum.Enum):
+    """What happened to a path, as reports and machine output name it."""
+
+    CREATED = "created"
+    MODIFIED = "modified"
+    METADATA = "metadata"
+    MOVED = "moved"
+    DELETED = "deleted"
+
+
+class Aspect(enum.Enum):
+    """One respect in which two entries of the same path can differ."""
+
+    KIND = "kind"
+    SIZE = "size"
+    MTIME = "mtime"
+    MODE = "mode"
+    OWNERSHIP = "ownership"
+    TARGET = "target"
+    HASH = "hash"
+
+
+class Change(NamedTuple):
+    """One path that differs between destination (old) and source (new): a fact."""
+
+    kind: ChangeKind
+    old: Entry | None  # None: CREATED
+    new: Entry | None  # None: DELETED
+    aspects: frozenset[Aspect] = frozenset()  # of MODIFIED and METADATA: what differs
+    selected: bool = True  # False: a directory wanted only for what it holds
+
+    @property
+    def entry(self) -> Entry:
+        """The entry that names the path: the new one, else the old one."""
+        entry = self.new or self.old
+        assert entry is not None
+        return entry
+
+    @property
+    def path(self) -> bytes:
+        """The path that differs, relative to the root."""
+        return self.entry.path
+
+
+class Failure(NamedTuple):
+    """A path given up, and why. What could not be seen is unknown, never absent."""
+
+    path: bytes
+    reason: str

@@ -1,0 +1,154 @@
+"""The question: one job, as declared, with nothing left to look up."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from dirsync.model.place import LocalPlace
+from dirsync.model.timing import Schedule
+
+
+class JobType(enum.Enum):
+    """What a job does with what differs."""
+
+    SYNC = "sync"
+    TRACK = "track"
+    CHECK = "check"
+
+
+class Compare(enum.Enum):
+    """What two entries are compared by."""
+
+    SIZE = "size"
+    MTIME = "mtime"
+    MODE = "mode"
+    OWNERSHIP = "ownership"
+    HASH = "hash"
+
+
+class Preserve(enum.Enum):
+    """What a mirror carries over besides the data."""
+
+    MTIME = "mtime"
+    MODE = "mode"
+    OWNERSHIP = "ownership"
+    SYMLINKS = "symlinks"
+    SPARSE = "sparse"
+
+
+class HashAlgorithm(enum.Enum):
+    """How content is named."""
+
+    BLAKE3 = "blake3"
+    SHA256 = "sha256"
+
+
+class SymlinkPolicy(enum.Enum):
+    """What happens to symlinks of the source."""
+
+    PRESERVE = "preserve"
+    SKIP = "skip"
+
+
+class DeletePolicy(enum.Enum):
+    """What happens to what the source no longer has."""
+
+    REMOVE = "remove"
+    KEEP = "keep"
+
+
+class Durability(enum.Enum):
+    """What exit 0 promises about a power cut."""
+
+    FULL = "full"
+    NONE = "none"
+
+
+class OnError(enum.Enum):
+    """Whether the first path that fails ends the run."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
+class PatternLine(NamedTuple):
+    """One gitignore line, and where it was declared."""
+
+    text: bytes
+    file: str  # as the user named it: `jobs.yaml`, `photos/.gitignore`, `--exclude`
+    line: int  # 1-based
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What counts as different."""
+
+    by: frozenset[Compare] = frozenset({Compare.SIZE, Compare.MTIME, Compare.MODE, Compare.OWNERSHIP})
+    modify_window_ns: int = 0  # mtimes this close are equal
+    algorithm: HashAlgorithm = HashAlgorithm.BLAKE3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A bound, as a share of a whole or as an absolute figure; exactly one is set."""
+
+    percent: float | None = None
+    absolute: int | None = None  # entries, or bytes, as the guard says
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """What must hold of a plan before its first change."""
+
+    max_delete: Limit | None = field(default_factory=lambda: Limit(percent=50.0))  # None: off
+    max_change: Limit | None = None
+    min_free: Limit | None = field(default_factory=lambda: Limit(percent=1.0))
+    source_not_empty: bool = True
+    marker: bytes | None = None  # a path below the root; None: no marker asked for
+    mountpoint: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    """How often a transient error is tried again."""
+
+    attempts: int = 3
+    wait_seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLog:
+    """Where and how loudly one job logs."""
+
+    level: str | None = None  # a logging level's name; None: log_conf.yaml decides
+    file: str | None = None  # absolute path; None: `logs/<job>.log` through log_conf.yaml
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One job, as declared."""
+
+    name: str
+    type: JobType = JobType.SYNC
+    source: LocalPlace
+    destination: LocalPlace
+    enabled: bool = True
+    schedule: Schedule | None = None  # None: runs only when asked to
+    include: tuple[PatternLine, ...] = ()
+    exclude: tuple[PatternLine, ...] = ()
+    ignore_files: tuple[bytes, ...] = ()
+    one_file_system: bool = False
+    comparison: Comparison = field(default_factory=Comparison)
+    preserve: frozenset[Preserve] = frozenset(Preserve)
+    symlinks: SymlinkPolicy = SymlinkPolicy.PRESERVE
+    delete: DeletePolicy = DeletePolicy.REMOVE
+    delete_excluded: bool = False
+    guard: Guard = field(default_factory=Guard)
+    durability: Durability = Durability.FULL
+    on_error: OnError = OnError.CONTINUE
+    retries: Retries = field(default_factory=Retries)
+    timeout_seconds: float | None = None  # None: no limit
+    workers: int | None = None  # None: as many as pay
+    log: JobLog = field(default_factory=JobLog)

@@ -1,0 +1,16 @@
+"""Where a tree is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalPlace:
+    """A directory of this machine."""
+
+    path: bytes  # absolute
+
+    def __str__(self) -> str:
+        return os.fsdecode(self.path)

@@ -1,0 +1,56 @@
+"""The answer: what came of a run."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from dataclasses import dataclass, field
+
+from dirsync.model.job import JobType
+
+
+class Outcome(enum.Enum):
+    """How a run ended."""
+
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    HELD = "held"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    CRASHED = "crashed"  # only in the ledger: closed by the run that came after
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """What a run saw and did; entries, but for the bytes."""
+
+    scanned: int = 0  # source entries, root excluded
+    created: int = 0
+    modified: int = 0
+    metadata: int = 0
+    moved: int = 0
+    deleted: int = 0
+    failed: int = 0
+    bytes_copied: int = 0
+
+    @property
+    def changes(self) -> int:
+        """How many paths differed."""
+        return self.created + self.modified + self.metadata + self.moved + self.deleted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """What came of one run of one job."""
+
+    job: str
+    run_id: int
+    type: JobType
+    outcome: Outcome
+    dry_run: bool
+    started_at: datetime.datetime  # aware, UTC
+    finished_at: datetime.datetime
+    counts: Counts = field(default_factory=Counts)
+    error: str | None = None  # None: nothing went wrong as a whole
+    signal_number: int | None = None  # of CANCELLED: the signal; None: a time limit or no signal

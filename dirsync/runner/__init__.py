@@ -1,0 +1,1 @@
+"""One job through its stages; the only place that knows their order."""
