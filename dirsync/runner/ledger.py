@@ -1,0 +1,201 @@
+"""The ledger: every run, from its begin to its end, in SQLite under the state directory.
+
+A run's row is written before its first deed and completed after its last, each
+time durably. A row without an outcome is a run that goes on, or one that was
+cut off; who holds the job's lock knows which, and closes the latter as crashed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dirsync.errors import RunError
+from dirsync.model.job import JobType
+from dirsync.model.names import escaped
+from dirsync.model.result import Counts, Outcome, RunResult
+from dirsync.runner.ledger_schema import prepare
+from dirsync.runner.state import ensure_state_directory
+
+BUSY_SECONDS = 30.0  # how long one writer waits for another
+
+_COUNTS = tuple(field.name for field in dataclasses.fields(Counts))
+_COLUMNS = ", ".join(
+    ("run_id", "job", "type", "started_at", "finished_at", "outcome", "dry_run", "error", "pid", *_COUNTS)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRun:
+    """One run as the ledger holds it."""
+
+    run_id: int
+    job: str
+    type: JobType
+    started_at: datetime  # aware, UTC
+    finished_at: datetime | None  # None: still running, or cut off nobody knows when
+    outcome: Outcome | None  # None: running, or cut off and not closed yet
+    dry_run: bool
+    counts: Counts
+    error: str | None  # None: nothing went wrong as a whole
+    pid: int  # the process that ran it
+
+
+class Ledger:
+    """The record of all runs; made by `open_ledger`, used by the thread that opened it.
+
+    Every call that writes is durable when it returns. All of them raise
+    `RunError` when the database cannot be read or written.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, path: str) -> None:
+        self._connection = connection
+        self._path = path
+
+    def begin(self, *, job: str, type: JobType, started_at: datetime, dry_run: bool) -> int:
+        """Record that a run begins; return its id, which is never used again."""
+        with self._translated():
+            cursor = self._connection.execute(
+                "INSERT INTO runs (job, type, started_at, dry_run, pid) VALUES (?, ?, ?, ?, ?)",
+                (job, type.value, _written(started_at), dry_run, os.getpid()),
+            )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def finish(self, result: RunResult) -> None:
+        """Record how a run ended."""
+        counts = ", ".join(f"{name} = ?" for name in _COUNTS)
+        with self._translated():
+            cursor = self._connection.execute(
+                f"UPDATE runs SET finished_at = ?, outcome = ?, error = ?, {counts} WHERE run_id = ?",
+                (
+                    _written(result.finished_at),
+                    result.outcome.value,
+                    _storable(result.error),
+                    *dataclasses.astuple(result.counts),
+                    result.run_id,
+                ),
+            )
+        if cursor.rowcount != 1:
+            raise RunError(f"ledger '{escaped(self._path)}': run {result.run_id} was never begun")
+
+    def close_crashed(self, job: str) -> list[int]:
+        """Close the job's unfinished runs as crashed; return their ids.
+
+        Call it only under the job's lock: that no other run of the job goes on
+        is what makes an unfinished row a run cut off.
+        """
+        with self._translated():
+            rows = self._connection.execute(
+                "UPDATE runs SET outcome = ?, "
+                "error = 'cut off: process ' || pid || ' ended before the run did' "
+                "WHERE job = ? AND outcome IS NULL RETURNING run_id",
+                (Outcome.CRASHED.value, job),
+            ).fetchall()
+        return sorted(run_id for (run_id,) in rows)
+
+    def last_run(self, job: str, *, outcomes: frozenset[Outcome] | None = None) -> RecordedRun | None:
+        """Find the job's newest run that was no dry run.
+
+        With `outcomes`, the newest that ended so; without, one that still goes on counts too.
+        """
+        wanted = [outcome.value for outcome in outcomes or ()]
+        condition = "" if outcomes is None else f"AND outcome IN ({', '.join('?' * len(wanted))})"
+        rows = self._select(
+            f"WHERE job = ? AND dry_run = 0 {condition} ORDER BY run_id DESC LIMIT 1", (job, *wanted)
+        )
+        return rows[0] if rows else None
+
+    def runs(self, job: str | None = None, *, limit: int = 20) -> list[RecordedRun]:
+        """List the newest runs, of one job or of all; newest first."""
+        if job is None:
+            return self._select("ORDER BY run_id DESC LIMIT ?", (limit,))
+        return self._select("WHERE job = ? ORDER BY run_id DESC LIMIT ?", (job, limit))
+
+    def recall(self, job: str, key: str) -> str | None:
+        """Give back what `remember` was told, or None if it never was."""
+        with self._translated():
+            row = self._connection.execute(
+                "SELECT value FROM facts WHERE job = ? AND key = ?", (job, key)
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    def remember(self, job: str, key: str, value: str) -> None:
+        """Keep one small fact about a job from run to run."""
+        with self._translated():
+            self._connection.execute(
+                "INSERT INTO facts (job, key, value) VALUES (?, ?, ?) "
+                "ON CONFLICT (job, key) DO UPDATE SET value = excluded.value",
+                (job, key, value),
+            )
+
+    def _select(self, clause: str, parameters: tuple[object, ...]) -> list[RecordedRun]:
+        with self._translated():
+            rows = self._connection.execute(f"SELECT {_COLUMNS} FROM runs {clause}", parameters).fetchall()
+            return [_recorded(row) for row in rows]
+
+    def _translated(self) -> contextlib.AbstractContextManager[None]:
+        return _translated(self._path)
+
+
+@contextlib.contextmanager
+def open_ledger(state: str) -> Iterator[Ledger]:
+    """Open the ledger of a state directory, made on the first use.
+
+    Each thread and each process opens its own; they may all be open at once.
+
+    Raises:
+        RunError: the database is corrupt, not writable, or of a later version.
+    """
+    ensure_state_directory(state)
+    path = os.path.join(state, "ledger.db")
+    with _translated(path):
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        with _translated(path):
+            prepare(connection, path=path)
+        yield Ledger(connection, path=path)
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def _translated(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, ValueError) as error:  # ValueError: a row that no release ever wrote
+        raise RunError(
+            f"ledger '{escaped(path)}' cannot be used ({error}); "
+            "check the disk and the permissions, or move the file away to begin a new one"
+        ) from error
+
+
+def _recorded(row: tuple[object, ...]) -> RecordedRun:
+    run_id, job, type_, started_at, finished_at, outcome, dry_run, error, pid, *counts = row
+    return RecordedRun(
+        run_id=int(str(run_id)),
+        job=str(job),
+        type=JobType(type_),
+        started_at=datetime.fromisoformat(str(started_at)),
+        finished_at=None if finished_at is None else datetime.fromisoformat(str(finished_at)),
+        outcome=None if outcome is None else Outcome(outcome),
+        dry_run=bool(dry_run),
+        counts=Counts(**{name: int(str(count)) for name, count in zip(_COUNTS, counts, strict=True)}),
+        error=None if error is None else str(error),
+        pid=int(str(pid)),
+    )
+
+
+def _written(moment: datetime) -> str:
+    """Write a moment so that its text sorts as it does."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _storable(text: str | None) -> str | None:
+    """Escape what SQLite cannot hold as text: bytes of names that are not UTF-8."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")

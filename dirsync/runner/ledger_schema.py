@@ -1,0 +1,84 @@
+"""The ledger's tables, and how an older ledger becomes a newer one."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from dirsync.errors import RunError
+from dirsync.model.names import escaped
+
+# One script a version; `user_version` counts those already applied.
+_STEPS = (
+    (
+        """
+        CREATE TABLE runs (
+            run_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            job TEXT NOT NULL,
+            type TEXT NOT NULL,
+            started_at TEXT NOT NULL,
+            finished_at TEXT,
+            outcome TEXT,
+            dry_run INTEGER NOT NULL,
+            error TEXT,
+            pid INTEGER NOT NULL,
+            scanned INTEGER NOT NULL DEFAULT 0,
+            created INTEGER NOT NULL DEFAULT 0,
+            modified INTEGER NOT NULL DEFAULT 0,
+            metadata INTEGER NOT NULL DEFAULT 0,
+            moved INTEGER NOT NULL DEFAULT 0,
+            deleted INTEGER NOT NULL DEFAULT 0,
+            failed INTEGER NOT NULL DEFAULT 0,
+            bytes_copied INTEGER NOT NULL DEFAULT 0
+        )
+        """,
+        "CREATE INDEX runs_of_a_job ON runs (job, run_id)",
+        "CREATE INDEX runs_unfinished ON runs (job) WHERE outcome IS NULL",
+        """
+        CREATE TABLE facts (
+            job TEXT NOT NULL,
+            key TEXT NOT NULL,
+            value TEXT NOT NULL,
+            PRIMARY KEY (job, key)
+        ) WITHOUT ROWID
+        """,
+    ),
+)
+
+
+def prepare(connection: sqlite3.Connection, *, path: str) -> None:
+    """Make a connection durable and its database of this version.
+
+    `path` is for messages only. Costs one read when there is nothing to do.
+
+    Raises:
+        RunError: the database was written by a later version.
+        sqlite3.Error: it cannot be read or written.
+    """
+    connection.execute("PRAGMA synchronous = FULL")
+    if _version(connection) != len(_STEPS):
+        _upgrade(connection, path=path)
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _upgrade(connection: sqlite3.Connection, *, path: str) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection)  # again, now that nobody else can change it
+        if version > len(_STEPS):
+            raise RunError(
+                f"ledger '{escaped(path)}' is of version {version}, this program knows "
+                f"up to {len(_STEPS)}; use the newer program"
+            )
+        for statements in _STEPS[version:]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(_STEPS)}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)

@@ -1,0 +1,133 @@
+"""Locks that survive nothing: free at once when whoever held them is gone.
+
+A job is locked by a file under the state directory, its destination by the
+directory itself, so that two declarations with one destination exclude each
+other too. The kernel keeps both locks and drops them with their holder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+
+import filelock
+
+from dirsync.errors import Busy, RunError
+from dirsync.model.names import escaped
+from dirsync.runner.state import ensure_state_directory
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+logger = logging.getLogger(__name__)
+
+_HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+_UNSUPPORTED = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
+_LONGEST_NAME_BYTES = 240  # with `.lock` below the 255 of common file systems
+
+
+@contextlib.contextmanager
+def locked_job(state: str, job: str) -> Iterator[None]:
+    """Hold the job's lock; another run of the job cannot begin meanwhile.
+
+    Raises:
+        Busy: another run holds it; said at once, without waiting.
+        RunError: the lock file cannot be made.
+    """
+    path = _lock_path(state, job)
+    lock = filelock.FileLock(path, timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise Busy(f"'{job}': another run holds the lock{_holder(path)}") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: this very thread holds it
+        if isinstance(error, RuntimeError):
+            raise Busy(f"'{job}': this run holds the lock already") from error
+        raise RunError(f"lock '{escaped(path)}' cannot be taken ({_reason(error)})") from error
+    try:
+        _name_holder(path)
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def locked_directory(fd: int, *, shown: str) -> Iterator[None]:
+    """Hold a directory through its handle, leaving nothing behind in it.
+
+    `shown` names it in messages. Where the file system keeps no such locks, the
+    run goes on without one.
+
+    Raises:
+        Busy: another run holds it.
+    """
+    if fcntl is None:
+        logger.debug("no directory locks on this system: %s", shown)
+        yield
+        return
+    held = _flock(fd, shown=shown)
+    try:
+        yield
+    finally:
+        if held:  # by name, for a child process may share the handle
+            fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _flock(fd: int, *, shown: str) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _HELD:
+            raise Busy(f"'{shown}': another run holds this destination") from None
+        if error.errno not in _UNSUPPORTED:
+            raise RunError(f"'{shown}' cannot be locked ({_reason(error)})") from error
+        logger.debug("file system keeps no directory locks: %s (%s)", shown, _reason(error))
+        return False
+    return True
+
+
+def _lock_path(state: str, job: str) -> str:
+    ensure_state_directory(state)
+    directory = os.path.join(state, "locks")
+    ensure_state_directory(directory)
+    return os.path.join(directory, f"{_file_name(job)}.lock")
+
+
+def _file_name(job: str) -> str:
+    """Name a job's lock file as the job is named, or by a hash where no file can be."""
+    name = os.fsencode(job)
+    if b"/" in name or b"\0" in name or job.startswith(".") or len(name) > _LONGEST_NAME_BYTES:
+        return "." + hashlib.blake2b(name, digest_size=16).hexdigest()
+    return job
+
+
+def _name_holder(path: str) -> None:
+    """Write who holds the lock into its file; for messages, never for decisions."""
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_WRONLY | os.O_TRUNC)
+        try:
+            os.write(fd, b"%d\n" % os.getpid())
+        finally:
+            os.close(fd)
+
+
+def _holder(path: str) -> str:
+    try:
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            pid = os.read(fd, 32).strip()
+        finally:
+            os.close(fd)
+    except OSError:
+        return ""
+    return f" (process {pid.decode()})" if pid.isdigit() else ""
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
