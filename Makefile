@@ -1,0 +1,20 @@
+# What a change must pass (check), the whole suite (test), this program against its peers (bench).
+PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
+WORKERS ?= auto
+SIZE ?= full
+
+.PHONY: check test bench
+
+check:
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+	$(PYTHON) -m pytest -q -n 2 tests/unit
+
+test:
+	$(PYTHON) -m pytest -q -n $(WORKERS)
+
+bench:
+	$(PYTHON) -m pip install -q --ignore-requires-python -r benchmarks/requirements.txt
+	$(PYTHON) -m benchmarks.run --size $(SIZE)
