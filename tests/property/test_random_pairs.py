@@ -143,9 +143,9 @@ def pairs(depth: int) -> st.SearchStrategy[Pair]:
         st.none(), files, links, st.builds(Fifo), st.builds(HardLink, names), sides(depth, 1)
     )
     mixed = st.builds(Pair, sources, destinations)
-    shapes = [mixed, mixed, mixed, varied(files), st.builds(Pair, files, files), varied(links)]
+    shapes = [*[mixed] * 5, varied(files), st.builds(Pair, files, files), varied(links)]
     if depth:
-        shapes += [paired_directories(depth - 1)] * 3
+        shapes += [paired_directories(depth - 1)] * 4
     return st.one_of(shapes)
 
 
