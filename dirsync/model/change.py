@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
-from dirsync.model.entry import Entry
+from dirsync.model.entry import Entry, Kind
 
 
 class ChangeKind(enum.Enum):
@@ -50,6 +50,13 @@ class Change(NamedTuple):
     def path(self) -> bytes:
         """The path that differs, relative to the root."""
         return self.entry.path
+
+    @property
+    def bytes_to_copy(self) -> int:
+        """The size of a file that has to be copied; else 0."""
+        if self.new is None or self.kind not in (ChangeKind.CREATED, ChangeKind.MODIFIED):
+            return 0
+        return self.new.size if self.new.kind is Kind.FILE else 0
 
 
 class Failure(NamedTuple):

@@ -6,6 +6,7 @@ import datetime
 import enum
 from dataclasses import dataclass, field
 
+from dirsync.model.change import Change, ChangeKind
 from dirsync.model.job import JobType
 
 
@@ -33,6 +34,21 @@ class Counts:
     deleted: int = 0
     failed: int = 0
     bytes_copied: int = 0
+
+    def count(self, change: Change, *, by: int = 1) -> None:
+        """Count a change, and the bytes of a file that is copied for it."""
+        match change.kind:
+            case ChangeKind.CREATED:
+                self.created += by
+            case ChangeKind.MODIFIED:
+                self.modified += by
+            case ChangeKind.METADATA:
+                self.metadata += by
+            case ChangeKind.MOVED:
+                self.moved += by
+            case ChangeKind.DELETED:
+                self.deleted += by
+        self.bytes_copied += by * change.bytes_to_copy
 
     @property
     def changes(self) -> int:

@@ -58,3 +58,12 @@ class Deadline:
             raise Cancelled(
                 f"not done within its time limit of {self._timeout_seconds:g} s", signal_number=None
             )
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but not past a signal.
+
+        Raises:
+            Cancelled: a signal came, or the time limit has passed.
+        """
+        self._stop.wait(seconds)
+        self.check()

@@ -1,0 +1,1 @@
+"""Deciding what counts as different, as far as both sides can keep it."""

@@ -1,0 +1,104 @@
+"""The rules of one job's comparison: columns first, then entry by entry."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+
+from dirsync.model.capabilities import Capabilities
+from dirsync.model.change import Aspect
+from dirsync.model.entry import Entry, Kind
+from dirsync.model.job import Compare, HashAlgorithm, Job, Preserve
+from dirsync.model.listing import Listing
+
+CONTENT = frozenset({Aspect.KIND, Aspect.SIZE, Aspect.MTIME, Aspect.TARGET, Aspect.HASH})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What is compared, and how finely. Picklable: it travels to worker processes."""
+
+    size: bool
+    mtime: bool
+    mode: bool
+    ownership: bool
+    hash: HashAlgorithm | None  # None: content is not hashed
+    window_ns: int  # mtimes this close are equal
+    mtime_resolution_ns: int
+    kept: Capabilities  # what the destination can keep
+
+    def same_columns(self, new: Listing, old: Listing) -> bool:
+        """Whether two listings agree at a glance; a no may still turn out to be a yes."""
+        return (
+            new.names == old.names
+            and new.mode == old.mode
+            and new.targets == old.targets
+            and (not self.size or new.size == old.size)
+            and (not self.mtime or new.mtime_ns == old.mtime_ns)
+            and (not self.ownership or (new.uid == old.uid and new.gid == old.gid))
+            and not new.unknown
+            and not old.unknown
+        )
+
+    def aspects(self, new: Entry, old: Entry) -> frozenset[Aspect]:
+        """In what two entries of one path differ; content is not hashed here."""
+        kind = new.kind
+        if kind is not old.kind:
+            return frozenset({Aspect.KIND})
+        found = set()
+        if kind is Kind.FILE and self.size and new.size != old.size:
+            found.add(Aspect.SIZE)
+        if new.target != old.target:
+            found.add(Aspect.TARGET)
+        if self.mtime and not self._same_mtime(new.mtime_ns, old.mtime_ns):
+            found.add(Aspect.MTIME)
+        if self.mode and kind is not Kind.SYMLINK and self.kept_mode(new) != old.permissions:
+            found.add(Aspect.MODE)
+        if self.ownership and self.kept_owner(new, old) != (old.uid, old.gid):
+            found.add(Aspect.OWNERSHIP)
+        return frozenset(found)
+
+    def _same_mtime(self, new_ns: int, old_ns: int) -> bool:
+        if abs(new_ns - old_ns) <= self.window_ns:
+            return True
+        resolution_ns = self.mtime_resolution_ns
+        return new_ns // resolution_ns == old_ns // resolution_ns
+
+    def kept_owner(self, new: Entry, old: Entry) -> tuple[int, int]:
+        """Whom the destination's entry can be made to belong to: user and group."""
+        if self.kept.any_owner:
+            return new.uid, new.gid
+        return old.uid, new.gid if new.gid in self.kept.groups else old.gid
+
+    def kept_mode(self, new: Entry) -> int:
+        """The permission bits the destination's entry can be given.
+
+        Set-id bits speak for an owner, and are dropped where that owner cannot be set.
+        """
+        mode = new.permissions
+        if self.kept.any_owner:
+            return mode
+        if new.uid != self.kept.uid:
+            mode &= ~stat.S_ISUID
+        if new.gid not in self.kept.groups and not new.is_directory:
+            mode &= ~stat.S_ISGID
+        return mode
+
+
+def rules_for(job: Job, *, source: Capabilities, destination: Capabilities) -> Rules:
+    """Bring what a job asks for down to what both sides can keep.
+
+    Modes and owners are compared where they are carried over, and only there.
+    """
+    by = job.comparison.by
+    keeps_owners = destination.any_owner or bool(destination.groups)
+    return Rules(
+        size=Compare.SIZE in by,
+        mtime=Compare.MTIME in by and Preserve.MTIME in job.preserve,
+        mode=Compare.MODE in by and Preserve.MODE in job.preserve and destination.modes and source.modes,
+        ownership=Compare.OWNERSHIP in by and Preserve.OWNERSHIP in job.preserve and keeps_owners,
+        hash=job.comparison.algorithm if Compare.HASH in by else None,
+        window_ns=job.comparison.modify_window_ns,
+        mtime_resolution_ns=max(source.mtime_resolution_ns, destination.mtime_resolution_ns),
+        kept=destination,
+    )

@@ -1,0 +1,119 @@
+"""A whole tree marched: inline while it is small, on worker processes when it is not."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+
+from dirsync.march.found import Context, Directory, Found
+from dirsync.march.march import march, march_for
+from dirsync.model.stop import Deadline
+
+INLINE_SECONDS = 0.25  # a pool takes about as long to start as this march is worth
+_SLICE_SECONDS = 0.1  # how long an inline march goes on before it looks up
+_BUDGET = 20_000  # entries a task: some 100 ms, so that a stop is heard and work spreads
+_DIRECTORIES_A_TASK = 256
+_TASKS_A_WORKER = 2
+
+
+def march_tree(
+    context: Context, root: Directory, *, workers: int | None, deadline: Deadline
+) -> Iterator[Found]:
+    """March a whole tree and yield what is found, piece by piece, directories before their content.
+
+    `workers` None: as many as there are processors. A tree that is done within
+    `INLINE_SECONDS` never starts a worker.
+
+    Raises:
+        Cancelled: the deadline passed.
+        OSError: a root that was there is gone.
+    """
+    workers = workers or available_processors()
+    left = [root]
+    inline = deque([INLINE_SECONDS]) if workers > 1 else None
+    while left:
+        deadline.check()
+        if inline is not None and not inline:
+            yield from _march_on(context, left, workers=workers, deadline=deadline)
+            return
+        found = march_for(context, left, seconds=inline.popleft() if inline else _SLICE_SECONDS)
+        left = found.subdirectories
+        yield found
+
+
+def available_processors() -> int:
+    """Count the processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _march_on(
+    context: Context, left: list[Directory], *, workers: int, deadline: Deadline
+) -> Iterator[Found]:
+    with worker_processes(workers) as executor:
+        yield from march_on(
+            context, left, executor=executor, tasks=workers * _TASKS_A_WORKER, deadline=deadline
+        )
+
+
+def march_on(
+    context: Context, left: list[Directory], *, executor: Executor, tasks: int, deadline: Deadline
+) -> Iterator[Found]:
+    """March directories on an executor, with at most `tasks` tasks at once."""
+    waiting = deque(left)
+    running: set[Future[Found]] = set()
+    try:
+        while waiting or running:
+            deadline.check()
+            while waiting and len(running) < tasks:
+                share = _share(waiting, tasks)
+                running.add(executor.submit(march, context, share, budget=_BUDGET))
+            done, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+            for future in done:
+                found = future.result()
+                waiting.extend(found.subdirectories)
+                yield found
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _share(waiting: deque[Directory], tasks: int) -> list[Directory]:
+    """Take a task's directories: fewer as fewer wait, so that no worker is left without."""
+    count = max(1, min(_DIRECTORIES_A_TASK, len(waiting) // tasks))
+    return [waiting.popleft() for _ in range(count)]
+
+
+@contextlib.contextmanager
+def worker_processes(count: int) -> Iterator[Executor]:
+    """Run a pool of worker processes that end with this one, however it ends."""
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    if method == "forkserver":
+        context.set_forkserver_preload(["dirsync.march.driver"])
+    executor = ProcessPoolExecutor(count, mp_context=context, initializer=_begin_worker)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """Leave signals to the process that started this one, and end when it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,57 @@
+"""The march of some directories: a pure function of what it is given.
+
+Both sides of each directory are listed and compared, depth first, until the budget
+is used up; what is left comes back as `Found.subdirectories`. The same call runs
+inline, in a process pool, or on a cluster.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from dirsync.march.found import Context, Directory, Found, Sides
+from dirsync.march.step import Step
+from dirsync.trees.local import LocalTree, open_tree
+
+Enough = Callable[[Found], bool]  # whether to stop here and leave the rest to another march
+
+
+def march(context: Context, directories: list[Directory], *, budget: int) -> Found:
+    """March directories until about `budget` entries of both sides are seen.
+
+    Raises:
+        OSError: a root that was there is gone.
+    """
+    return march_until(context, directories, lambda found: _seen(found) >= budget)
+
+
+def march_for(context: Context, directories: list[Directory], *, seconds: float) -> Found:
+    """March directories until the time is up (at least one of them)."""
+    ends_at = time.monotonic() + seconds
+    return march_until(context, directories, lambda _: time.monotonic() >= ends_at)
+
+
+def march_until(context: Context, directories: list[Directory], enough: Enough) -> Found:
+    """March directories, at least one, until `enough` says so."""
+    found = Found()
+    left = directories[::-1]
+    with open_tree(context.source) as source, _open_destination(context, left) as destination:
+        while left:
+            Step(context, left.pop(), source=source, destination=destination, found=found).run()
+            left += reversed(found.subdirectories)
+            found.subdirectories.clear()
+            if enough(found):
+                break
+    found.subdirectories = left[::-1]
+    return found
+
+
+def _seen(found: Found) -> int:
+    return found.scanned + found.destination_entries
+
+
+def _open_destination(context: Context, directories: list[Directory]) -> LocalTree:
+    """Open the destination; where there is none yet, every directory is the source's alone."""
+    needed = any(Sides.DESTINATION in directory.sides for directory in directories)
+    return open_tree(context.destination if needed else context.source)

@@ -1,0 +1,333 @@
+"""One directory of a march: list both sides, compare, and bring back what differs.
+
+Equal directories cost two listings and a few memory compares. Filters are asked
+late: about subdirectories before they are entered, and about entries that differ.
+
+What could not be listed is unknown: nothing beneath it becomes a change.
+"""
+
+from __future__ import annotations
+
+from dirsync.compare.rules import CONTENT
+from dirsync.filters import Scope, Verdict, pattern_lines, scope_of
+from dirsync.march.found import Context, Directory, Found, Sides, Touched
+from dirsync.model.change import Aspect, Change, ChangeKind, Failure
+from dirsync.model.entry import Entry, Kind
+from dirsync.model.listing import Listing
+from dirsync.model.names import shown
+from dirsync.scan.lister import list_directory
+from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
+from dirsync.trees.handles import join, split
+from dirsync.trees.local import LocalTree
+
+RESERVED = b".dirsync"  # at the top of either side: dirsync's own, no part of the tree
+_EVERYTHING = scope_of(include=(), exclude=())
+
+
+class Step:
+    """The march of one directory; `run` fills `found`."""
+
+    def __init__(
+        self,
+        context: Context,
+        directory: Directory,
+        *,
+        source: LocalTree,
+        destination: LocalTree,
+        found: Found,
+    ) -> None:
+        self.context = context
+        self.rules = context.rules
+        self.directory = directory
+        self.scope = directory.scope
+        self.source = source
+        self.destination = destination
+        self.found = found
+        self.content_changed = False  # a child came, went or changed its content
+        self.maybe_changed = False  # the same, if an unselected subdirectory turns out to be wanted
+
+    def run(self) -> None:
+        """March the directory: every fact about its children, and its own."""
+        listings = self._listings()
+        if listings is None:
+            return
+        new, old = listings
+        self.found.scanned += len(new)
+        self.found.destination_entries += len(old)
+        if self._needs_no_closer_look(new, old):
+            self._enter_equal(new)
+        else:
+            self._compare_entries(new, old)
+        self._conclude_own_change()
+
+    # Listing
+
+    def _listings(self) -> tuple[Listing, Listing] | None:
+        """List both sides; None, and a failure, where one of them cannot be listed."""
+        new = self._listing(Sides.SOURCE, self.source)
+        old = self._listing(Sides.DESTINATION, self.destination) if new is not None else None
+        if new is None or old is None:
+            return None
+        try:
+            self._read_ignore_files(new if Sides.SOURCE in self.directory.sides else old)
+        except OSError as error:
+            self._fail(self.directory.path, f"its ignore file cannot be read: {error.strerror or error}")
+            return None
+        return new, old
+
+    def _listing(self, side: Sides, tree: LocalTree) -> Listing | None:
+        if side not in self.directory.sides:
+            return Listing()
+        try:
+            return list_directory(tree.handles.handle(self.directory.path))
+        except OSError as error:
+            where = "source" if side is Sides.SOURCE else "destination"
+            self._fail(self.directory.path, f"the {where} directory cannot be listed: {error.strerror}")
+            return None
+
+    def _read_ignore_files(self, listing: Listing) -> None:
+        if not self.scope.ignore_files:
+            return
+        tree = self.source if Sides.SOURCE in self.directory.sides else self.destination
+        names = set(listing.name_list())
+        for name in self.scope.ignore_files:
+            if name in names:
+                path = join(self.directory.path, name)
+                self.scope = self.scope.with_ignore_file(
+                    pattern_lines(tree.read_file(path), file=shown(path))
+                )
+
+    # Directories that are equal
+
+    def _needs_no_closer_look(self, new: Listing, old: Listing) -> bool:
+        return (
+            self.rules.same_columns(new, old)
+            and self.rules.hash is None
+            and TEMPORARY_MARK not in old.names
+            and not (self.context.delete_excluded and not self.scope.trivial)
+        )
+
+    def _enter_equal(self, new: Listing) -> None:
+        names = new.directories()
+        if not names:
+            return
+        if self.context.source_device is None:
+            for name in names:
+                if self._verdict(name, is_directory=True) is not Verdict.EXCLUDED:
+                    self._enter(name, Sides.BOTH)
+            return
+        for entry in new.entries(self.directory.path):
+            name = split(entry.path)[1]
+            if entry.is_directory and self._verdict(name, is_directory=True) is not Verdict.EXCLUDED:
+                self._enter_unless_foreign(name, Sides.BOTH, new=entry)
+
+    def _verdict(self, name: bytes, *, is_directory: bool) -> Verdict:
+        if not self.directory.path and name == RESERVED:
+            return Verdict.EXCLUDED
+        if self.scope.trivial:
+            return Verdict.SELECTED
+        return self.scope.verdict(name, is_directory=is_directory)
+
+    def _verdict_of(self, name: bytes, entry: Entry) -> Verdict:
+        if is_temporary(name) or self._is_skipped_symlink(entry):
+            return Verdict.EXCLUDED
+        return self._verdict(name, is_directory=entry.is_directory)
+
+    def _is_skipped_symlink(self, entry: Entry) -> bool:
+        return self.context.skip_symlinks and entry.kind is Kind.SYMLINK
+
+    # Directories that differ
+
+    def _compare_entries(self, new: Listing, old: Listing) -> None:
+        path = self.directory.path
+        new_entries = dict(zip(new.name_list(), new.entries(path), strict=True))
+        old_entries = dict(zip(old.name_list(), old.entries(path), strict=True))
+        for name, reason in (*new.unknown, *old.unknown):
+            self._leave_alone(name, reason)
+            new_entries.pop(name, None)
+            old_entries.pop(name, None)
+        for name in sorted(new_entries.keys() | old_entries.keys()):
+            self._compare_name(name, new_entries.get(name), old_entries.get(name))
+
+    def _leave_alone(self, name: bytes, reason: str) -> None:
+        """Report a name that could not be seen on one side, unless it is excluded."""
+        if self._verdict(name, is_directory=False) is not Verdict.EXCLUDED:
+            self._fail(join(self.directory.path, name), reason)
+
+    def _compare_name(self, name: bytes, new: Entry | None, old: Entry | None) -> None:
+        if old is not None and is_temporary(name):
+            self.found.strays.append(old)
+            old = None
+        if new is not None and self._verdict_of(name, new) is Verdict.EXCLUDED:
+            if old is not None and (old.kind is new.kind or self._is_skipped_symlink(new)):
+                self._keep_or_delete_excluded(name, old)
+                return
+            new = None
+        if new is not None and new.kind is Kind.SPECIAL:
+            self.found.specials.append(new.path)
+            if old is not None:
+                self.found.kept.append(old.path)
+            return
+        if new is None:
+            if old is not None:
+                self._only_at_destination(name, old)
+        elif old is None:
+            self._only_at_source(name, new)
+        else:
+            self._on_both_sides(name, new, old)
+
+    def _only_at_source(self, name: bytes, new: Entry) -> None:
+        selected = self._verdict_of(name, new) is Verdict.SELECTED
+        self._change(Change(ChangeKind.CREATED, None, new, selected=selected))
+        if new.is_directory:
+            self._enter_unless_foreign(name, Sides.SOURCE, new=new)
+
+    def _on_both_sides(self, name: bytes, new: Entry, old: Entry) -> None:
+        aspects = self.rules.aspects(new, old)
+        if Aspect.KIND in aspects:
+            self._kind_changed(name, new, old)
+        elif new.is_directory:
+            change = Change(ChangeKind.METADATA, old, new, aspects) if aspects else None
+            self._enter_unless_foreign(name, Sides.BOTH, new=new, old=old, change=change)
+        else:
+            self._compare_content(new, old, aspects)
+
+    def _kind_changed(self, name: bytes, new: Entry, old: Entry) -> None:
+        excluded = self._verdict(name, is_directory=old.is_directory) is Verdict.EXCLUDED
+        if excluded and not self.context.delete_excluded:
+            self._fail(new.path, f"an excluded {old.kind.value} at the destination is in its way")
+            return
+        if old.is_directory and self._is_mounted(old):
+            self._fail(new.path, "another file system is mounted there at the destination")
+            return
+        selected = self._verdict_of(name, new) is Verdict.SELECTED
+        self._change(Change(ChangeKind.MODIFIED, old, new, frozenset({Aspect.KIND}), selected))
+        if old.is_directory:
+            self._enter(name, Sides.DESTINATION)
+        if new.is_directory:
+            self._enter_unless_foreign(name, Sides.SOURCE, new=new)
+
+    def _compare_content(self, new: Entry, old: Entry, aspects: frozenset[Aspect]) -> None:
+        if self.rules.hash is not None and new.kind is Kind.FILE and new.size == old.size:
+            try:
+                aspects = self._with_hash(new, aspects)
+            except OSError as error:
+                self._fail(new.path, f"cannot be hashed: {error.strerror}")
+                return
+        if not aspects:
+            return
+        content = aspects & CONTENT - ({Aspect.MTIME} if self._content_is_known(new, aspects) else set())
+        self._change(Change(ChangeKind.MODIFIED if content else ChangeKind.METADATA, old, new, aspects))
+
+    def _with_hash(self, new: Entry, aspects: frozenset[Aspect]) -> frozenset[Aspect]:
+        assert self.rules.hash is not None
+        if self.source.hash_file(new.path, self.rules.hash) == self.destination.hash_file(
+            new.path, self.rules.hash
+        ):
+            return aspects
+        return aspects | {Aspect.HASH}
+
+    def _content_is_known(self, new: Entry, aspects: frozenset[Aspect]) -> bool:
+        """Whether the content is known to be equal, so that an mtime is mere metadata."""
+        if new.kind is Kind.SYMLINK:
+            return True
+        return self.rules.hash is not None and not aspects & {Aspect.SIZE, Aspect.HASH}
+
+    # What only the destination has
+
+    def _only_at_destination(self, name: bytes, old: Entry) -> None:
+        verdict = self._verdict_of(name, old)
+        if verdict is Verdict.EXCLUDED:
+            self._keep_or_delete_excluded(name, old)
+        else:
+            self._delete(name, old, scope=None, selected=verdict is Verdict.SELECTED)
+
+    def _keep_or_delete_excluded(self, name: bytes, old: Entry) -> None:
+        reserved = not self.directory.path and name == RESERVED
+        if self.context.delete_excluded and not reserved:
+            self._delete(name, old, scope=_EVERYTHING, selected=True)
+        else:
+            self.found.kept.append(old.path)
+
+    def _delete(self, name: bytes, old: Entry, *, scope: Scope | None, selected: bool) -> None:
+        mounted = old.is_directory and self._is_mounted(old)
+        if mounted:
+            self.found.mounts_kept.append(old.path)
+        if mounted or not self.directory.may_delete or old.path in self.context.protected:
+            self.found.kept.append(old.path)
+            return
+        self._change(Change(ChangeKind.DELETED, old, None, selected=selected))
+        if old.is_directory:
+            self._enter(name, Sides.DESTINATION, scope=scope)
+
+    # Subdirectories
+
+    def _is_mounted(self, old: Entry) -> bool:
+        return old.path in self.context.destination_mounts or old.dev != self.context.destination_device
+
+    def _enter_unless_foreign(
+        self, name: bytes, sides: Sides, *, new: Entry, old: Entry | None = None, change: Change | None = None
+    ) -> None:
+        """Enter a subdirectory of the source, or stay on this file system."""
+        if self.context.source_device in (None, new.dev):
+            self._enter(name, sides, change=change, mounted=old is not None and self._is_mounted(old))
+        elif change is not None:
+            self.found.changes.append(change)
+
+    def _enter(
+        self,
+        name: bytes,
+        sides: Sides,
+        *,
+        scope: Scope | None = None,
+        change: Change | None = None,
+        mounted: bool = False,
+    ) -> None:
+        path = join(self.directory.path, name)
+        may_delete = self.directory.may_delete and not mounted
+        if sides is Sides.BOTH and path in self.context.destination_mounts:
+            may_delete = False
+        scope = scope or (
+            self.scope if self.scope.trivial and not self.scope.ignore_files else self.scope.enter(name)
+        )
+        self.found.subdirectories.append(Directory(path, sides, scope, change, may_delete))
+
+    # The directory itself
+
+    def _change(self, change: Change) -> None:
+        self.found.changes.append(change)
+        if change.kind is ChangeKind.METADATA:
+            return
+        if change.selected:
+            self.content_changed = True
+        else:
+            self.maybe_changed = True
+
+    def _conclude_own_change(self) -> None:
+        """Report the directory's own difference, and say when its metadata must be set again.
+
+        An mtime alone is no news where something in the directory explains it.
+        """
+        own = self.directory.change
+        if self.directory.sides is not Sides.BOTH:
+            return
+        explained = self.content_changed and own is not None and own.aspects <= {Aspect.MTIME}
+        if own is not None and not explained:
+            self.found.changes.append(own)
+        elif self.content_changed or self.maybe_changed:
+            self._touch()
+
+    def _touch(self) -> None:
+        own = self.directory.change
+        path = self.directory.path
+        try:
+            new = own.new if own and own.new else self.source.directory(path)
+            old = own.old if own and own.old else self.destination.directory(path)
+        except OSError as error:
+            self._fail(path, f"vanished while it was compared: {error.strerror}")
+            return
+        self.found.touched.append(Touched(new, old, self.content_changed))
+
+    def _fail(self, path: bytes, reason: str) -> None:
+        self.found.failures.append(Failure(path, reason))
+        self.found.kept.append(path)

@@ -1,0 +1,228 @@
+"""A whole plan carried out, phase by phase; files are copied by parallel workers."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import chain
+from typing import NamedTuple, Protocol
+
+from dirsync.errors import Cancelled, RunError
+from dirsync.mirror.settings import Settings
+from dirsync.mirror.steps import Steps
+from dirsync.model.change import Failure
+from dirsync.model.entry import Kind
+from dirsync.model.operation import Operation, Phase
+from dirsync.model.place import LocalPlace
+from dirsync.model.stop import Deadline
+from dirsync.plan.plan import Plan, ancestors
+
+_BATCH_OPERATIONS = 64
+_BATCH_BYTES = 32 << 20
+_INLINE_BATCHES = 1  # a plan this short is carried out without workers
+
+
+class Watcher(Protocol):
+    """Is told what comes of each operation; calls come from one thread."""
+
+    def done(self, operation: Operation) -> None:
+        """An operation was carried out."""
+
+    def failed(self, failure: Failure) -> None:
+        """A path was given up."""
+
+    def moved(self, byte_count: int) -> None:
+        """So many bytes were copied since the last call."""
+
+
+class Ended(NamedTuple):
+    """How an operation ended."""
+
+    operation: Operation
+    failure: Failure | None  # None: it is done
+
+
+class Meter:
+    """Counts bytes in many threads, read by one; looks at the deadline on the way."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self._moved: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def add(self, byte_count: int) -> None:
+        """Count bytes.
+
+        Raises:
+            Cancelled: the deadline passed.
+        """
+        self._moved.put(byte_count)
+        self._deadline.check()
+
+    def take(self) -> int:
+        """Give what was counted since the last call."""
+        total = 0
+        while not self._moved.empty():
+            total += self._moved.get()
+        return total
+
+
+class Mirror:
+    """Carries out plans between two places."""
+
+    def __init__(
+        self,
+        source: LocalPlace,
+        destination: LocalPlace,
+        *,
+        settings: Settings,
+        workers: int,
+        deadline: Deadline,
+        watcher: Watcher,
+    ) -> None:
+        self._settings = settings
+        self._workers = workers
+        self._watcher = watcher
+        self._deadline = deadline
+        self._meter = Meter(deadline)
+        self._given_up: set[bytes] = set()  # directories that could not be made, or emptied
+        self._open_steps: Callable[[], Steps] = lambda: Steps(
+            source, destination, settings=settings, deadline=deadline, told=self._meter.add
+        )
+
+    def carry_out(self, plan: Plan) -> None:
+        """Carry out a plan.
+
+        Raises:
+            Cancelled: the deadline passed, between two files.
+            RunError: a path failed and the job asked to stop there.
+            OSError: a root is gone.
+        """
+        with self._open_steps() as steps:
+            for phase in Phase:
+                if phase is Phase.COPY:
+                    self._copy_in_parallel(steps, plan.operations(phase))
+                else:
+                    self._one_by_one(steps, plan.operations(phase))
+                steps.destination.handles.forget()
+
+    def _one_by_one(self, steps: Steps, operations: Iterator[Operation]) -> None:
+        for operation in operations:
+            if not self._is_given_up(operation):
+                self._conclude(Ended(operation, steps.attempt(operation)))
+
+    def _is_given_up(self, operation: Operation) -> bool:
+        """Whether a directory that failed makes this step pointless; that one was reported."""
+        if not self._given_up:
+            return False
+        path = operation.change.path
+        if operation.phase in (Phase.MAKE_WAY, Phase.DELETE):
+            return path in self._given_up
+        return path in self._given_up or any(parent in self._given_up for parent in ancestors(path))
+
+    def _conclude(self, ended: Ended) -> None:
+        operation, failure = ended
+        if failure is None:
+            self._watcher.done(operation)
+            return
+        if operation.phase is Phase.MAKE_DIRECTORIES:
+            self._given_up.add(failure.path)
+        elif operation.phase in (Phase.MAKE_WAY, Phase.DELETE):
+            self._given_up.update(ancestors(failure.path))
+        self._watcher.failed(failure)
+        if self._settings.stop_on_failure:
+            raise RunError("stopped at the first path that failed, as 'on_error: stop' asks")
+
+    # Copying
+
+    def _copy_in_parallel(self, steps: Steps, operations: Iterator[Operation]) -> None:
+        batches = _batches(operation for operation in operations if not self._is_given_up(operation))
+        first = [batch for _, batch in zip(range(_INLINE_BATCHES + 1), batches, strict=False)]
+        if len(first) <= _INLINE_BATCHES or self._workers == 1:
+            for operation in chain.from_iterable(chain(first, batches)):
+                self._conclude(Ended(operation, steps.attempt(operation)))
+                self._watcher.moved(self._meter.take())
+        else:
+            self._copy_on_workers(chain(first, batches))
+
+    def _copy_on_workers(self, batches: Iterator[list[Operation]]) -> None:
+        workers = _Workers(self._open_steps)
+        executor = ThreadPoolExecutor(self._workers, thread_name_prefix="copy")
+        running: set[Future[list[Ended]]] = set()
+        try:
+            for batch in batches:
+                running.add(executor.submit(workers.run, batch))
+                while len(running) >= 2 * self._workers:
+                    running = self._conclude_some(running)
+            while running:
+                running = self._conclude_some(running)
+        finally:
+            workers.stopping.set()
+            executor.shutdown(wait=True, cancel_futures=True)
+            workers.close()
+            self._tell_what_was_done(running)
+
+    def _tell_what_was_done(self, running: set[Future[list[Ended]]]) -> None:
+        """Report, after a stop, what the workers had done by then."""
+        for future in running:
+            if not future.cancelled() and future.exception() is None:
+                for operation, failure in future.result():
+                    if failure is None:
+                        self._watcher.done(operation)
+
+    def _conclude_some(self, running: set[Future[list[Ended]]]) -> set[Future[list[Ended]]]:
+        self._deadline.check()
+        done, running = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+        self._watcher.moved(self._meter.take())
+        for future in done:
+            for ended in future.result():
+                self._conclude(ended)
+        return running
+
+
+class _Workers:
+    """Gives each thread of a pool its own handles."""
+
+    def __init__(self, open_steps: Callable[[], Steps]) -> None:
+        self._open_steps = open_steps
+        self._local = threading.local()
+        self._opened: list[Steps] = []
+        self.stopping = threading.Event()
+
+    def run(self, batch: list[Operation]) -> list[Ended]:
+        """Carry out a batch, in the thread that calls."""
+        steps: Steps | None = getattr(self._local, "steps", None)
+        if steps is None:
+            steps = self._local.steps = self._open_steps()
+            self._opened.append(steps)
+        ended = []
+        for operation in batch:
+            if self.stopping.is_set():
+                break
+            try:
+                ended.append(Ended(operation, steps.attempt(operation)))
+            except Cancelled:  # what is done is told; the one who waits for it finds the deadline passed
+                break
+        return ended
+
+    def close(self) -> None:
+        """Close the handles of every thread; none may be running."""
+        for steps in self._opened:
+            steps.source.close()
+            steps.destination.close()
+
+
+def _batches(operations: Iterator[Operation]) -> Iterator[list[Operation]]:
+    """Cut a stream of operations into what one worker does at a time."""
+    batch: list[Operation] = []
+    byte_count = 0
+    for operation in operations:
+        batch.append(operation)
+        entry = operation.change.entry
+        byte_count += entry.size if entry.kind is Kind.FILE else 0
+        if len(batch) >= _BATCH_OPERATIONS or byte_count >= _BATCH_BYTES:
+            yield batch
+            batch, byte_count = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,67 @@
+"""How one run carries things over."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+
+from dirsync.compare.rules import Rules
+from dirsync.model.entry import Entry
+from dirsync.model.job import Job, OnError, Preserve, Retries
+
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)  # the only way to read it; done once, before there are threads
+
+LEAVE = -1  # to `chown`: as it is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a mirror carries over, and what it does about errors."""
+
+    rules: Rules
+    ownership: bool
+    mode: bool
+    mtime: bool
+    sparse: bool
+    retries: Retries
+    stop_on_failure: bool
+
+    def owner_for(self, new: Entry, old: Entry | None, *, current: os.stat_result) -> tuple[int, int] | None:
+        """Whom a new object is to belong to; None: it belongs to them already.
+
+        Where ownership is not carried over, an object that is replaced keeps its owner.
+        """
+        kept = self.rules.kept
+        wanted = new if self.ownership else old
+        if wanted is None or not (kept.any_owner or kept.groups):
+            return None
+        uid = wanted.uid if kept.any_owner else current.st_uid
+        gid = wanted.gid if kept.any_owner or wanted.gid in kept.groups else current.st_gid
+        return None if (uid, gid) == (current.st_uid, current.st_gid) else (uid, gid)
+
+    def mode_for(self, new: Entry, old: Entry | None) -> int:
+        """The permission bits of an object.
+
+        Where modes are not carried over, an object that is replaced by its like keeps
+        its bits, and a new one gets the source's less the umask, as `cp` does.
+        """
+        if self.mode:
+            return self.rules.kept_mode(new)
+        if old is not None and old.kind is new.kind:
+            return old.permissions
+        return new.permissions & ~_UMASK & (stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
+
+
+def settings_for(job: Job, rules: Rules) -> Settings:
+    """Take from a job what the mirror has to know."""
+    return Settings(
+        rules=rules,
+        ownership=Preserve.OWNERSHIP in job.preserve,
+        mode=Preserve.MODE in job.preserve and rules.kept.modes,
+        mtime=Preserve.MTIME in job.preserve,
+        sparse=Preserve.SPARSE in job.preserve,
+        retries=job.retries,
+        stop_on_failure=job.on_error is OnError.STOP,
+    )

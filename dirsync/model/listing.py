@@ -1,0 +1,102 @@
+"""One directory as one scan saw it, in columns.
+
+Two directories agree when the compared columns are equal: a few memory
+compares, no Python per entry. Every column is little-endian and of fixed width,
+so that any lister, in any language, can fill it and any machine can read it.
+"""
+
+from __future__ import annotations
+
+import stat
+import sys
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from dirsync.model.entry import Entry
+
+
+class Unknown(NamedTuple):
+    """A name that was seen, but not what it is: neither present nor absent."""
+
+    name: bytes
+    reason: str
+
+
+class Listing(NamedTuple):
+    """The sorted names of a directory, and a column for each attribute.
+
+    `names` and `targets` are joined by NUL; `targets` holds the symlinks' only, in
+    the order of their names. Directories have size 0.
+    """
+
+    names: bytes = b""
+    mode: bytes = b""  # u32: type and permission bits
+    size: bytes = b""  # i64: bytes
+    mtime_ns: bytes = b""  # i64
+    ctime_ns: bytes = b""  # i64
+    uid: bytes = b""  # u32
+    gid: bytes = b""  # u32
+    ino: bytes = b""  # u64
+    dev: bytes = b""  # u64
+    nlink: bytes = b""  # u64
+    targets: bytes = b""
+    unknown: tuple[Unknown, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.mode) // 4
+
+    def name_list(self) -> list[bytes]:
+        """Split the names."""
+        return self.names.split(b"\0") if self.mode else []
+
+    def directories(self) -> list[bytes]:
+        """Give the names of the directories, in order."""
+        modes = numbers("I", self.mode)
+        rows = [row for row, mode in enumerate(modes) if mode & 0o170000 == stat.S_IFDIR]
+        if not rows:
+            return []
+        names = self.name_list()
+        return [names[row] for row in rows]
+
+    def entries(self, parent: bytes) -> list[Entry]:
+        """Make an `Entry` of each row; `parent` is the path of this directory."""
+        modes = numbers("I", self.mode)
+        prefix = parent + b"/" if parent else b""
+        return list(
+            map(
+                Entry,
+                [prefix + name for name in self.name_list()],
+                modes,
+                numbers("q", self.size),
+                numbers("q", self.mtime_ns),
+                numbers("q", self.ctime_ns),
+                numbers("I", self.uid),
+                numbers("I", self.gid),
+                numbers("Q", self.ino),
+                numbers("Q", self.dev),
+                numbers("Q", self.nlink),
+                self._target_of_each(modes),
+            )
+        )
+
+    def _target_of_each(self, modes: array[int]) -> Iterator[bytes | None]:
+        targets = iter(self.targets.split(b"\0"))
+        return (next(targets) if mode & 0o170000 == stat.S_IFLNK else None for mode in modes)
+
+
+def column(typecode: str, values: Iterable[int]) -> bytes:
+    """Pack numbers into a column; `typecode` as in the `array` module."""
+    packed = array(typecode, values)
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return packed.tobytes()
+
+
+def numbers(typecode: str, packed: bytes) -> array[int]:
+    """Unpack a column."""
+    values: array[int] = array(typecode)
+    values.frombytes(packed)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values

@@ -1,0 +1,113 @@
+"""The two ends of a job, looked at before a run: there, mounted, and the ones that were meant."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+
+from dirsync.errors import RunError, Skipped
+from dirsync.model.job import Job
+from dirsync.model.names import local_text
+from dirsync.trees import fsops
+from dirsync.trees.handles import split
+from dirsync.trees.local import OPEN_ROOT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """What was found at both ends."""
+
+    source_device: int
+    destination_device: int | None  # None: there is no destination yet
+    marker_sides: frozenset[str]  # where the marker is: "source", "destination"
+
+
+def look_at_places(job: Job, *, marker_seen: frozenset[str]) -> Places:
+    """Look at both ends of a job; `marker_seen` says where its marker was on the last run.
+
+    Raises:
+        RunError: one of them is not there, or is no directory.
+        Skipped: the destination is not mounted, or the marker is not there.
+    """
+    source = _directory(job, job.source.path, "source")
+    if source is None:
+        raise RunError(f"'{job.name}': source {_quoted(job.source.path)} does not exist; is it mounted?")
+    destination = _directory(job, job.destination.path, "destination")
+    if job.guard.mountpoint and not os.path.ismount(job.destination.path):
+        raise Skipped(
+            f"'{job.name}': destination {_quoted(job.destination.path)} is not mounted; "
+            "mount it or drop 'mountpoint: true'"
+        )
+    marker_sides = _look_for_marker(job, marker_seen)
+    if destination is None:
+        _check_parent(job)
+    return Places(
+        source_device=source.st_dev,
+        destination_device=destination.st_dev if destination else None,
+        marker_sides=marker_sides,
+    )
+
+
+def _directory(job: Job, path: bytes, end: str) -> os.stat_result | None:
+    """Look at one end; None: nothing is there."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(
+            f"'{job.name}': {end} {_quoted(path)} cannot be looked at: {error.strerror}"
+        ) from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise RunError(f"'{job.name}': {end} {_quoted(path)} is not a directory")
+    return status
+
+
+def _check_parent(job: Job) -> None:
+    """Let a destination be created only beside something: an unmounted disk must not fill the one beneath."""
+    parent = os.path.dirname(job.destination.path)
+    if _directory(job, parent, "the destination's parent") is None:
+        raise RunError(
+            f"'{job.name}': destination {_quoted(job.destination.path)} does not exist, nor does its parent "
+            f"{_quoted(parent)}; mount it, or create the parent"
+        )
+
+
+def _look_for_marker(job: Job, seen: frozenset[str]) -> frozenset[str]:
+    """Find the marker: on one side at least, and on each side that had it on the last run."""
+    marker = job.guard.marker
+    if marker is None:
+        return frozenset()
+    ends = {"source": job.source.path, "destination": job.destination.path}
+    sides = frozenset(end for end, path in ends.items() if os.path.lexists(os.path.join(path, marker)))
+    missing = seen - sides or ({"source or destination"} if not sides else set())
+    if missing:
+        raise Skipped(
+            f"'{job.name}': marker {_quoted(marker)} is not at the {' and the '.join(sorted(missing))}; "
+            "is it mounted? Create the file there if it is the right place"
+        )
+    return sides
+
+
+def create_destination(job: Job) -> None:
+    """Make the destination's root, in a parent that is there.
+
+    Raises:
+        RunError: it cannot be made.
+    """
+    parent, name = split(job.destination.path)
+    try:
+        fd = os.open(parent or b"/", OPEN_ROOT)
+        try:
+            fsops.make_directory(fd, name)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise RunError(
+            f"'{job.name}': destination {_quoted(job.destination.path)} cannot be made: {error.strerror}"
+        ) from error
+
+
+def _quoted(path: bytes) -> str:
+    return f"'{local_text(path)}'"

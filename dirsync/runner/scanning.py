@@ -1,0 +1,149 @@
+"""From a job to a complete plan: the march feeds the planner."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from dirsync.compare.rules import Rules
+from dirsync.errors import RunError
+from dirsync.filters import scope_of
+from dirsync.march.driver import march_tree
+from dirsync.march.found import Context, Directory, Found, Sides
+from dirsync.model.change import Change, ChangeKind
+from dirsync.model.job import Job, Preserve, SymlinkPolicy
+from dirsync.model.names import local_text, shown
+from dirsync.model.operation import Phase
+from dirsync.model.stop import Deadline
+from dirsync.plan.plan import Plan
+from dirsync.plan.planner import Planner
+from dirsync.runner.observer import Observer
+from dirsync.runner.places import Places
+from dirsync.trees.local import LocalTree, open_tree
+from dirsync.trees.mounts import mounted_beneath
+
+logger = logging.getLogger(__name__)
+
+
+class Scan:
+    """Scans both ends of a job, compares them, and plans."""
+
+    def __init__(
+        self, job: Job, places: Places, rules: Rules, *, observer: Observer, deadline: Deadline
+    ) -> None:
+        self._job = job
+        self._places = places
+        self._rules = rules
+        self._observer = observer
+        self._deadline = deadline
+        self._specials: list[bytes] = []  # the first one is named, all are counted
+        self._special_count = 0
+
+    def plan(self, *, folder: str) -> Plan:
+        """Give the complete plan; a long one is kept in `folder`.
+
+        Raises:
+            RunError: an end could not be scanned at all.
+            Cancelled: the deadline passed.
+        """
+        plan = Plan(folder=folder)
+        planner = Planner(plan, delete=self._job.delete)
+        try:
+            root = self._root(planner)
+            found_pieces = march_tree(
+                self._context(), root, workers=self._job.workers, deadline=self._deadline
+            )
+            for found in found_pieces:
+                self._take(found, plan, planner)
+        except OSError as error:
+            plan.close()
+            raise RunError(f"'{self._job.name}': the scan could not go on: {error.strerror}") from error
+        except BaseException:
+            plan.close()
+            raise
+        self._give_notice_of_specials()
+        return planner.finish()
+
+    def _root(self, planner: Planner) -> Directory:
+        """Give the first directory of the march, and in what the two roots differ."""
+        job = self._job
+        scope = scope_of(include=job.include, exclude=job.exclude, ignore_files=job.ignore_files)
+        with open_tree(job.source) as source:
+            new = source.directory(b"")
+        if self._places.destination_device is None:
+            planner.add_new_root(new)
+            return Directory(b"", Sides.SOURCE, scope)
+        with open_tree(job.destination) as destination:
+            old = destination.directory(b"")
+        aspects = self._rules.aspects(new, old)
+        change = Change(ChangeKind.METADATA, old, new, aspects) if aspects else None
+        return Directory(b"", Sides.BOTH, scope, change)
+
+    def _context(self) -> Context:
+        job, places = self._job, self._places
+        there = places.destination_device is not None
+        marker = job.guard.marker
+        protects_marker = marker is not None and "source" not in places.marker_sides
+        keeps_symlinks = self._rules.kept.symlinks and Preserve.SYMLINKS in job.preserve
+        return Context(
+            source=job.source,
+            destination=job.destination,
+            rules=self._rules,
+            skip_symlinks=job.symlinks is SymlinkPolicy.SKIP or not keeps_symlinks,
+            delete_excluded=job.delete_excluded,
+            source_device=places.source_device if job.one_file_system else None,
+            destination_device=places.destination_device,
+            destination_mounts=mounted_beneath(job.destination.path) if there else frozenset(),
+            protected=frozenset({marker}) if protects_marker and marker else frozenset(),
+        )
+
+    def _take(self, found: Found, plan: Plan, planner: Planner) -> None:
+        """Hand what a piece of the march found to the planner."""
+        plan.counts.scanned += found.scanned
+        plan.destination_entries += found.destination_entries
+        for path in found.kept:
+            planner.add_kept(path)
+        for stray in found.strays:
+            planner.add_stray(stray)
+        for change in found.changes:
+            planner.add_change(change)
+        for touched in found.touched:
+            planner.add_touched(touched.new, touched.old, selected=touched.selected)
+        for failure in found.failures:
+            if not failure.path:
+                raise RunError(f"'{self._job.name}': {failure.reason}")
+            planner.add_failure(failure)
+        for mount in found.mounts_kept:
+            self._observer.noticed(f"'{shown(mount)}': another file system is mounted there; not entered")
+        self._special_count += len(found.specials)
+        self._specials = (self._specials + found.specials)[:1]
+        self._observer.scanned(plan.counts.scanned)
+
+    def _give_notice_of_specials(self) -> None:
+        if self._specials:
+            others = f" and {self._special_count - 1:,} more" if self._special_count > 1 else ""
+            self._observer.noticed(
+                "special files (sockets, FIFOs, devices) are not copied: "
+                f"'{shown(self._specials[0])}'{others}"
+            )
+
+
+def allocated_bytes(job: Job, plan: Plan) -> int:
+    """Count what the files a plan copies take on the source's disk, holes left out."""
+    total = 0
+    with open_tree(job.source) as source:
+        for operation in plan.operations(Phase.COPY):
+            size = operation.change.bytes_to_copy
+            total += min(size, _allocated(source, operation.change.path)) if size else 0
+    return total
+
+
+def _allocated(source: LocalTree, path: bytes) -> int:
+    """Give a file's blocks in bytes; a file that cannot be seen now counts for nothing."""
+    try:
+        parent, _, name = path.rpartition(b"/")
+        status = os.stat(name, dir_fd=source.handles.handle(parent), follow_symlinks=False)
+    except OSError:
+        logger.debug("blocks of '%s' cannot be counted", local_text(path))
+        return 0
+    return status.st_blocks * 512

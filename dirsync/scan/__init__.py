@@ -1,0 +1,1 @@
+"""Seeing what a tree holds, one directory at a time."""

@@ -1,0 +1,1 @@
+"""Places where trees are, and the one gate through which they change."""

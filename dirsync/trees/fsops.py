@@ -1,0 +1,174 @@
+"""The only place that changes a local tree, one system call a function.
+
+Every function works on a name in an open directory, never on a path, and passes
+through one gate first: tests put a function there to fail or to kill the process
+at the n-th operation.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+import time
+from collections.abc import Callable
+
+from dirsync.trees import kernel
+
+Gate = Callable[[str], None]
+
+TEMPORARY_MARK = b".dirsync-"
+_TEMPORARY_END = b".tmp"
+_TEMPORARY_LENGTH = len(TEMPORARY_MARK) + 16 + len(_TEMPORARY_END)
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_EXCHANGE = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP})
+
+
+def _open_gate(operation: str) -> None:
+    """Let every operation pass."""
+
+
+gate: Gate = _open_gate
+
+
+def temporary_name() -> bytes:
+    """Make up a name for a file that is not yet what it will be; 29 bytes."""
+    return TEMPORARY_MARK + secrets.token_hex(8).encode() + _TEMPORARY_END
+
+
+def is_temporary(name: bytes) -> bool:
+    """Whether a name is one that `temporary_name` makes up."""
+    return (
+        len(name) == _TEMPORARY_LENGTH and name.startswith(TEMPORARY_MARK) and name.endswith(_TEMPORARY_END)
+    )
+
+
+def create_file(fd: int, name: bytes) -> int:
+    """Create a file that only its owner may read; give it open for writing."""
+    gate("create_file")
+    return os.open(name, _CREATE, 0o600, dir_fd=fd)
+
+
+def make_directory(fd: int, name: bytes) -> None:
+    """Make a directory that only its owner may enter."""
+    gate("make_directory")
+    os.mkdir(name, 0o700, dir_fd=fd)
+
+
+def make_symlink(fd: int, name: bytes, *, target: bytes) -> None:
+    """Make a symlink."""
+    gate("make_symlink")
+    os.symlink(target, name, dir_fd=fd)
+
+
+def rename(fd: int, old: bytes, new: bytes) -> None:
+    """Rename within a directory, over what is there."""
+    gate("rename")
+    os.rename(old, new, src_dir_fd=fd, dst_dir_fd=fd)
+
+
+def rename_to_free_name(fd: int, old: bytes, new: bytes) -> None:
+    """Rename within a directory, never over something that has just appeared there.
+
+    Raises:
+        FileExistsError: there is something at `new`.
+    """
+    gate("rename_to_free_name")
+    try:
+        kernel.rename_to_free_name(fd, old, new)
+    except OSError as error:
+        if error.errno not in _NO_EXCHANGE:
+            raise
+        os.rename(old, new, src_dir_fd=fd, dst_dir_fd=fd)
+
+
+def exchange(fd: int, one: bytes, other: bytes) -> None:
+    """Exchange two names of a directory, in one atomic step where the file system can.
+
+    Elsewhere (vfat, some network file systems) there is a moment in which `other`
+    does not exist.
+    """
+    gate("exchange")
+    try:
+        kernel.exchange(fd, one, other)
+    except OSError as error:
+        if error.errno not in _NO_EXCHANGE:
+            raise
+        aside = temporary_name()
+        os.rename(other, aside, src_dir_fd=fd, dst_dir_fd=fd)
+        os.rename(one, other, src_dir_fd=fd, dst_dir_fd=fd)
+        os.rename(aside, one, src_dir_fd=fd, dst_dir_fd=fd)
+
+
+def unlink(fd: int, name: bytes) -> None:
+    """Remove a name that is no directory's."""
+    gate("unlink")
+    os.unlink(name, dir_fd=fd)
+
+
+def remove_directory(fd: int, name: bytes) -> None:
+    """Remove an empty directory."""
+    gate("remove_directory")
+    os.rmdir(name, dir_fd=fd)
+
+
+def set_owner(fd: int, name: bytes, *, uid: int, gid: int) -> None:
+    """Give an object to a user and a group; -1 leaves one as it is. Clears set-id bits."""
+    gate("set_owner")
+    os.chown(name, uid, gid, dir_fd=fd, follow_symlinks=False)
+
+
+def set_mode(fd: int, name: bytes, *, mode: int) -> None:
+    """Set the permission bits of a file or a directory; a symlink is never followed.
+
+    Raises:
+        OSError: ELOOP where a symlink has taken the name.
+    """
+    gate("set_mode")
+    if not hasattr(os, "O_PATH"):
+        os.chmod(name, mode, dir_fd=fd)
+        return
+    handle = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+    try:
+        if stat.S_ISLNK(os.fstat(handle).st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        os.chmod(f"/proc/self/fd/{handle}", mode)
+    finally:
+        os.close(handle)
+
+
+def set_mtime(fd: int, name: bytes, *, mtime_ns: int) -> None:
+    """Set the modification time of an object, and its access time to now."""
+    gate("set_mtime")
+    os.utime(name, ns=(time.time_ns(), mtime_ns), dir_fd=fd, follow_symlinks=False)
+
+
+def set_owner_of_handle(handle: int, *, uid: int, gid: int) -> None:
+    """Give an open object to a user and a group; -1 leaves one as it is."""
+    gate("set_owner")
+    os.fchown(handle, uid, gid)
+
+
+def set_mode_of_handle(handle: int, *, mode: int) -> None:
+    """Set the permission bits of an open object."""
+    gate("set_mode")
+    os.fchmod(handle, mode)
+
+
+def set_mtime_of_handle(handle: int, *, mtime_ns: int) -> None:
+    """Set the modification time of an open object, and its access time to now."""
+    gate("set_mtime")
+    os.utime(handle, ns=(time.time_ns(), mtime_ns))
+
+
+def set_size(handle: int, *, size: int) -> None:
+    """Cut or extend an open file, with a hole, to a size in bytes."""
+    gate("set_size")
+    os.ftruncate(handle, size)
+
+
+def sync_file_system(handle: int) -> None:
+    """Make everything written to a file system durable."""
+    gate("sync_file_system")
+    kernel.sync_file_system(handle)

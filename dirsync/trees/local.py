@@ -1,0 +1,148 @@
+"""A tree of this machine: reading it, and knowing what it can keep."""
+
+from __future__ import annotations
+
+import os
+import stat
+from types import TracebackType
+
+from dirsync.model.capabilities import Capabilities
+from dirsync.model.entry import Entry
+from dirsync.model.job import HashAlgorithm
+from dirsync.model.place import LocalPlace
+from dirsync.trees import hashing
+from dirsync.trees.handles import DirectoryHandles, split
+from dirsync.trees.mounts import mount_holding
+
+OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC  # the root itself may be reached through links
+OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+_SECOND_NS = 1_000_000_000
+_VFAT = Capabilities(
+    mtime_resolution_ns=2 * _SECOND_NS, modes=False, any_owner=False, groups=frozenset(), symlinks=False
+)
+_LIMITED = {
+    "vfat": _VFAT,
+    "msdos": _VFAT,
+    "exfat": Capabilities(
+        mtime_resolution_ns=_SECOND_NS // 100, modes=False, any_owner=False, symlinks=False
+    ),
+}
+_COARSE_NS = {"ext3": _SECOND_NS, "ext2": _SECOND_NS, "hfsplus": _SECOND_NS, "ntfs3": 100, "ntfs": 100}
+
+
+class LocalTree:
+    """One tree, read through handles of its directories; for one thread."""
+
+    def __init__(self, root: int) -> None:
+        """Take over `root`, the open root directory."""
+        self.handles = DirectoryHandles(root)
+
+    def __enter__(self) -> LocalTree:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every handle."""
+        self.handles.close()
+
+    def directory(self, path: bytes) -> Entry:
+        """Give the entry of a directory from its own handle.
+
+        Raises:
+            OSError: it is not there, is no directory, or may not be entered.
+        """
+        return entry_of(path, os.fstat(self.handles.handle(path)), None)
+
+    def entry(self, path: bytes) -> Entry | None:
+        """Give what is at a path now; None: nothing is.
+
+        Raises:
+            OSError: its directory cannot be entered, say.
+        """
+        parent, name = split(path)
+        fd = self.handles.handle(parent)
+        try:
+            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            target = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(status.st_mode) else None
+        except FileNotFoundError:
+            return None
+        return entry_of(path, status, target)
+
+    def open_file(self, path: bytes) -> int:
+        """Open a file for reading, never through a symlink and never waiting for a FIFO.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        parent, name = split(path)
+        return os.open(name, OPEN_FILE, dir_fd=self.handles.handle(parent))
+
+    def read_file(self, path: bytes) -> bytes:
+        """Read a whole (small) file.
+
+        Raises:
+            OSError: it is no regular file or cannot be read.
+        """
+        with open(self.open_file(path), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise IsADirectoryError(f"{os.fsdecode(path)!r} is no regular file")
+            return file.read()
+
+    def hash_file(self, path: bytes, algorithm: HashAlgorithm) -> bytes:
+        """Hash a file's content.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        handle = self.open_file(path)
+        try:
+            return hashing.hash_handle(handle, algorithm)
+        finally:
+            os.close(handle)
+
+
+def open_tree(place: LocalPlace) -> LocalTree:
+    """Open a tree at its root.
+
+    Raises:
+        OSError: the root is not there, is no directory, or may not be entered.
+    """
+    return LocalTree(os.open(place.path, OPEN_ROOT))
+
+
+def entry_of(path: bytes, status: os.stat_result, target: bytes | None) -> Entry:
+    """Make an `Entry` of what `stat` said."""
+    return Entry(
+        path=path,
+        mode=status.st_mode,
+        size=0 if stat.S_ISDIR(status.st_mode) else status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        ctime_ns=status.st_ctime_ns,
+        uid=status.st_uid,
+        gid=status.st_gid,
+        ino=status.st_ino,
+        dev=status.st_dev,
+        nlink=status.st_nlink,
+        target=target,
+    )
+
+
+def capabilities_of(path: bytes) -> Capabilities:
+    """Tell what the file system at a path can keep when this process writes to it.
+
+    Known by the file system's type; a type not known keeps everything.
+    """
+    mount = mount_holding(path)
+    fstype = mount.fstype if mount else ""
+    if fstype in _LIMITED:
+        return _LIMITED[fstype]
+    privileged = not hasattr(os, "geteuid") or os.geteuid() == 0
+    return Capabilities(
+        mtime_resolution_ns=_COARSE_NS.get(fstype, 1),
+        any_owner=privileged,
+        groups=frozenset() if privileged else frozenset({os.getegid(), *os.getgroups()}),
+        uid=0 if privileged else os.geteuid(),
+    )
