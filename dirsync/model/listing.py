@@ -16,6 +16,12 @@ from typing import NamedTuple
 from dirsync.model.entry import Entry
 
 
+# 64 bits of nanoseconds since 1970 end in 2262. Counted from the earliest time that
+# 32 bits of seconds can tell they reach 2486, all that ext4 and XFS can keep.
+EPOCH_NS = -(2**31) * 10**9
+_LATEST_NS = EPOCH_NS + 2**64 - 1
+
+
 class Unknown(NamedTuple):
     """A name that was seen, but not what it is: neither present nor absent."""
 
@@ -33,7 +39,7 @@ class Listing(NamedTuple):
     names: bytes = b""
     mode: bytes = b""  # u32: type and permission bits
     size: bytes = b""  # i64: bytes
-    mtime_ns: bytes = b""  # i64
+    mtime_ns: bytes = b""  # u64: nanoseconds since `EPOCH_NS`
     ctime_ns: bytes = b""  # i64
     uid: bytes = b""  # u32
     gid: bytes = b""  # u32
@@ -69,7 +75,7 @@ class Listing(NamedTuple):
                 [prefix + name for name in self.name_list()],
                 modes,
                 numbers("q", self.size),
-                numbers("q", self.mtime_ns),
+                [stamp + EPOCH_NS for stamp in numbers("Q", self.mtime_ns)],
                 numbers("q", self.ctime_ns),
                 numbers("I", self.uid),
                 numbers("I", self.gid),
@@ -91,6 +97,15 @@ def column(typecode: str, values: Iterable[int]) -> bytes:
     if sys.byteorder == "big":
         packed.byteswap()
     return packed.tobytes()
+
+
+def mtime_column(mtimes_ns: Iterable[int]) -> bytes:
+    """Pack nanoseconds since 1970; a time before 1901 or after 2486 becomes the nearest of these."""
+    stamps = [mtime_ns - EPOCH_NS for mtime_ns in mtimes_ns]
+    try:
+        return column("Q", stamps)
+    except OverflowError:
+        return column("Q", [min(max(stamp, 0), _LATEST_NS - EPOCH_NS) for stamp in stamps])
 
 
 def numbers(typecode: str, packed: bytes) -> array[int]:

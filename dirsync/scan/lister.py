@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from operator import attrgetter
 
-from dirsync.model.listing import Listing, Unknown, column
+from dirsync.model.listing import Listing, Unknown, column, mtime_column
 
 ATTEMPTS_WHILE_NAMES_VANISH = 3
 
@@ -65,7 +65,7 @@ def _columns(fd: int, entries: Sequence[os.DirEntry[str]], stats: Sequence[os.st
         names="\0".join(map(_name, entries)).encode(_ENCODING, "surrogateescape"),
         mode=column("I", modes),
         size=column("q", sizes),
-        mtime_ns=column("q", map(attrgetter("st_mtime_ns"), stats)),
+        mtime_ns=mtime_column(map(attrgetter("st_mtime_ns"), stats)),
         ctime_ns=column("q", map(attrgetter("st_ctime_ns"), stats)),
         uid=column("I", map(attrgetter("st_uid"), stats)),
         gid=column("I", map(attrgetter("st_gid"), stats)),
