@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
@@ -67,7 +68,7 @@ class Directory:
     gid: int | None = None
 
 
-Children: TypeAlias = "Mapping[str, Node] | Mapping[bytes, Node] | Mapping[str | bytes, Node]"
+Children: TypeAlias = "Mapping[Any, Node]"  # names are str or bytes; a Mapping is invariant in its keys
 Node: TypeAlias = "bytes | Children | File | Link | HardLink | Fifo | Directory"
 Snapshot: TypeAlias = "dict[bytes, Seen]"
 
@@ -106,6 +107,12 @@ def chain(root: Path, names: list[bytes], leaf: bytes) -> Path:
         handle = _moved(handle, name)
     _make_file(handle, b"leaf", File(leaf))
     os.close(handle)
+    return root
+
+
+def emptied(root: Path) -> Path:
+    """Remove all that is in a directory, of any depth, and give it back: the same directory."""
+    subprocess.run(["find", root, "-mindepth", "1", "-delete"], check=True)
     return root
 
 
