@@ -1,0 +1,1 @@
+"""When a job is due, and the loop that runs it then."""
