@@ -1,0 +1,43 @@
+"""Which commands there are, in the order the help lists them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """One command: its module is `dirsync.cli.<name>`."""
+
+    name: str
+    summary: str
+
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command("sync", "make DST agree with SRC, without a configuration file"),
+        Command("check", "validate the configuration"),
+        Command("show", "print the effective configuration, secrets masked"),
+        Command("schema", "print the JSON Schema of jobs.yaml"),
+        Command("explain", "tell which rule selects or excludes a path"),
+        Command("status", "show the last and the next run of each job"),
+    )
+}
+
+RUN = Command("run", "run jobs: on their schedules, or at once with --now")
+
+# Known, so that they are told apart from a misspelled command.
+LATER = (
+    "snap",
+    "diff",
+    "restore",
+    "versions",
+    "verify",
+    "approve",
+    "accept",
+    "catalog",
+    "notify",
+    "history",
+    "report",
+    "serve",
+)

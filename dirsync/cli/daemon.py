@@ -1,0 +1,94 @@
+"""The scheduler on the command line: jobs when they are due, until SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from dirsync.cli.exit_codes import exit_code_of_signal
+from dirsync.cli.logs.setup import follow, set_up
+from dirsync.cli.output.lines import Lines
+from dirsync.cli.selection import selected_jobs
+from dirsync.cli.signals import stopping_on_signals
+from dirsync.cli.watching import Show, run_watched
+from dirsync.config import Configuration, load
+from dirsync.model.job import Job
+from dirsync.model.result import RunResult
+from dirsync.model.stop import Stop
+from dirsync.scheduler.declaration import Declaration
+from dirsync.scheduler.loop import run_scheduler
+
+
+def serve(file: str, *, patterns: Sequence[str], show: Show) -> int:
+    """Run jobs when they are due; give the exit code of the signal that ended it.
+
+    Raises:
+        ConfigError: the configuration is wrong at the begin.
+        RunError: the ledger cannot be used at the begin.
+    """
+    daemon = Daemon(file, patterns=patterns, show=show)
+    set_up(show.logging, jobs=daemon.jobs(), base=daemon.base, mask=daemon.mask)
+    with stopping_on_signals() as stop:
+        lines = Lines(mask=daemon.mask, stop=stop)
+        left = run_scheduler(daemon.load, run=lambda job: daemon.run(job, lines=lines, stop=stop), stop=stop)
+        assert stop.signal_number is not None
+        code = exit_code_of_signal(stop.signal_number)
+        if left:
+            _leave(code)
+        return code
+
+
+class Daemon:
+    """The configuration in force, and one job's run under it."""
+
+    def __init__(self, file: str, *, patterns: Sequence[str], show: Show) -> None:
+        self._file = file
+        self._patterns = patterns
+        self._show = show
+        self._configuration = load(file)
+
+    @property
+    def base(self) -> str:
+        """The directory of the configuration file."""
+        return os.path.dirname(os.path.abspath(self._file))
+
+    def jobs(self) -> tuple[Job, ...]:
+        """Give the jobs asked for."""
+        return selected_jobs(self._configuration.jobs, self._patterns)
+
+    def mask(self, text: str) -> str:
+        """Mask the secrets of the configuration in force."""
+        return self._configuration.mask(text)
+
+    def load(self) -> Declaration:
+        """Read the configuration, now or again.
+
+        Raises:
+            ConfigError: it is wrong; the one in force stays.
+        """
+        self._take_over(load(self._file))
+        return Declaration(jobs=self.jobs(), state=self._configuration.state, files=self._configuration.files)
+
+    def run(self, job: Job, *, lines: Lines, stop: Stop) -> RunResult:
+        """Run one job once, in the calling thread."""
+        return run_watched(
+            job,
+            state=self._configuration.state,
+            show=self._show,
+            lines=lines,
+            stop=stop,
+            repeated=True,
+            side_by_side=True,
+        )
+
+    def _take_over(self, configuration: Configuration) -> None:
+        jobs = selected_jobs(configuration.jobs, self._patterns)
+        self._configuration = configuration
+        follow(jobs, base=self.base)
+
+
+def _leave(code: int) -> None:
+    """End while a thread still works: its run is closed as crashed by the next."""
+    sys.stdout.flush()
+    os._exit(code)

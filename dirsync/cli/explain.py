@@ -1,0 +1,130 @@
+"""Tell which rule selects or excludes a path of a job."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dirsync.cli.exit_codes import Exit
+from dirsync.cli.output.lines import Lines, Mask
+from dirsync.cli.output.machine import Fields, as_line, path_fields
+from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file, usage_error
+from dirsync.cli.selection import job_named
+from dirsync.config import load
+from dirsync.filters import Explanation, explain, pattern_lines, scope_of
+from dirsync.model.job import Job, PatternLine
+from dirsync.model.names import escaped, shown
+from dirsync.trees.local import LocalTree, open_tree
+
+
+class ExplainOptions(Options):
+    """What `explain` can be told."""
+
+    job: str
+    path: str
+
+
+class Asked(NamedTuple):
+    """The path asked about."""
+
+    path: bytes  # relative to the source; b"" is its root
+    is_directory: bool
+    is_there: bool
+
+
+def parser() -> Parser:
+    """Make the parser of `explain`."""
+    made = Parser(
+        usage="dirsync explain JOB PATH [-c FILE] [--json]",
+        description="Tell which rule selects or excludes a path. PATH is relative to the job's source, or\n"
+        "absolute and beneath it; a '/' at its end says that a path not there is a directory.",
+    )
+    made.add_argument("job", metavar="JOB")
+    made.add_argument("path", metavar="PATH")
+    add_json(made)
+    add_common(made)
+    return made
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Explain one path."""
+    options = parser().parse_args(arguments, namespace=ExplainOptions())
+    configuration = load(config_file(options))
+    job = job_named(configuration.jobs, options.job)
+    with contextlib.ExitStack() as stack:
+        tree: LocalTree | None = (
+            None  # None: the source cannot be looked at, so only the job's own lines speak
+        )
+        with contextlib.suppress(OSError):
+            tree = stack.enter_context(open_tree(job.source))
+        asked = _asked(path_below(job, options.path), tree, text=options.path)
+        explanation = _explained(job, asked, tree)
+    lines = Lines(mask=configuration.mask)
+    if options.json:
+        lines.line(as_line(_fields(job, asked, explanation, mask=configuration.mask)))
+    else:
+        lines.line(in_words(asked, explanation))
+    return Exit.DONE
+
+
+def path_below(job: Job, text: str) -> bytes:
+    """Make a path relative to the job's source.
+
+    Raises:
+        ConfigError: it lies outside the source.
+    """
+    path = os.path.normpath(os.path.join(job.source.path, os.fsencode(text)))
+    root = os.path.normpath(job.source.path)
+    if path == root:
+        return b""
+    below = root.rstrip(b"/") + b"/"
+    if not path.startswith(below):
+        raise usage_error(f"'{escaped(text)}' is not beneath the source of '{job.name}', '{shown(root)}'")
+    return path[len(below) :]
+
+
+def in_words(asked: Asked, explanation: Explanation) -> str:
+    """Write an explanation for people."""
+    verdict = explanation.verdict.value
+    slash = "/" if asked.is_directory and asked.path else ""
+    note = "" if asked.is_there else "\n  (nothing is there now; for a directory, write a '/' at the end)"
+    return f"{shown(asked.path)}{slash}: {verdict}\n  {explanation.reason}{note if not slash else ''}"
+
+
+def _asked(path: bytes, tree: LocalTree | None, *, text: str) -> Asked:
+    entry = None
+    if tree is not None and path:
+        with contextlib.suppress(OSError):
+            entry = tree.entry(path)
+    if entry is None:
+        return Asked(path, text.endswith("/") or not path, is_there=not path)
+    return Asked(path, entry.is_directory, is_there=True)
+
+
+def _explained(job: Job, asked: Asked, tree: LocalTree | None) -> Explanation:
+    def read_ignore_file(path: bytes) -> tuple[PatternLine, ...]:
+        if tree is None:
+            return ()
+        try:
+            return pattern_lines(tree.read_file(path), file=shown(path))
+        except OSError:
+            return ()
+
+    scope = scope_of(include=job.include, exclude=job.exclude, ignore_files=job.ignore_files)
+    return explain(scope, asked.path, is_directory=asked.is_directory, read_ignore_file=read_ignore_file)
+
+
+def _fields(job: Job, asked: Asked, explanation: Explanation, *, mask: Mask) -> Fields:
+    line = explanation.decided_by
+    return {
+        "event": "explanation",
+        "job": job.name,
+        **path_fields("path", asked.path, mask=mask),
+        "verdict": explanation.verdict.value,
+        "reason": mask(explanation.reason),
+        "file": None if line is None else line.file,
+        "line": None if line is None else line.line,
+        "pattern": None if line is None else mask(shown(line.text)),
+    }

@@ -1,0 +1,1 @@
+"""Where log lines go: a console, and a rotating file a job."""

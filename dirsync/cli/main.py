@@ -1,0 +1,65 @@
+"""Hand the command line to its command, and turn whatever comes of it into an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+
+from dirsync.cli.commands import LATER, RUN
+from dirsync.cli.exit_codes import Exit, exit_code_of_signal
+from dirsync.cli.output.lines import abandon_stdout, error_line
+from dirsync.cli.parsing import split_command, usage_error
+from dirsync.errors import ConfigError, DirsyncError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give the exit code of the process."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        return _dispatched(arguments)
+    except ConfigError as error:
+        for problem in error.problems:
+            error_line(problem)
+        return Exit.USAGE
+    except KeyboardInterrupt:
+        return exit_code_of_signal(signal.SIGINT)
+    except BrokenPipeError:
+        abandon_stdout()
+        return exit_code_of_signal(signal.SIGPIPE)
+    except DirsyncError as error:
+        error_line(f"dirsync: {error}")
+        return Exit.FAILED
+    except Exception as error:
+        _report(error, verbose=_is_verbose(arguments))
+        return Exit.FAILED
+
+
+def _dispatched(arguments: Sequence[str]) -> int:
+    name, rest = split_command(arguments)
+    if name in LATER:
+        raise usage_error(f"'{name}' is not yet available in this version")
+    command = importlib.import_module(f"dirsync.cli.{name or RUN.name}")
+    try:
+        code = command.main(rest)
+    except SystemExit as ending:  # argparse, after --help or --version
+        code = ending.code
+    assert isinstance(code, int)
+    return code
+
+
+def _is_verbose(arguments: Sequence[str]) -> bool:
+    return any(argument in ("-v", "-vv", "--verbose") for argument in arguments)
+
+
+def _report(error: Exception, *, verbose: bool) -> None:
+    """Tell of an error no one expected: a mistake in dirsync, or a machine that gave way."""
+    if isinstance(error, OSError):
+        error_line(f"dirsync: {error}")
+    else:
+        error_line(f"dirsync: internal error: {type(error).__name__}: {error}; -v shows where")
+    if verbose:
+        import traceback
+
+        error_line(traceback.format_exc())

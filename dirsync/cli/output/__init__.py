@@ -1,0 +1,1 @@
+"""What people and machines read: the only place that prints."""

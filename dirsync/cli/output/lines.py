@@ -1,0 +1,91 @@
+"""Whole lines to standard output and standard error, masked, from any thread.
+
+A reader that goes away (`| head`) or a full disk must not break a run that is half
+way through a tree: with a `Stop`, a broken pipe asks the run to end in order, as
+SIGPIPE would have ended another tool.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from dirsync.model.stop import Stop
+
+Mask = Callable[[str], str]
+
+
+def unmasked(text: str) -> str:
+    """Mask nothing: no configuration, so no secrets."""
+    return text
+
+
+class Lines:
+    """Lines on standard output."""
+
+    def __init__(self, *, mask: Mask = unmasked, stop: Stop | None = None) -> None:
+        self.mask = mask
+        self._stop = stop  # None: a broken pipe is the caller's to see
+        self._lock = threading.Lock()
+        self._closed = False
+        self._error: OSError | None = None  # None: everything could be written
+        make_writable()
+
+    def line(self, text: str) -> None:
+        """Write one line (or several, joined by newlines).
+
+        Raises:
+            OSError: it could not be written, and there is no run to bring to its end.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                # Looked up each time: a live display puts itself in its place.
+                print(self.mask(text), file=sys.stdout, flush=True)
+            except OSError as error:
+                self._give_up(error)
+
+    def check(self) -> None:
+        """Tell at the end whether every line was written.
+
+        Raises:
+            OSError: what stopped the output, other than a reader that went away.
+        """
+        if self._error is not None:
+            raise self._error
+
+    def _give_up(self, error: OSError) -> None:
+        self._closed = True
+        abandon_stdout()
+        if self._stop is None:
+            raise error
+        if isinstance(error, BrokenPipeError):
+            self._stop.request(signal.SIGPIPE)
+        else:
+            self._error = error
+
+
+def error_line(text: str) -> None:
+    """Write one line on standard error, if anyone still listens."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def make_writable() -> None:
+    """Let standard output take any text, as UTF-8, whatever the locale says."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def abandon_stdout() -> None:
+    """Send what is still buffered nowhere, so that the interpreter can exit quietly."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

@@ -1,0 +1,114 @@
+"""Machine output: one JSON object a line, each with an `event`."""
+
+from __future__ import annotations
+
+import datetime
+import json
+
+from dirsync.cli.output.lines import Lines, Mask, error_line
+from dirsync.model.change import Aspect, Change, ChangeKind, Failure
+from dirsync.model.job import Job
+from dirsync.model.names import is_text, percent_encoded, shown
+from dirsync.model.result import Counts, RunResult
+from dirsync.runner.observer import Stage, Totals
+
+Fields = dict[str, object]
+
+
+class MachineObserver:
+    """Writes what a run tells as JSON lines; notices go to standard error."""
+
+    def __init__(self, job: Job, *, lines: Lines, quiet: bool) -> None:
+        self._job = job.name
+        self._lines = lines
+        self._quiet = quiet
+
+    def changed(self, change: Change) -> None:
+        self._lines.line(as_line(change_fields(change, job=self._job, mask=self._lines.mask)))
+
+    def failed(self, failure: Failure) -> None:
+        self._lines.line(as_line(failure_fields(failure, job=self._job, mask=self._lines.mask)))
+
+    def noticed(self, text: str) -> None:
+        if not self._quiet:
+            error_line(self._lines.mask(f"{self._job}: {text}"))
+
+    def finished(self, result: RunResult) -> None:
+        self._lines.line(as_line(result_fields(result, mask=self._lines.mask)))
+
+    def stage(self, stage: Stage) -> None: ...
+    def scanned(self, entries: int) -> None: ...
+    def planned(self, totals: Totals) -> None: ...
+    def progressed(self, operations: int, bytes_copied: int) -> None: ...
+
+
+def as_line(fields: Fields) -> str:
+    """Write one object on one line."""
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+
+
+def change_fields(change: Change, *, job: str, mask: Mask) -> Fields:
+    """Describe one change; what differs is told of what was there before and is still there."""
+    moved_from = change.old.path if change.kind is ChangeKind.MOVED and change.old is not None else None
+    return {
+        "event": "change",
+        "job": job,
+        "kind": change.kind.value,
+        **path_fields("path", change.path, mask=mask),
+        "old_path": None,
+        **({} if moved_from is None else path_fields("old_path", moved_from, mask=mask)),
+        "aspects": [aspect.value for aspect in Aspect if aspect in change.aspects],
+    }
+
+
+def failure_fields(failure: Failure, *, job: str, mask: Mask) -> Fields:
+    """Describe one path given up."""
+    return {
+        "event": "failure",
+        "job": job,
+        **path_fields("path", failure.path, mask=mask),
+        "reason": mask(failure.reason),
+    }
+
+
+def result_fields(result: RunResult, *, mask: Mask) -> Fields:
+    """Describe what came of one run."""
+    return {
+        "event": "result",
+        "job": result.job,
+        "run_id": result.run_id,
+        "type": result.type.value,
+        "outcome": result.outcome.value,
+        "dry_run": result.dry_run,
+        "started_at": moment(result.started_at),
+        "finished_at": moment(result.finished_at),
+        "counts": counts_fields(result.counts),
+        "error": None if result.error is None else mask(result.error),
+    }
+
+
+def counts_fields(counts: Counts) -> Fields:
+    """Name the figures of a run."""
+    return {
+        "scanned": counts.scanned,
+        "created": counts.created,
+        "modified": counts.modified,
+        "metadata": counts.metadata,
+        "moved": counts.moved,
+        "deleted": counts.deleted,
+        "failed": counts.failed,
+        "bytes_copied": counts.bytes_copied,
+    }
+
+
+def moment(at: datetime.datetime) -> str:
+    """Write a moment in UTC: `2026-11-21T12:30:00.123Z` (ISO 8601)."""
+    utc = at.astimezone(datetime.UTC).isoformat(timespec="milliseconds")
+    return utc.replace("+00:00", "Z")
+
+
+def path_fields(key: str, path: bytes, *, mask: Mask) -> Fields:
+    """Write a path as it is where it is UTF-8, else escaped and once more byte for byte."""
+    if is_text(path):
+        return {key: mask(path.decode("utf-8")) or "."}
+    return {key: mask(shown(path)), f"{key}_bytes": percent_encoded(path)}

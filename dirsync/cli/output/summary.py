@@ -1,0 +1,118 @@
+"""The closing summary of a run, as a person likes to read it.
+
+photos  done: 3 created, 1 deleted, 3.4 MB copied (2.1 s)
+photos  unchanged: 12,345 entries agree (0.3 s)
+photos  partly done: 3 created, 2 paths failed (2.1 s)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dirsync.cli.output.tones import Tone, toned
+from dirsync.cli.output.units import human_bytes, human_count, human_seconds, plural
+from dirsync.model.change import Failure
+from dirsync.model.job import JobType
+from dirsync.model.names import shown
+from dirsync.model.result import Counts, Outcome, RunResult
+
+_FAILURES_SHOWN = 20
+
+_HEADS = {
+    Outcome.SUCCEEDED: ("done", Tone.GOOD),
+    Outcome.PARTIAL: ("partly done", Tone.WARNING),
+    Outcome.HELD: ("held: nothing was changed", Tone.WARNING),
+    Outcome.FAILED: ("failed", Tone.BAD),
+    Outcome.SKIPPED: ("skipped", Tone.WARNING),
+    Outcome.CANCELLED: ("stopped early", Tone.WARNING),
+    Outcome.CRASHED: ("crashed", Tone.BAD),
+}
+
+
+@dataclass(slots=True)
+class Failures:
+    """The first failures of a run, and how many there were in all."""
+
+    first: list[Failure] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, failure: Failure) -> None:
+        """Keep a failure, or only count it."""
+        self.count += 1
+        if len(self.first) < _FAILURES_SHOWN:
+            self.first.append(failure)
+
+
+def summary_line(result: RunResult) -> str:
+    """Say in one line what came of a run."""
+    head, tone = _head(result)
+    facts = ", ".join(_facts(result))
+    seconds = (result.finished_at - result.started_at).total_seconds()
+    tail = toned(f" ({human_seconds(max(0.0, seconds))})", Tone.FAINT)
+    return f"{result.job}  {toned(head, tone)}{': ' if facts else ''}{facts}{tail}"
+
+
+def error_lines(result: RunResult, failures: Failures) -> list[str]:
+    """Say what went wrong: the run as a whole, then path by path, the first twenty."""
+    lines = [] if result.error is None else [f"{result.job}: {line}" for line in result.error.splitlines()]
+    lines += [f"{result.job}: {shown(path)}: {reason}" for path, reason in failures.first]
+    if failures.count > len(failures.first):
+        lines.append(f"{result.job}: … and {human_count(failures.count - len(failures.first))} more")
+    return lines
+
+
+def _head(result: RunResult) -> tuple[str, Tone]:
+    if result.outcome is not Outcome.SUCCEEDED:
+        return _HEADS[result.outcome]
+    if result.type is JobType.CHECK:
+        return ("differs", Tone.WARNING) if result.counts.changes else ("no differences", Tone.GOOD)
+    if not result.counts.changes:
+        return "unchanged", Tone.GOOD
+    return ("dry run", Tone.GOOD) if result.dry_run else _HEADS[Outcome.SUCCEEDED]
+
+
+def _facts(result: RunResult) -> list[str]:
+    counts = result.counts
+    if result.outcome in (Outcome.HELD, Outcome.SKIPPED):
+        return []
+    facts = _differences(counts) if result.type is JobType.CHECK else _deeds(counts, dry_run=result.dry_run)
+    if counts.failed:
+        facts.append(f"{plural(counts.failed, 'path', 'paths')} failed")
+    if not facts and result.outcome is Outcome.SUCCEEDED:
+        return [_agreement(counts)]
+    return facts
+
+
+def _deeds(counts: Counts, *, dry_run: bool) -> list[str]:
+    deeds = (
+        (counts.created, "create", "created"),
+        (counts.modified, "update", "updated"),
+        (counts.metadata, "change metadata of", "metadata changed"),
+        (counts.moved, "move", "moved"),
+        (counts.deleted, "delete", "deleted"),
+    )
+    if dry_run:
+        words = [f"{would} {human_count(count)}" for count, would, _ in deeds if count]
+        words[:1] = [f"would {word}" for word in words[:1]]
+    else:
+        words = [f"{human_count(count)} {done}" for count, _, done in deeds if count]
+    if counts.bytes_copied:
+        words.append(f"{human_bytes(counts.bytes_copied)} {'to copy' if dry_run else 'copied'}")
+    return words
+
+
+def _differences(counts: Counts) -> list[str]:
+    words = (
+        (counts.created, "missing at the destination"),
+        (counts.modified, "differ"),
+        (counts.metadata, "differ in metadata"),
+        (counts.moved, "moved"),
+        (counts.deleted, "only at the destination"),
+    )
+    return [f"{human_count(count)} {word}" for count, word in words if count]
+
+
+def _agreement(counts: Counts) -> str:
+    if counts.scanned == 1:
+        return "1 entry agrees"
+    return f"{human_count(counts.scanned)} entries agree"

@@ -1,0 +1,39 @@
+"""SIGINT and SIGTERM: the first asks for an orderly end, a second of the same ends at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType
+
+from dirsync.cli.exit_codes import exit_code_of_signal
+from dirsync.model.stop import Stop
+
+_SHOW_CURSOR = b"\x1b[?25h"
+
+
+@contextlib.contextmanager
+def stopping_on_signals() -> Iterator[Stop]:
+    """Give a `Stop` that SIGINT and SIGTERM set while the block runs."""
+    stop = Stop()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        if stop.signal_number == number:
+            _end_at_once(number)
+        stop.request(number)
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_at_once(number: int) -> None:
+    if sys.stdout.isatty():
+        os.write(1, _SHOW_CURSOR)
+    os._exit(exit_code_of_signal(number))

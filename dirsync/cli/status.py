@@ -1,0 +1,127 @@
+"""Show the last and the next run of each job, and which run now."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dirsync.cli.exit_codes import Exit
+from dirsync.cli.output.lines import Lines
+from dirsync.cli.output.machine import Fields, as_line, counts_fields, moment
+from dirsync.cli.output.table import table
+from dirsync.cli.output.units import human_count, human_seconds
+from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file
+from dirsync.config import load
+from dirsync.model.job import Job
+from dirsync.model.result import Outcome
+from dirsync.runner.ledger import Ledger, RecordedRun, open_ledger
+from dirsync.scheduler.due import forecast
+
+_HEADER = ("job", "last run", "outcome", "changes", "took", "next run")
+_NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStatus:
+    """One job, as the ledger and the clock see it."""
+
+    job: Job
+    last: RecordedRun | None  # None: it never ran
+    next_at: datetime.datetime | None  # None: only when asked to
+
+    @property
+    def outcome(self) -> str | None:
+        """How the last run ended, or that it still goes on; None: it never ran."""
+        if self.last is None:
+            return None
+        if self.last.outcome is not None:
+            return self.last.outcome.value
+        return "running" if _is_alive(self.last.pid) else Outcome.CRASHED.value
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print one line a job."""
+    parser = Parser(
+        usage="dirsync status [-c FILE] [--json]", description="Show the last and the next run of each job."
+    )
+    add_json(parser)
+    add_common(parser)
+    options = parser.parse_args(arguments, namespace=Options())
+    configuration = load(config_file(options))
+    now = datetime.datetime.now(datetime.UTC)
+    with open_ledger(configuration.state) as ledger:
+        statuses = [_status(job, ledger, now=now) for job in configuration.jobs]
+    lines = Lines(mask=configuration.mask)
+    if options.json:
+        for status in statuses:
+            lines.line(as_line(_fields(status)))
+    else:
+        lines.line(table(_HEADER, [_row(status, now=now) for status in statuses]))
+    return Exit.DONE
+
+
+def _status(job: Job, ledger: Ledger, *, now: datetime.datetime) -> JobStatus:
+    return JobStatus(job=job, last=ledger.last_run(job.name), next_at=forecast(job, ledger, now))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
+def _row(status: JobStatus, *, now: datetime.datetime) -> tuple[str, ...]:
+    last = status.last
+    if last is None:
+        return (status.job.name, "never", _NOTHING, _NOTHING, _NOTHING, _next(status, now=now))
+    took = _NOTHING
+    if last.finished_at is not None:
+        took = human_seconds((last.finished_at - last.started_at).total_seconds())
+    return (
+        status.job.name,
+        f"{_local(last.started_at)} ({human_seconds((now - last.started_at).total_seconds())} ago)",
+        status.outcome or _NOTHING,
+        human_count(last.counts.changes),
+        took,
+        _next(status, now=now),
+    )
+
+
+def _next(status: JobStatus, *, now: datetime.datetime) -> str:
+    if not status.job.enabled:
+        return "disabled"
+    if status.next_at is None:
+        return "when asked to"
+    seconds = (status.next_at - now).total_seconds()
+    return "due now" if seconds <= 0 else f"{_local(status.next_at)} (in {human_seconds(seconds)})"
+
+
+def _local(at: datetime.datetime) -> str:
+    return at.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _fields(status: JobStatus) -> Fields:
+    return {
+        "event": "status",
+        "job": status.job.name,
+        "enabled": status.job.enabled,
+        "last": None if status.last is None else _run_fields(status.last, outcome=status.outcome),
+        "next_at": None if status.next_at is None else moment(status.next_at),
+    }
+
+
+def _run_fields(run: RecordedRun, *, outcome: str | None) -> Fields:
+    return {
+        "run_id": run.run_id,
+        "outcome": outcome,
+        "started_at": moment(run.started_at),
+        "finished_at": None if run.finished_at is None else moment(run.finished_at),
+        "counts": counts_fields(run.counts),
+        "error": run.error,
+    }

@@ -1,0 +1,108 @@
+"""Who watches a run: the observer that the command line asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from dirsync.cli.logs.setup import Wishes
+from dirsync.cli.output.human import HumanObserver, Layout, QuietObserver
+from dirsync.cli.output.lines import Lines
+from dirsync.cli.output.live import LiveProgress
+from dirsync.cli.output.machine import MachineObserver
+from dirsync.cli.output.progress import NoProgress, PlainProgress, Progress
+from dirsync.cli.output.tones import is_terminal
+from dirsync.cli.parsing import Options
+from dirsync.model.job import Job, JobType
+from dirsync.model.result import RunResult
+from dirsync.model.stop import Stop
+from dirsync.runner.observer import Observer
+from dirsync.runner.run import run_job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Show:
+    """What the command line wants to see."""
+
+    json: bool
+    quiet: bool
+    verbosity: int
+    progress: str  # "auto", "plain" or "none"
+    dry_run: bool
+    log_conf: str | None  # None: look for log_conf.yaml
+
+    @classmethod
+    def of(cls, options: Options) -> Self:
+        """Take over what was parsed."""
+        return cls(
+            json=options.json,
+            quiet=options.quiet,
+            verbosity=options.verbosity,
+            progress=options.progress,
+            dry_run=options.dry_run,
+            log_conf=options.log_conf,
+        )
+
+    @property
+    def logging(self) -> Wishes:
+        """What this means for the log."""
+        return Wishes(
+            log_conf=self.log_conf, verbosity=self.verbosity, quiet=self.quiet, summarised=not self.json
+        )
+
+
+def run_watched(
+    job: Job,
+    *,
+    state: str,
+    show: Show,
+    lines: Lines,
+    stop: Stop,
+    repeated: bool = False,
+    side_by_side: bool = False,
+) -> RunResult:
+    """Run one job once and show it.
+
+    `repeated`: more runs come, so each summary tells the time. `side_by_side`: other runs
+    write to the same terminal, so there is no live progress, and each line names its job.
+    """
+    progress = _progress(job, show, side_by_side=side_by_side)
+    layout = Layout(
+        lists_changes=show.dry_run or show.verbosity > 0 or job.type is JobType.CHECK,
+        tells_time=repeated,
+        names_job=side_by_side,
+    )
+    try:
+        observer = _observer(job, show, lines=lines, progress=progress, layout=layout)
+        return run_job(job, state=state, observer=observer, stop=stop, dry_run=show.dry_run)
+    finally:
+        progress.close()
+
+
+def run_in_turn(jobs: Sequence[Job], *, state: str, show: Show, lines: Lines, stop: Stop) -> list[RunResult]:
+    """Run jobs one after another, until a stop is requested."""
+    results: list[RunResult] = []
+    for job in jobs:
+        if stop.requested():
+            break
+        results.append(run_watched(job, state=state, show=show, lines=lines, stop=stop))
+    return results
+
+
+def _observer(job: Job, show: Show, *, lines: Lines, progress: Progress, layout: Layout) -> Observer:
+    if show.json:
+        return MachineObserver(job, lines=lines, quiet=show.quiet)
+    if show.quiet:
+        return QuietObserver(mask=lines.mask)
+    return HumanObserver(job, lines=lines, progress=progress, layout=layout)
+
+
+def _progress(job: Job, show: Show, *, side_by_side: bool) -> Progress:
+    if show.quiet or show.progress == "none":
+        return NoProgress()
+    if show.progress == "plain":
+        return PlainProgress(job.name)
+    if show.json or side_by_side:
+        return NoProgress()
+    return LiveProgress(job.name) if is_terminal() else PlainProgress(job.name)
