@@ -296,7 +296,7 @@ class Step:
 
     def _change(self, change: Change) -> None:
         self.found.changes.append(change)
-        if change.kind is ChangeKind.METADATA:
+        if change.is_in_place:
             return
         if change.selected:
             self.content_changed = True

@@ -12,7 +12,7 @@ from dirsync.mirror.expected import CHANGED, check_expected
 from dirsync.mirror.files import FileCopier
 from dirsync.mirror.placing import drop, place, remover_of
 from dirsync.mirror.settings import LEAVE, Settings
-from dirsync.model.change import Change, ChangeKind, Failure
+from dirsync.model.change import Change, Failure
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
@@ -107,7 +107,7 @@ class Steps:
                 self._remove(change.entry)
             case Phase.MAKE_DIRECTORIES:
                 self._make_directory(change)
-            case Phase.COPY if change.kind is ChangeKind.METADATA:
+            case Phase.COPY if change.is_in_place:
                 self._set_metadata(change)
             case Phase.COPY:
                 self._copy(change)
@@ -196,6 +196,6 @@ _VERBS = {
 
 
 def _reason(operation: Operation, error: OSError) -> str:
-    if operation.phase is Phase.COPY and operation.change.kind is ChangeKind.METADATA:
+    if operation.phase is Phase.COPY and operation.change.is_in_place:
         return f"its metadata cannot be set: {error.strerror}"
     return f"{_VERBS[operation.phase]}: {error.strerror}"

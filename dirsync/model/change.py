@@ -52,6 +52,17 @@ class Change(NamedTuple):
         return self.entry.path
 
     @property
+    def is_in_place(self) -> bool:
+        """Whether the object at the destination is altered, and not replaced by a new one.
+
+        Metadata is set in place, but for a file with several names: the others may be a
+        snapshot somebody keeps, or paths whose source looks otherwise.
+        """
+        if self.kind is not ChangeKind.METADATA or self.old is None:
+            return False
+        return self.old.is_directory or self.old.nlink == 1
+
+    @property
     def bytes_to_copy(self) -> int:
         """The size of a file that has to be copied; else 0."""
         if self.new is None or self.kind not in (ChangeKind.CREATED, ChangeKind.MODIFIED):
