@@ -25,7 +25,7 @@ from dirsync.scheduler.timed_job import TimedJob
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0  # between two looks around
-STOP_SECONDS = 4.0  # what running jobs get to end in order; the daemon promises 5
+STOP_SECONDS = 3.5  # what running jobs get to end in order; the daemon promises 5 in all
 
 Run = Callable[[Job], RunResult]
 
