@@ -1,0 +1,62 @@
+"""What a valid jobs.yaml comes to."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Self
+
+from dirsync.model.job import Job
+
+MASKED = "***"
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Replaces every known secret in a text by `***`; called with a text, gives a text.
+
+    A secret is found as it is, as JSON, Python and a URL would write it, and line by line.
+    """
+
+    needles: tuple[str, ...] = field(default=(), repr=False)  # longest first
+
+    @classmethod
+    def of(cls, secrets: Iterable[str]) -> Self:
+        """Make a mask of secret values; empty ones hide nothing."""
+        needles = {needle for secret in secrets for needle in _writings(secret)}
+        return cls(tuple(sorted(needles, key=lambda needle: (-len(needle), needle))))
+
+    def __call__(self, text: str) -> str:
+        for needle in self.needles:
+            text = text.replace(needle, MASKED)
+        return text
+
+
+def _writings(secret: str) -> set[str]:
+    """List the ways in which a secret may turn up in a text."""
+    lines = [line for line in secret.splitlines() if line.strip()]
+    texts = {secret, *lines} if secret.strip() else set()
+    quoted = {urllib.parse.quote(text, safe="", errors="surrogateescape") for text in texts}
+    return texts | quoted | {json.dumps(text)[1:-1] for text in texts} | {repr(text)[1:-1] for text in texts}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretReference:
+    """Where a secret is kept; never the secret itself."""
+
+    name: str
+    environment: str | None = None  # a variable's name; None: it is in a file
+    file: str | None = None  # absolute path; None: it is in the environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """One jobs.yaml with all it includes, checked, with nothing left to look up."""
+
+    file: str  # as the user named it
+    state: str  # absolute directory
+    jobs: tuple[Job, ...]  # in the order of the file, then of the files it includes
+    mask: Mask = field(default_factory=Mask)
+    secrets: tuple[SecretReference, ...] = ()

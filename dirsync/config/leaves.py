@@ -1,0 +1,120 @@
+"""Single values of jobs.yaml: what reads one, and what the JSON Schema says of it.
+
+A field's type is `Annotated[T, *leaf(read, …)]`: pydantic hands the node to `read`,
+which gives the model's own value or raises `ValueError` in plain words.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import PlainValidator, WithJsonSchema
+
+from dirsync.config import scalars
+from dirsync.config.nodes import ScalarNode
+from dirsync.config.problems import listed, one_of, quoted
+from dirsync.config.scalars import Kind, kind_of
+
+T = TypeVar("T")
+
+LATER = "is not yet available"
+
+
+def leaf(read: Callable[[ScalarNode], object], *, expected: str, schema: dict[str, Any]) -> tuple[Any, Any]:
+    """Make what pydantic needs to read one scalar: a validator and a JSON Schema."""
+
+    def validate(value: object) -> object:
+        if not isinstance(value, ScalarNode):
+            raise ValueError(f"expected {expected}, not a {'list' if isinstance(value, list) else 'mapping'}")
+        if value.broken:
+            raise ValueError("noted already")
+        return read(value)
+
+    return PlainValidator(validate), WithJsonSchema(schema)
+
+
+def text_of(scalar: ScalarNode) -> str:
+    """Give a text; a number or a truth value must be quoted to be one."""
+    kind = kind_of(scalar)
+    if kind is Kind.NULL:
+        raise ValueError("expected text, not nothing; write it, in quotes if it is '~' or 'null'")
+    if kind is not Kind.TEXT and not scalar.expanded:
+        raise ValueError(
+            f'expected text, not the {kind.value} {scalar.text}; put it in quotes: "{scalar.text}"'
+        )
+    if "\0" in scalar.text:
+        raise ValueError("holds a NUL character; remove it")
+    return scalar.text
+
+
+def spoken(read: Callable[[str], T]) -> Callable[[ScalarNode], T]:
+    """Make a reader of a scalar of a reader of its text, whatever YAML's type of it."""
+    return lambda scalar: read(something(scalar))
+
+
+def something(scalar: ScalarNode) -> str:
+    if kind_of(scalar) is Kind.NULL:
+        raise ValueError("expected a value, not nothing; write one, or remove the key")
+    return scalar.text
+
+
+def flag(scalar: ScalarNode) -> bool:
+    if kind_of(scalar) is not Kind.BOOLEAN:
+        raise ValueError(
+            f"expected true or false, not {quoted(scalar.text)}; write it in small letters, without quotes"
+        )
+    return scalar.text.lower() == "true"
+
+
+def whole(lowest: int, highest: int, *, word: str | None = None) -> Callable[[ScalarNode], int | None]:
+    """Make a reader of whole numbers in a range; `word` stands for None."""
+
+    def read(scalar: ScalarNode) -> int | None:
+        if word is not None and scalar.text == word:
+            return None
+        if kind_of(scalar) is not Kind.INTEGER:
+            choice = f"{word} or " if word else ""
+            raise ValueError(
+                f"expected {choice}a whole number, not {quoted(scalar.text)}; write {choice}{max(lowest, 4)}"
+            )
+        number = scalars.integer(scalar.text)
+        if not lowest <= number <= highest:
+            raise ValueError(f"{number} is out of range; write {lowest} to {highest}")
+        return number
+
+    return read
+
+
+def version(scalar: ScalarNode) -> int:
+    if kind_of(scalar) is not Kind.INTEGER or scalar.text != "1":
+        raise ValueError(f"{quoted(scalar.text)} is not a version this program reads; write 'version: 1'")
+    return 1
+
+
+def choice(kind: type[enum.Enum], later: Mapping[str, str] | None = None) -> tuple[Any, Any]:
+    """Make a field of an enum's values; `later` maps values of later releases to what to write instead."""
+    known = {str(member.value): member for member in kind}
+
+    def read(scalar: ScalarNode) -> enum.Enum:
+        text = something(scalar)
+        if later and text in later:
+            raise ValueError(f"{quoted(text)} {LATER}; {later[text]}")
+        if text not in known:
+            raise ValueError(one_of(text, known))
+        return known[text]
+
+    return leaf(read, expected=listed(known), schema={"enum": list(known)})
+
+
+def only(value: str, *, later: str) -> tuple[Any, Any]:
+    """Make a field that has one value so far; any other is refused with `later`."""
+
+    def read(scalar: ScalarNode) -> str:
+        if something(scalar) != value:
+            raise ValueError(f"{quoted(scalar.text)} {LATER}; {later}")
+        return value
+
+    constant = {"true": True, "false": False}.get(value, value)
+    return leaf(read, expected=value, schema={"const": constant})

@@ -1,0 +1,119 @@
+"""From a file's name to a checked configuration, pass by pass.
+
+Each pass does one thing and notes what is wrong; the next goes on with what is right,
+so that everything wrong is told at once:
+
+read and expand → gather and check each document → inherit → check and build each
+job → check the places of all jobs
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+from dirsync.config.building import built
+from dirsync.config.configuration import Configuration, Mask, SecretReference
+from dirsync.config.gathering import Declarations, gathered
+from dirsync.config.inheritance import PROGRAM, Effective, Inheritance, laid_over
+from dirsync.config.keys import FileKeys, JobKeys
+from dirsync.config.nodes import Origin, ScalarNode, locate
+from dirsync.config.options import command_line, node_of_options
+from dirsync.config.overlaps import DeclaredJob, check_places
+from dirsync.config.problems import Problems
+from dirsync.config.rules import check_contradictions, check_job, check_name, check_secret
+from dirsync.config.sources import Sources, read_sources
+from dirsync.config.validation import checked
+from dirsync.model.job import Job
+
+DEFAULT_STATE = ".dirsync"
+
+
+def load(file: str) -> Configuration:
+    """Read jobs.yaml, check all of it, and give its jobs.
+
+    Reads the files it includes, the secrets it names (to mask them) and the places of
+    its jobs (to see whether they overlap); changes nothing.
+
+    Raises:
+        ConfigError: with every problem there is.
+    """
+    problems = Problems()
+    sources = read_sources(file, os.environ, problems)
+    declarations = gathered(sources, problems)
+    _check_file(sources, declarations, problems)
+    state = declarations.keys.state or os.path.join(sources.main.origin.file.directory, DEFAULT_STATE)
+    jobs = tuple(_jobs(declarations, problems))
+    check_places(jobs, state, problems)
+    problems.raise_if_any()
+    return Configuration(
+        file=file,
+        state=state,
+        jobs=tuple(each.job for each in jobs),
+        mask=Mask.of(problems.secrets),
+        secrets=_references(declarations.keys),
+    )
+
+
+def job_from_options(name: str, options: Mapping[str, object]) -> Job:
+    """Make a job of the command line's options; their names are the keys of a job in jobs.yaml.
+
+    A text is read as the type its key wants; None means not given. `~` is expanded,
+    `${VAR}` is not: the shell did.
+
+    Raises:
+        ConfigError: with every problem, each beginning `command line: `.
+    """
+    problems = Problems()
+    origin = command_line()
+    own = node_of_options(options, origin)
+    check_name(ScalarNode(name, origin), "", problems)
+    check_contradictions(laid_over(PROGRAM, own), problems, path="")
+    job = _job(name, Effective(laid_over(PROGRAM, own), complete=True), problems, path="", origin=origin)
+    check_places([] if job is None else [job], None, problems)
+    problems.raise_if_any()
+    assert job is not None
+    return job.job
+
+
+def _check_file(sources: Sources, declarations: Declarations, problems: Problems) -> None:
+    """Check what the main file must say, whatever its jobs are."""
+    first = Origin(sources.main.origin.file, 1)
+    if sources.main.get("version") is None:
+        problems.add(first, "version", "is missing; write 'version: 1'")
+    if not declarations.fragments.keys() & set(declarations.jobs) and not len(problems):
+        problems.add(first, "jobs", "no job is declared; write one, with 'source' and 'destination'")
+    for name, keys in (declarations.keys.secrets or {}).items():
+        spot = locate(sources.main, ("secrets", name), path="", origin=first)
+        check_secret(keys, spot.origin, spot.path, problems)
+
+
+def _jobs(declarations: Declarations, problems: Problems) -> Iterator[DeclaredJob]:
+    """Give every job that is right in itself."""
+    inheritance = Inheritance(declarations.fragments, declarations.defaults, problems)
+    for name in declarations.fragments:
+        effective = inheritance.of(name)
+        fragment = declarations.fragments[name]
+        if name in declarations.jobs:
+            job = _job(name, effective, problems, path=fragment.path, origin=fragment.entry.key.origin)
+            if job is not None:
+                yield job
+
+
+def _job(
+    name: str, effective: Effective, problems: Problems, *, path: str, origin: Origin
+) -> DeclaredJob | None:
+    """Check and build one job; None where it has no source or destination to go on with."""
+    node = effective.node
+    keys = checked(JobKeys, node, problems, path=path)
+    check_job(keys, node, problems, path=path, origin=origin, complete=effective.complete)
+    if keys.source is None or keys.destination is None:
+        return None
+    return DeclaredJob(built(name, keys), node, path, origin)
+
+
+def _references(keys: FileKeys) -> tuple[SecretReference, ...]:
+    return tuple(
+        SecretReference(name=name, environment=secret.environment, file=secret.file)
+        for name, secret in (keys.secrets or {}).items()
+    )

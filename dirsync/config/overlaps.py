@@ -1,0 +1,125 @@
+"""Jobs whose places get in each other's way: refused before anything runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dirsync.config.nodes import MappingNode, Origin, locate
+from dirsync.config.places import Ground, Mark, Surveyor
+from dirsync.config.problems import Problems, quoted
+from dirsync.model.job import Job, JobType
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredJob:
+    """A job, and where it was declared."""
+
+    job: Job
+    node: MappingNode  # what holds for it
+    path: str  # `jobs.photos`; empty on the command line
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """A declared job and the ground of both its sides."""
+
+    declared: DeclaredJob
+    source: Ground
+    destination: Ground
+
+    def note(self, key: str, text: str, problems: Problems) -> None:
+        """Note a problem at one of the job's keys."""
+        spot = locate(self.declared.node, (key,), path=self.declared.path, origin=self.declared.origin)
+        problems.add(spot.origin, spot.path, text)
+
+    @property
+    def writes(self) -> bool:
+        """Whether runs of this job change its destination."""
+        return self.declared.job.enabled and self.declared.job.type is JobType.SYNC
+
+
+def check_places(jobs: Iterable[DeclaredJob], state: str | None, problems: Problems) -> None:
+    """Check each job's sides against each other, against the state directory and against the other jobs."""
+    surveyor = Surveyor()
+    surveyed = [_survey(each, surveyor) for each in jobs]
+    for each in surveyed:
+        _check_sides(each, problems)
+        if state is not None:
+            _check_state(each, surveyor.ground(state), problems)
+    _check_destinations([each for each in surveyed if each.writes], problems)
+
+
+def _survey(declared: DeclaredJob, surveyor: Surveyor) -> Surveyed:
+    job = declared.job
+    source = surveyor.ground(str(job.source), one_file_system=job.one_file_system)
+    return Surveyed(declared, source, surveyor.ground(str(job.destination)))
+
+
+def _check_sides(each: Surveyed, problems: Problems) -> None:
+    if each.source.holds(each.destination) and each.destination.holds(each.source):
+        each.note("destination", "is the source itself; name another directory", problems)
+    elif each.source.holds(each.destination):
+        where = quoted(each.source.path)
+        each.note("destination", f"is inside the source {where}; name a directory outside of it", problems)
+    elif each.destination.holds(each.source):
+        where = quoted(each.destination.path)
+        each.note(
+            "source", f"is inside the destination {where}; name a destination that does not hold it", problems
+        )
+
+
+def _check_state(each: Surveyed, state: Ground, problems: Problems) -> None:
+    if each.destination.holds(state):
+        text = f"holds the state directory {quoted(state.path)}; set 'state' to a directory outside of it"
+        each.note("destination", text, problems)
+    elif state.holds(each.destination):
+        text = f"is inside the state directory {quoted(state.path)}; name a directory outside of it"
+        each.note("destination", text, problems)
+    elif each.source.holds(state) and not _excludes(each, state):
+        line = _pattern_of(each, state)
+        text = f"holds the state directory {quoted(state.path)}, which changes with each run; "
+        each.note("source", f"{text}exclude {quoted(line)}, or set 'state' to one outside", problems)
+
+
+def _pattern_of(each: Surveyed, state: Ground) -> str:
+    """Write the pattern that excludes the state directory from the source."""
+    return f"/{os.path.relpath(state.path, each.source.path)}/"
+
+
+def _excludes(each: Surveyed, state: Ground) -> bool:
+    """Whether the last of the exclude lines that spell out the state directory excludes it."""
+    anchored = _pattern_of(each, state)
+    name = os.path.basename(state.path)
+    spellings = {os.fsencode(text) for text in (anchored, anchored.rstrip("/"), f"{name}/", name)}
+    lines = [line.text for line in each.declared.job.exclude]
+    deciding = [line for line in lines if line.removeprefix(b"!") in spellings]
+    return bool(deciding) and not deciding[-1].startswith(b"!")
+
+
+def _check_destinations(writers: list[Surveyed], problems: Problems) -> None:
+    """Check that no two destinations are one, or one inside the other; each later job is told once."""
+    owners: dict[Mark, int] = {}  # a destination's own mark: the first job it belongs to
+    insiders: dict[Mark, int] = {}  # a mark above some destination: the first such job
+    for position, each in enumerate(writers):
+        met = [owners[mark] for mark in each.destination.chain if mark in owners]
+        met += [insiders[mark] for mark in each.destination.own if mark in insiders]
+        if met:
+            each.note("destination", _overlap(writers[min(met)], each), problems)
+        for mark in each.destination.own:
+            owners.setdefault(mark, position)
+        for mark in each.destination.chain:
+            insiders.setdefault(mark, position)
+
+
+def _overlap(first: Surveyed, second: Surveyed) -> str:
+    name = quoted(first.declared.job.name)
+    if not second.destination.holds(first.destination):
+        how = f"is inside the destination of {name}"
+    elif not first.destination.holds(second.destination):
+        how = f"holds the destination of {name}"
+    else:
+        how = f"is the destination of {name} too"
+    return f"{how} ({first.declared.origin}); give each job a directory of its own"

@@ -1,0 +1,117 @@
+"""What must hold between the keys of one job."""
+
+from __future__ import annotations
+
+from dirsync.config.inheritance import BUILT_IN
+from dirsync.config.keys import JobKeys, SecretKeys
+from dirsync.config.nodes import ListNode, MappingNode, Origin, ScalarNode, locate, mapping_of
+from dirsync.config.problems import Problems, listed, quoted
+from dirsync.model.job import Compare, JobType, Preserve, SymlinkPolicy
+
+_WAYS = ("every", "at", "cron")
+_LONGEST_NAME_BYTES = 200
+
+
+def check_name(key: ScalarNode, path: str, problems: Problems) -> None:
+    """Check that a name of a job or a profile can name files."""
+    fault = _fault_of_name(key.text)
+    if fault:
+        problems.add(key.origin, path, f"the name {fault}; choose one as 'photos-2026'")
+
+
+def _fault_of_name(name: str) -> str | None:
+    if not name.strip() or name != name.strip():
+        return "is empty, or begins or ends with a space"
+    if name[0] in ".-":
+        return f"begins with {quoted(name[0])}"
+    if "/" in name:
+        return "holds '/'"
+    if not name.isprintable():
+        return "holds a control character"
+    if len(name.encode()) > _LONGEST_NAME_BYTES:
+        return f"is longer than {_LONGEST_NAME_BYTES} bytes"
+    return None
+
+
+def check_contradictions(node: MappingNode, problems: Problems, *, path: str) -> None:
+    """Check that a job, a profile or the defaults do not say one thing in two ways."""
+    if node.get("interval") and node.get("schedule"):
+        _note(node, ("schedule",), "stands together with 'interval'; remove one of the two", problems, path)
+    schedule = mapping_of(node.get("schedule"))
+    ways = [way for way in _WAYS if schedule and schedule.get(way)]
+    if len(ways) > 1:
+        _note(node, ("schedule",), f"has {' and '.join(ways)}; keep one of them", problems, path)
+    if ways == ["cron"] and schedule and schedule.get("on"):
+        _note(
+            node, ("schedule", "on"), "goes with every or at; name the days in the cron line", problems, path
+        )
+
+
+def check_job(
+    keys: JobKeys, node: MappingNode, problems: Problems, *, path: str, origin: Origin, complete: bool
+) -> None:
+    """Check what holds for a job as a whole; `complete` is False where something inherited is unknown."""
+    for key in ("source", "destination"):
+        if complete and node.get(key) is None:
+            problems.add(origin, path, f"'{key}' is missing; write '{key}: /a/path'")
+    _check_schedule(keys, node, problems, path)
+    if keys.type is not JobType.CHECK:
+        _check_kept(keys, node, problems, path)
+        _check_links(keys, node, problems, path)
+
+
+def _check_schedule(keys: JobKeys, node: MappingNode, problems: Problems, path: str) -> None:
+    if keys.schedule is None:
+        return
+    if not (keys.schedule.every_seconds or keys.schedule.at or keys.schedule.cron):
+        _note(node, ("schedule",), f"says not when; write one of {listed(_WAYS)}", problems, path)
+    if keys.schedule.on is not None and not keys.schedule.on:
+        _note(node, ("schedule", "on"), "names no day; name one, or remove it", problems, path)
+
+
+def _check_kept(keys: JobKeys, node: MappingNode, problems: Problems, path: str) -> None:
+    """Check that what is compared is carried over too, else each run would find the same differences."""
+    if keys.compare is None or keys.compare.by is None or keys.preserve is None:
+        return
+    for aspect in (Compare.MTIME, Compare.MODE, Compare.OWNERSHIP):
+        name = aspect.value
+        if aspect not in keys.compare.by or Preserve(name) in keys.preserve:
+            continue
+        if aspect is Compare.MTIME:
+            if Compare.HASH not in keys.compare.by:
+                text = "leaves out mtime, which is compared: each run would copy everything again; "
+                fix = "add mtime, or compare [size, hash]"
+                _note(node, ("preserve",), text + fix, problems, path)
+        elif _declared(node, name):
+            text = f"leaves out {name}, which is compared: each run would find it different; "
+            _note(node, ("preserve",), f"{text}add {name} here, or take it out of 'compare'", problems, path)
+
+
+def _declared(node: MappingNode, aspect: str) -> bool:
+    """Whether an attribute is compared because the user says so."""
+    compare = mapping_of(node.get("compare"))
+    by = compare.get("by") if compare else None
+    items = by.items if isinstance(by, ListNode) else ()
+    return any(
+        isinstance(item, ScalarNode) and item.text == aspect and item.origin != BUILT_IN for item in items
+    )
+
+
+def _check_links(keys: JobKeys, node: MappingNode, problems: Problems, path: str) -> None:
+    kept = keys.preserve is None or Preserve.SYMLINKS in keys.preserve
+    if keys.symlinks is SymlinkPolicy.PRESERVE and not kept:
+        text = (
+            "is preserve, but 'preserve' leaves out symlinks; write 'symlinks: skip', or add symlinks there"
+        )
+        _note(node, ("symlinks",), text, problems, path)
+
+
+def check_secret(keys: SecretKeys, origin: Origin, path: str, problems: Problems) -> None:
+    """Check that a secret is kept in one place."""
+    if (keys.environment is None) == (keys.file is None):
+        problems.add(origin, path, "is kept in one place; write either 'environment: NAME' or 'file: PATH'")
+
+
+def _note(node: MappingNode, steps: tuple[str, ...], text: str, problems: Problems, path: str) -> None:
+    spot = locate(node, steps, path=path, origin=node.origin)
+    problems.add(spot.origin, spot.path, text)

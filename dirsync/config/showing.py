@@ -1,0 +1,174 @@
+"""The effective configuration as YAML: what each job comes to, written out.
+
+Every default, profile, append and variable is put in, so what is shown stands alone;
+it loads again to the same jobs. Secrets are masked, and a secret is shown by where it
+is kept.
+"""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from typing import Any
+
+import yaml
+
+from dirsync.config.configuration import Configuration, Mask, SecretReference
+from dirsync.config.loading import load
+from dirsync.config.nodes import Origin, ScalarNode, TextFile
+from dirsync.config.scalars import Kind, kind_of, plain_number, written_seconds
+from dirsync.model.job import Compare, Guard, Job, Limit, Preserve
+from dirsync.model.timing import Schedule, Start
+
+_NOWHERE = Origin(TextFile("", "/"), 0)
+
+
+def effective_yaml(file: str) -> str:
+    """Write what a file comes to, as YAML that loads again to the same jobs.
+
+    Raises:
+        ConfigError: the file is wrong.
+    """
+    configuration = load(file)
+    text = yaml.dump(
+        _document(configuration),
+        Dumper=_Writer,
+        sort_keys=False,
+        default_flow_style=None,
+        allow_unicode=True,
+        width=1 << 20,
+    )
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+class _Writer(yaml.SafeDumper):
+    """Quotes every text that YAML 1.1 or 1.2 would read as something else; repeats rather than aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write everything out."""
+        return True
+
+
+def _represent_text(writer: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if kind_of(ScalarNode(text, _NOWHERE)) is Kind.TEXT else '"'
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Writer.add_representer(str, _represent_text)
+
+
+def _document(configuration: Configuration) -> dict[str, Any]:
+    mask = configuration.mask
+    secrets = {secret.name: _secret(secret) for secret in configuration.secrets}
+    return {
+        "version": 1,
+        "state": _text(configuration.state, mask),
+        **({"secrets": secrets} if secrets else {}),
+        "jobs": {job.name: _masked(_job(job), mask) for job in configuration.jobs},
+    }
+
+
+def _secret(secret: SecretReference) -> dict[str, str]:
+    return {"file": secret.file} if secret.file is not None else {"environment": secret.environment or ""}
+
+
+def _masked(value: Any, mask: Mask) -> Any:
+    """Mask and escape every text of a value."""
+    match value:
+        case dict():
+            return {key: _masked(item, mask) for key, item in value.items()}
+        case list():
+            return [_masked(item, mask) for item in value]
+        case str():
+            return _text(value, mask)
+        case _:
+            return value
+
+
+def _text(text: str, mask: Mask) -> str:
+    return mask(text).replace("$", "$$")
+
+
+def _job(job: Job) -> dict[str, Any]:
+    """Write every key of a job, in the manual's order."""
+    return {
+        "type": job.type.value,
+        "source": str(job.source),
+        "destination": str(job.destination),
+        "enabled": job.enabled,
+        **({} if job.schedule is None else {"schedule": _schedule(job.schedule)}),
+        "watch": False,
+        "include": [os.fsdecode(line.text) for line in job.include],
+        "exclude": [os.fsdecode(line.text) for line in job.exclude],
+        "ignore_files": [os.fsdecode(name) for name in job.ignore_files],
+        "one_file_system": job.one_file_system,
+        "compare": {
+            "by": [item.value for item in Compare if item in job.comparison.by],
+            "modify_window": _seconds_of(job.comparison.modify_window_ns),
+            "hash": job.comparison.algorithm.value,
+        },
+        "preserve": [item.value for item in Preserve if item in job.preserve],
+        "symlinks": job.symlinks.value,
+        "delete": job.delete.value,
+        "delete_excluded": job.delete_excluded,
+        "moves": False,
+        "guard": _guard(job.guard),
+        "durability": job.durability.value,
+        "verify": "none",
+        "on_error": job.on_error.value,
+        "retries": {"attempts": job.retries.attempts, "wait": written_seconds(job.retries.wait_seconds)},
+        "timeout": "none" if job.timeout_seconds is None else written_seconds(job.timeout_seconds),
+        "bandwidth": "none",
+        "workers": "auto" if job.workers is None else job.workers,
+        "engine": "local",
+        "log": {key: value for key, value in (("level", job.log.level), ("file", job.log.file)) if value},
+    }
+
+
+def _seconds_of(nanoseconds: int) -> str:
+    return f"{Decimal(nanoseconds).scaleb(-9).normalize():f}s"
+
+
+def _guard(guard: Guard) -> dict[str, Any]:
+    return {
+        "max_delete": _limit(guard.max_delete),
+        "max_change": _limit(guard.max_change),
+        "min_free": _limit(guard.min_free),
+        "source_not_empty": guard.source_not_empty,
+        "marker": None if guard.marker is None else os.fsdecode(guard.marker),
+        "mountpoint": guard.mountpoint,
+        "on_trip": "fail",
+    }
+
+
+def _limit(limit: Limit | None) -> str | int | None:
+    if limit is None:
+        return "off"
+    return limit.absolute if limit.percent is None else f"{plain_number(limit.percent)}%"
+
+
+def _schedule(schedule: Schedule) -> dict[str, Any]:
+    written: dict[str, Any] = {
+        "every": None if schedule.every_seconds is None else written_seconds(schedule.every_seconds),
+        "at": [moment.isoformat() for moment in schedule.at] or None,
+        "cron": schedule.cron,
+        "on": None if schedule.cron else [day.name.lower() for day in sorted(schedule.on)],
+        "timezone": schedule.timezone,
+        "jitter": written_seconds(schedule.jitter_seconds),
+        "start": _start(schedule.start),
+        "run_missed": schedule.run_missed,
+        "window": None
+        if schedule.window is None
+        else f"{schedule.window.begin.isoformat()}-{schedule.window.end.isoformat()}",
+    }
+    return {key: value for key, value in written.items() if value is not None}
+
+
+def _start(start: Start | float | None) -> str | None:
+    match start:
+        case None:
+            return None
+        case Start():
+            return start.value
+        case _:
+            return written_seconds(start)

@@ -1,0 +1,138 @@
+"""The values that say what and how: places, patterns, bounds, figures."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Annotated
+
+from dirsync.config import scalars
+from dirsync.config.leaves import LATER, flag, leaf, spoken, text_of, version, whole
+from dirsync.config.nodes import ScalarNode
+from dirsync.config.problems import one_of, quoted
+from dirsync.config.scalars import Kind, kind_of
+from dirsync.model.job import Limit, PatternLine
+from dirsync.model.place import LocalPlace
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_ENDPOINT = re.compile(r"[A-Za-z0-9_.@-]+:/")
+_LEVELS = ("debug", "info", "warning", "error", "critical")
+_SHARE = r"^(off|[0-9]+(\.[0-9]+)?\s?%)$"
+_SIZE = r"^(off|[0-9]+(\.[0-9]+)?\s?(%|[KkMmGgTtPp]?([iI]?[bB])?))$"
+_AMOUNT = {"type": "integer", "minimum": 0}
+
+
+def _absolute(scalar: ScalarNode) -> str:
+    """Give the absolute path that a text names, `~` and the file's own directory put in."""
+    text = text_of(scalar)
+    path = os.path.expanduser(text)
+    if not text:
+        raise ValueError("the path is empty; write one")
+    if path.startswith("~"):
+        raise ValueError(f"{quoted(text)} names the home of an unknown user; write the path out")
+    whole_path = os.path.join(scalar.origin.file.directory, path)
+    return os.path.realpath(whole_path) if ".." in path.split("/") else os.path.normpath(whole_path)
+
+
+def _place(scalar: ScalarNode) -> LocalPlace:
+    text = text_of(scalar)
+    if _URL.match(text):
+        raise ValueError(f"{quoted(text)} is a URL, which {LATER}; write a path of this machine")
+    if _ENDPOINT.match(text):
+        raise ValueError(
+            f"{quoted(text)} is a far place, which {LATER}; write './{text}' for a directory of that name"
+        )
+    return LocalPlace(path=os.fsencode(_absolute(scalar)))
+
+
+def _share(absolute: Callable[[str], int]) -> Callable[[str], Limit | None]:
+    """Make a reader of `off`, a percentage or an absolute figure."""
+
+    def read(text: str) -> Limit | None:
+        if text == "off":
+            return None
+        share = scalars.percent(text)
+        return Limit(absolute=absolute(text)) if share is None else Limit(percent=share)
+
+    return read
+
+
+def _pattern(scalar: ScalarNode) -> PatternLine:
+    if kind_of(scalar) is Kind.NULL:
+        raise ValueError("an empty pattern; remove it, or put it in quotes")
+    if any(character in scalar.text for character in "\0\n\r"):
+        raise ValueError("a pattern of several lines; write one pattern an entry")
+    return PatternLine(os.fsencode(scalar.text), scalar.origin.file.shown, scalar.origin.line)
+
+
+def _file_name(scalar: ScalarNode) -> bytes:
+    text = text_of(scalar)
+    if "/" in text or text in {"", ".", ".."}:
+        raise ValueError(f"{quoted(text)} is not the name of a file; write a name without '/', as .gitignore")
+    return os.fsencode(text)
+
+
+def _path_below(scalar: ScalarNode) -> bytes:
+    text = text_of(scalar)
+    parts = [part for part in text.split("/") if part not in {"", "."}]
+    if text.startswith("/") or ".." in parts or not parts:
+        raise ValueError(
+            f"{quoted(text)} is not a path below the root; write it without leading '/' and '..'"
+        )
+    return os.fsencode("/".join(parts))
+
+
+def _level(text: str) -> str:
+    if text.lower() not in _LEVELS:
+        raise ValueError(one_of(text, _LEVELS))
+    return text.upper()
+
+
+Flag = Annotated[bool, *leaf(flag, expected="true or false", schema={"type": "boolean"})]
+Text = Annotated[str, *leaf(text_of, expected="text", schema={"type": "string"})]
+Version = Annotated[int, *leaf(version, expected="1", schema={"const": 1})]
+Path = Annotated[str, *leaf(_absolute, expected="a path", schema={"type": "string"})]
+Place = Annotated[LocalPlace, *leaf(_place, expected="a path", schema={"type": "string"})]
+FileName = Annotated[bytes, *leaf(_file_name, expected="a name", schema={"type": "string"})]
+PathBelow = Annotated[bytes, *leaf(_path_below, expected="a path", schema={"type": "string"})]
+Pattern = Annotated[
+    PatternLine,
+    *leaf(_pattern, expected="a pattern", schema={"type": ["string", "number", "boolean"]}),
+]
+Attempts = Annotated[
+    int,
+    *leaf(whole(1, 1000), expected="a number", schema={"type": "integer", "minimum": 1, "maximum": 1000}),
+]
+Workers = Annotated[
+    int,
+    *leaf(
+        whole(1, 256, word="auto"),
+        expected="auto or a number",
+        schema={"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 256}]},
+    ),
+]
+Share = Annotated[
+    Limit,
+    *leaf(
+        spoken(_share(scalars.count)),
+        expected="off, a percentage or a number",
+        schema={"anyOf": [{"type": "string", "pattern": _SHARE}, _AMOUNT]},
+    ),
+]
+Free = Annotated[
+    Limit,
+    *leaf(
+        spoken(_share(scalars.size)),
+        expected="off, a percentage or a size",
+        schema={"anyOf": [{"type": "string", "pattern": _SIZE}, _AMOUNT]},
+    ),
+]
+Level = Annotated[
+    str,
+    *leaf(
+        spoken(_level),
+        expected="a level",
+        schema={"enum": [*_LEVELS, *(level.upper() for level in _LEVELS)]},
+    ),
+]
