@@ -43,10 +43,9 @@ def _built_in_list(names: list[str]) -> ListNode:
     return ListNode(tuple(ScalarNode(name, BUILT_IN) for name in names), BUILT_IN)
 
 
-def _built_in_mapping(values: dict[str, Node]) -> MappingNode:
-    return MappingNode(
-        {key: Entry(ScalarNode(key, BUILT_IN), node) for key, node in values.items()}, BUILT_IN
-    )
+def _built_in_mapping(values: dict[str, Node], *, implied: bool = False) -> MappingNode:
+    entries = {key: Entry(ScalarNode(key, BUILT_IN), node) for key, node in values.items()}
+    return MappingNode(entries, BUILT_IN, implied=implied)
 
 
 PROGRAM = _built_in_mapping(
