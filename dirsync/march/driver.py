@@ -10,7 +10,9 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from multiprocessing.synchronize import Event
 
+from dirsync.errors import Cancelled
 from dirsync.march.found import Context, Directory, Found
 from dirsync.march.march import march, march_for
 from dirsync.model.stop import Deadline
@@ -20,6 +22,8 @@ _SLICE_SECONDS = 0.1  # how long an inline march goes on before it looks up
 _BUDGET = 20_000  # entries a task: some 100 ms, so that a stop is heard and work spreads
 _DIRECTORIES_A_TASK = 256
 _TASKS_A_WORKER = 2
+
+_stop: Event | None = None  # in a worker: set when the run is over
 
 
 def march_tree(
@@ -42,7 +46,9 @@ def march_tree(
         if inline is not None and not inline:
             yield from _march_on(context, left, workers=workers, deadline=deadline)
             return
-        found = march_for(context, left, seconds=inline.popleft() if inline else _SLICE_SECONDS)
+        found = march_for(
+            context, left, seconds=inline.popleft() if inline else _SLICE_SECONDS, check=deadline.check
+        )
         left = found.subdirectories
         yield found
 
@@ -74,7 +80,7 @@ def march_on(
             deadline.check()
             while waiting and len(running) < tasks:
                 share = _share(waiting, tasks)
-                running.add(executor.submit(march, context, share, budget=_BUDGET))
+                running.add(executor.submit(_march_in_worker, context, share))
             done, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in done:
                 found = future.result()
@@ -98,15 +104,28 @@ def worker_processes(count: int) -> Iterator[Executor]:
     context = multiprocessing.get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload(["dirsync.march.driver"])
-    executor = ProcessPoolExecutor(count, mp_context=context, initializer=_begin_worker)
+    stop = context.Event()
+    executor = ProcessPoolExecutor(count, mp_context=context, initializer=_begin_worker, initargs=(stop,))
     try:
         yield executor
     finally:
+        stop.set()
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin_worker() -> None:
+def _march_in_worker(context: Context, directories: list[Directory]) -> Found:
+    return march(context, directories, budget=_BUDGET, check=_check_in_worker)
+
+
+def _check_in_worker() -> None:
+    if _stop is not None and _stop.is_set():
+        raise Cancelled("the run this worker serves is over", signal_number=None)
+
+
+def _begin_worker(stop: Event) -> None:
     """Leave signals to the process that started this one, and end when it ends."""
+    global _stop
+    _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -15,30 +15,41 @@ from dirsync.march.step import Step
 from dirsync.trees.local import LocalTree, open_tree
 
 Enough = Callable[[Found], bool]  # whether to stop here and leave the rest to another march
+Check = Callable[[], None]
 
 
-def march(context: Context, directories: list[Directory], *, budget: int) -> Found:
+def _go_on() -> None:
+    """Never stop."""
+
+
+def march(context: Context, directories: list[Directory], *, budget: int, check: Check = _go_on) -> Found:
     """March directories until about `budget` entries of both sides are seen.
+
+    `check` is called before each directory and each block that is hashed, and may
+    raise to stop.
 
     Raises:
         OSError: a root that was there is gone.
     """
-    return march_until(context, directories, lambda found: _seen(found) >= budget)
+    return _march_until(context, directories, lambda found: _seen(found) >= budget, check)
 
 
-def march_for(context: Context, directories: list[Directory], *, seconds: float) -> Found:
+def march_for(
+    context: Context, directories: list[Directory], *, seconds: float, check: Check = _go_on
+) -> Found:
     """March directories until the time is up (at least one of them)."""
     ends_at = time.monotonic() + seconds
-    return march_until(context, directories, lambda _: time.monotonic() >= ends_at)
+    return _march_until(context, directories, lambda _: time.monotonic() >= ends_at, check)
 
 
-def march_until(context: Context, directories: list[Directory], enough: Enough) -> Found:
-    """March directories, at least one, until `enough` says so."""
+def _march_until(context: Context, directories: list[Directory], enough: Enough, check: Check) -> Found:
     found = Found()
     left = directories[::-1]
     with open_tree(context.source) as source, _open_destination(context, left) as destination:
         while left:
-            Step(context, left.pop(), source=source, destination=destination, found=found).run()
+            check()
+            step = Step(context, left.pop(), source=source, destination=destination, found=found, check=check)
+            step.run()
             left += reversed(found.subdirectories)
             found.subdirectories.clear()
             if enough(found):

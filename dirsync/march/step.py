@@ -8,6 +8,8 @@ What could not be listed is unknown: nothing beneath it becomes a change.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dirsync.compare.rules import CONTENT
 from dirsync.filters import Scope, Verdict, pattern_lines, scope_of
 from dirsync.march.found import Context, Directory, Found, Sides, Touched
@@ -35,6 +37,7 @@ class Step:
         source: LocalTree,
         destination: LocalTree,
         found: Found,
+        check: Callable[[], None],
     ) -> None:
         self.context = context
         self.rules = context.rules
@@ -43,6 +46,7 @@ class Step:
         self.source = source
         self.destination = destination
         self.found = found
+        self.check = check
         self.content_changed = False  # a child came, went or changed its content
         self.maybe_changed = False  # the same, if an unselected subdirectory turns out to be wanted
 
@@ -220,12 +224,11 @@ class Step:
         self._change(Change(ChangeKind.MODIFIED if content else ChangeKind.METADATA, old, new, aspects))
 
     def _with_hash(self, new: Entry, aspects: frozenset[Aspect]) -> frozenset[Aspect]:
-        assert self.rules.hash is not None
-        if self.source.hash_file(new.path, self.rules.hash) == self.destination.hash_file(
-            new.path, self.rules.hash
-        ):
-            return aspects
-        return aspects | {Aspect.HASH}
+        algorithm = self.rules.hash
+        assert algorithm is not None
+        new_hash = self.source.hash_file(new.path, algorithm, check=self.check)
+        old_hash = self.destination.hash_file(new.path, algorithm, check=self.check)
+        return aspects if new_hash == old_hash else aspects | {Aspect.HASH}
 
     def _content_is_known(self, new: Entry, aspects: frozenset[Aspect]) -> bool:
         """Whether the content is known to be equal, so that an mtime is mere metadata."""

@@ -86,7 +86,8 @@ class Mirror:
         self._watcher = watcher
         self._deadline = deadline
         self._meter = Meter(deadline)
-        self._given_up: set[bytes] = set()  # directories that could not be made, or emptied
+        self._unmade: set[bytes] = set()  # directories that could not be made
+        self._unemptied: set[bytes] = set()  # directories that hold something that could not be removed
         self._open_steps: Callable[[], Steps] = lambda: Steps(
             source, destination, settings=settings, deadline=deadline, told=self._meter.add
         )
@@ -109,17 +110,17 @@ class Mirror:
 
     def _one_by_one(self, steps: Steps, operations: Iterator[Operation]) -> None:
         for operation in operations:
-            if not self._is_given_up(operation):
+            if not self._is_pointless(operation):
                 self._conclude(Ended(operation, steps.attempt(operation)))
 
-    def _is_given_up(self, operation: Operation) -> bool:
-        """Whether a directory that failed makes this step pointless; that one was reported."""
-        if not self._given_up:
-            return False
+    def _is_pointless(self, operation: Operation) -> bool:
+        """Whether a step cannot succeed after one that failed, which was reported."""
         path = operation.change.path
-        if operation.phase in (Phase.MAKE_WAY, Phase.DELETE):
-            return path in self._given_up
-        return path in self._given_up or any(parent in self._given_up for parent in ancestors(path))
+        if operation.phase is not Phase.FINISH_DIRECTORIES and path in self._unemptied:
+            return True
+        if not self._unmade:
+            return False
+        return path in self._unmade or any(parent in self._unmade for parent in ancestors(path))
 
     def _conclude(self, ended: Ended) -> None:
         operation, failure = ended
@@ -127,9 +128,9 @@ class Mirror:
             self._watcher.done(operation)
             return
         if operation.phase is Phase.MAKE_DIRECTORIES:
-            self._given_up.add(failure.path)
+            self._unmade.add(failure.path)
         elif operation.phase in (Phase.MAKE_WAY, Phase.DELETE):
-            self._given_up.update(ancestors(failure.path))
+            self._unemptied.update(ancestors(failure.path))
         self._watcher.failed(failure)
         if self._settings.stop_on_failure:
             raise RunError("stopped at the first path that failed, as 'on_error: stop' asks")
@@ -137,7 +138,7 @@ class Mirror:
     # Copying
 
     def _copy_in_parallel(self, steps: Steps, operations: Iterator[Operation]) -> None:
-        batches = _batches(operation for operation in operations if not self._is_given_up(operation))
+        batches = _batches(operation for operation in operations if not self._is_pointless(operation))
         first = [batch for _, batch in zip(range(_INLINE_BATCHES + 1), batches, strict=False)]
         if len(first) <= _INLINE_BATCHES or self._workers == 1:
             for operation in chain.from_iterable(chain(first, batches)):

@@ -188,7 +188,7 @@ class Steps:
 _VERBS = {
     Phase.SWEEP: "the temporary file of an earlier run cannot be removed",
     Phase.MAKE_WAY: "cannot be removed",
-    Phase.MAKE_DIRECTORIES: "the directory cannot be made",
+    Phase.MAKE_DIRECTORIES: "the directory cannot be made, so nothing beneath it was copied",
     Phase.COPY: "cannot be copied",
     Phase.DELETE: "cannot be removed",
     Phase.FINISH_DIRECTORIES: "the directory's metadata cannot be set",

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from dirsync.model.entry import Entry
 
-
 # 64 bits of nanoseconds since 1970 end in 2262. Counted from the earliest time that
 # 32 bits of seconds can tell they reach 2486, all that ext4 and XFS can keep.
 EPOCH_NS = -(2**31) * 10**9

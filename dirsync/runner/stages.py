@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 
@@ -68,15 +69,16 @@ class Stages:
             raise RunError(f"'{self._job.name}': destination '{self._job.destination}' does not exist")
         if self._changes_nothing:
             self._only_tell(places)
-        elif places.destination_device is None:
-            self._sync(places)
-        else:
-            fd = self._open_destination()
-            try:
-                with locked_directory(fd, shown=str(self._job.destination)):
-                    self._sync(places)
-            finally:
-                os.close(fd)
+            return
+        with contextlib.ExitStack() as until_the_end:
+            if places.destination_device is not None:
+                self._lock_destination(until_the_end)
+            self._sync(places, until_the_end)
+
+    def _lock_destination(self, until: contextlib.ExitStack) -> None:
+        fd = self._open_destination()
+        until.callback(os.close, fd)
+        until.enter_context(locked_directory(fd, shown=str(self._job.destination)))
 
     def _remembered_sides(self) -> frozenset[str]:
         sides = self._ledger.recall(self._job.name, _MARKER_SIDES)
@@ -103,12 +105,16 @@ class Stages:
 
     # Sync
 
-    def _sync(self, places: Places) -> None:
+    def _sync(self, places: Places, until_the_end: contextlib.ExitStack) -> None:
         plan = self._plan(places)
         try:
             self._stop_if_asked_to(plan)
             self._check_guards(plan, places)
-            self._carry_out(plan, places)
+            self._deadline.check()
+            if places.destination_device is None:
+                create_destination(self._job)
+                self._lock_destination(until_the_end)
+            self._carry_out(plan)
             self._make_durable(plan)
         finally:
             plan.close()
@@ -162,12 +168,9 @@ class Stages:
                 "mount the right one, or, if this one is right, run once with 'delete: keep'"
             )
 
-    def _carry_out(self, plan: Plan, places: Places) -> None:
+    def _carry_out(self, plan: Plan) -> None:
         self._observer.stage(Stage.MIRROR)
         self._observer.planned(Totals(operations=len(plan), bytes_to_copy=plan.counts.bytes_copied))
-        self._deadline.check()
-        if places.destination_device is None:
-            create_destination(self._job)
         mirror = Mirror(
             self._job.source,
             self._job.destination,

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from types import TracebackType
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-CAPACITY = 192  # handles kept open; a process may have 1,024 as a rule, and a run uses several sets
+CAPACITY = 40  # handles kept open: a process may have 1,024 as a rule, and each of its threads has two sets
 
 
 class DirectoryHandles:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 
 from dirsync.model.job import HashAlgorithm
 
 _BLOCK_BYTES = 1 << 20
 
 
-def hash_handle(handle: int, algorithm: HashAlgorithm) -> bytes:
+def hash_handle(handle: int, algorithm: HashAlgorithm, *, check: Callable[[], None]) -> bytes:
     """Hash an open file from its start to its end, in blocks of 1 MiB.
+
+    `check` is called before each block, and may raise to stop.
 
     Raises:
         OSError: it cannot be read.
@@ -23,6 +26,7 @@ def hash_handle(handle: int, algorithm: HashAlgorithm) -> bytes:
         view = memoryview(block)
         while count := file.readinto(block):
             hasher.update(view[:count])
+            check()
     return hasher.digest()
 
 

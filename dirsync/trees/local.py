@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from types import TracebackType
 
 from dirsync.model.capabilities import Capabilities
@@ -91,15 +92,15 @@ class LocalTree:
                 raise IsADirectoryError(f"{os.fsdecode(path)!r} is no regular file")
             return file.read()
 
-    def hash_file(self, path: bytes, algorithm: HashAlgorithm) -> bytes:
-        """Hash a file's content.
+    def hash_file(self, path: bytes, algorithm: HashAlgorithm, *, check: Callable[[], None]) -> bytes:
+        """Hash a file's content; `check` is called now and then, and may raise to stop.
 
         Raises:
             OSError: it cannot be read.
         """
         handle = self.open_file(path)
         try:
-            return hashing.hash_handle(handle, algorithm)
+            return hashing.hash_handle(handle, algorithm, check=check)
         finally:
             os.close(handle)
 
