@@ -20,7 +20,7 @@ def test_unreadable_directory_blocks_deletions_beneath_it_only(place: Path) -> N
     secret = Directory(
         {"kept": File(b"x", **MINE), "sub": Directory({"old": File(b"y", **MINE)}, **MINE)}, **MINE
     )
-    old = Directory({"gone": File(b"y", **MINE), "a": File(b"z", **MINE)}, **MINE)
+    old = Directory({"gone": File(b"y", **MINE), "a": File(b"old", **MINE)}, **MINE)
     tree(place / "d", Directory({"secret": secret, "gone": File(b"x", **MINE), "open": old}, **MINE))
     jobs = jobs_file(place)
 
@@ -71,7 +71,10 @@ def test_listing_that_fails_blocks_deletions_beneath_it_only(tmp_path: Path, pat
     """The first getdents64(2) of a directory gives its names, the second says that there are no more."""
     source: Children = {"a": {"1": b"x", "2": b"x"}, "b": {"1": b"x", "x": {"1": b"x", "2": b"x"}}, "c": b"x"}
     tree(tmp_path / "s", source)
-    tree(tmp_path / "d", {"a": {"old": b"y", "1": b"y"}, "b": {"old": b"y", "x": {"old": b"y"}}, "old": b"y"})
+    tree(
+        tmp_path / "d",
+        {"a": {"old": b"y", "1": b"differs"}, "b": {"old": b"y", "x": {"old": b"y"}}, "old": b"y"},
+    )
     jobs = jobs_file(tmp_path)
     inject = f"inject=getdents64:error=EIO:when={when}"
     through = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", str(tmp_path / "s" / path), "-e", inject]

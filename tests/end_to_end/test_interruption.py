@@ -20,23 +20,14 @@ from tests.trees import differences, snapshot, tree
 
 MIB = 1 << 20
 SLOW_RENAMES = "inject=rename,renameat,renameat2:delay_enter=300000"
-SLOW_DATA = "inject=copy_file_range,sendfile,pwrite64:delay_enter=500000"
+SLOW_DATA = "inject=copy_file_range,sendfile,read,pread64:delay_enter=500000"
 
 
-def slowed(command: list[str], *, by: str) -> list[str]:
-    """Run a command in which some system calls take long (microseconds)."""
-    return [
-        "strace",
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-e",
-        by.replace("inject", "trace").split(":")[0],
-        "-e",
-        by,
-        *command,
-    ]
+def slowed(command: list[str], *, by: str, on: Path | None = None) -> list[str]:
+    """Run a command in which some system calls, or those on one file alone, take long (microseconds)."""
+    only = ["-P", str(on)] if on else []
+    trace = by.replace("inject", "trace").split(":")[0]
+    return ["strace", "-f", "-qq", "-o", "/dev/null", *only, "-e", trace, "-e", by, *command]
 
 
 def until(happened: Callable[[], bool]) -> None:
@@ -120,7 +111,7 @@ def test_signal_drops_the_long_copy_at_hand(tmp_path: Path) -> None:
     tree(tmp_path / "s", {"big": os.urandom(MIB) * 512})
     tree(tmp_path / "d", {"big": b"old"})
     jobs = jobs_file(tmp_path)
-    with running(slowed(argv(jobs), by=SLOW_DATA)) as process:
+    with running(slowed(argv(jobs), by=SLOW_DATA, on=tmp_path / "s/big")) as process:
         until(lambda: len(os.listdir(tmp_path / "d")) > 1)
         os.kill(program_of(process), signal.SIGTERM)
         began_at = time.monotonic()
@@ -148,7 +139,7 @@ def test_long_copy_that_was_killed_leaves_nothing_behind(tmp_path: Path) -> None
     tree(tmp_path / "s", {"deep": {"big": os.urandom(MIB) * 256}})
     tree(tmp_path / "d", {"deep": {"big": b"old"}})
     jobs = jobs_file(tmp_path)
-    with running(slowed(argv(jobs), by=SLOW_DATA)) as process:
+    with running(slowed(argv(jobs), by=SLOW_DATA, on=tmp_path / "s/deep/big")) as process:
         until(lambda: len(os.listdir(tmp_path / "d/deep")) > 1)
         os.kill(program_of(process), signal.SIGKILL)
         process.wait(timeout=60)
