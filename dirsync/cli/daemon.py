@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dirsync.cli.exit_codes import exit_code_of_signal
 from dirsync.cli.logs.setup import follow, set_up
 from dirsync.cli.output.lines import Lines
+from dirsync.cli.output.units import plural
+from dirsync.cli.parsing import Options
 from dirsync.cli.selection import selected_jobs
 from dirsync.cli.signals import stopping_on_signals
 from dirsync.cli.watching import Show, run_watched
@@ -20,23 +22,32 @@ from dirsync.scheduler.declaration import Declaration
 from dirsync.scheduler.loop import run_scheduler
 
 
-def serve(file: str, *, patterns: Sequence[str], show: Show) -> int:
+def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
     """Run jobs when they are due; give the exit code of the signal that ended it.
 
     Raises:
         ConfigError: the configuration is wrong at the begin.
         RunError: the ledger cannot be used at the begin.
     """
+    show = Show.of(options)
     daemon = Daemon(file, patterns=patterns, show=show)
     set_up(show.logging, jobs=daemon.jobs(), base=daemon.base, mask=daemon.mask)
     with stopping_on_signals() as stop:
         lines = Lines(mask=daemon.mask, stop=stop)
+        if not show.json and not show.quiet:
+            lines.line(greeting(daemon.jobs()))
         left = run_scheduler(daemon.load, run=lambda job: daemon.run(job, lines=lines, stop=stop), stop=stop)
         assert stop.signal_number is not None
         code = exit_code_of_signal(stop.signal_number)
         if left:
             _leave(code)
         return code
+
+
+def greeting(jobs: Sequence[Job]) -> str:
+    """Say what the scheduler looks after."""
+    scheduled = [job.name for job in jobs if job.enabled and job.schedule is not None]
+    return f"{plural(len(scheduled), 'job', 'jobs')} on schedule: {', '.join(scheduled)}; end with Ctrl-C"
 
 
 class Daemon:
@@ -68,7 +79,7 @@ class Daemon:
             ConfigError: it is wrong; the one in force stays.
         """
         self._take_over(load(self._file))
-        return Declaration(jobs=self.jobs(), state=self._configuration.state, files=self._configuration.files)
+        return Declaration(jobs=self.jobs(), state=self._configuration.state, files=(self._file,))
 
     def run(self, job: Job, *, lines: Lines, stop: Stop) -> RunResult:
         """Run one job once, in the calling thread."""

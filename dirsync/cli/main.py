@@ -56,7 +56,8 @@ def _is_verbose(arguments: Sequence[str]) -> bool:
 def _report(error: Exception, *, verbose: bool) -> None:
     """Tell of an error no one expected: a mistake in dirsync, or a machine that gave way."""
     if isinstance(error, OSError):
-        error_line(f"dirsync: {error}")
+        place = f"{error.filename}: " if error.filename else ""
+        error_line(f"dirsync: {place}{error.strerror or error}")
     else:
         error_line(f"dirsync: internal error: {type(error).__name__}: {error}; -v shows where")
     if verbose:

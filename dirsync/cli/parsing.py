@@ -122,9 +122,11 @@ def split_command(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
     if position is None:
         return None, list(arguments)
     name = arguments[position]
-    if name not in COMMANDS and name not in LATER:
-        raise usage_error(f"unknown command '{name}'{did_you_mean(name, (*COMMANDS, *LATER))}; see --help")
-    return name, [*arguments[:position], *arguments[position + 1 :]]
+    if name in COMMANDS or name in LATER:
+        return name, [*arguments[:position], *arguments[position + 1 :]]
+    if position and arguments[position - 1].startswith("-"):
+        return None, list(arguments)  # after an option that is unknown itself, which the parser tells
+    raise usage_error(f"unknown command '{name}'{did_you_mean(name, (*COMMANDS, *LATER))}; see --help")
 
 
 def _first_word(arguments: Sequence[str]) -> int | None:

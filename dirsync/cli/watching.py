@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -48,7 +47,7 @@ class Show:
     def logging(self) -> Wishes:
         """What this means for the log."""
         return Wishes(
-            log_conf=self.log_conf, verbosity=self.verbosity, quiet=self.quiet, summarised=not self.json
+            log_conf=self.log_conf, verbosity=self.verbosity, quiet=self.quiet, on_screen=not self.json
         )
 
 
@@ -78,16 +77,6 @@ def run_watched(
         return run_job(job, state=state, observer=observer, stop=stop, dry_run=show.dry_run)
     finally:
         progress.close()
-
-
-def run_in_turn(jobs: Sequence[Job], *, state: str, show: Show, lines: Lines, stop: Stop) -> list[RunResult]:
-    """Run jobs one after another, until a stop is requested."""
-    results: list[RunResult] = []
-    for job in jobs:
-        if stop.requested():
-            break
-        results.append(run_watched(job, state=state, show=show, lines=lines, stop=stop))
-    return results
 
 
 def _observer(job: Job, show: Show, *, lines: Lines, progress: Progress, layout: Layout) -> Observer:

@@ -117,6 +117,10 @@ class _JobFile(logging.handlers.RotatingFileHandler):
         if not self._failed:
             super().emit(record)
 
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # of what could not be written, told already
+            super().close()
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging calls it so
         self._failed = True
         error = sys.exc_info()[1]

@@ -21,10 +21,8 @@ def name_the_run(record: logging.LogRecord) -> bool:
 
 
 def is_not_on_screen(record: logging.LogRecord) -> bool:
-    """Pass what the summary of a run does not tell anyway: all but its warnings and errors."""
-    if record.exc_info is not None or record.levelno < logging.WARNING:
-        return True
-    return current_run().job is None
+    """Pass what runs do not show people anyway; a filter."""
+    return record.exc_info is not None or current_run().job is None
 
 
 class SafeFormatter(logging.Formatter):

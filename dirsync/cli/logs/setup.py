@@ -28,7 +28,7 @@ class Wishes:
     log_conf: str | None = None  # None: look for log_conf.yaml
     verbosity: int = 0
     quiet: bool = False
-    summarised: bool = True  # people see what runs warn of in their summaries
+    on_screen: bool = True  # people see what runs do and warn of; -vv logs it beside that
 
 
 def set_up(wishes: Wishes, *, jobs: Sequence[Job], base: str | None, mask: Mask = unmasked) -> None:
@@ -103,7 +103,7 @@ def _tune_console(console: logging.Handler, wishes: Wishes) -> None:
         console.setLevel(logging.ERROR)
     elif wishes.verbosity:
         console.setLevel(logging.INFO if wishes.verbosity == 1 else logging.DEBUG)
-    if wishes.summarised:
+    if wishes.on_screen and wishes.verbosity < 2:
         console.addFilter(is_not_on_screen)
 
 

@@ -55,7 +55,7 @@ class Lines:
         """Tell at the end whether every line was written.
 
         Raises:
-            OSError: what stopped the output, other than a reader that went away.
+            OSError: what stopped the output; BrokenPipeError: its reader went away.
         """
         if self._error is not None:
             raise self._error
@@ -63,12 +63,12 @@ class Lines:
     def _give_up(self, error: OSError) -> None:
         self._closed = True
         abandon_stdout()
+        error.filename = "standard output"
         if self._stop is None:
             raise error
+        self._error = error
         if isinstance(error, BrokenPipeError):
             self._stop.request(signal.SIGPIPE)
-        else:
-            self._error = error
 
 
 def error_line(text: str) -> None:

@@ -16,6 +16,7 @@ from dirsync.runner.observer import Stage, Totals
 _PLAIN_EVERY_SECONDS = 10.0
 _SAMPLE_EVERY_SECONDS = 0.5
 _SAMPLES = 30
+_FARTHEST_GUESS = 1000  # times as much as was seen is still to come: no guess
 _STEP_WEIGHT_BYTES = 65_536  # what a step costs beside its bytes: a small file is mostly overhead
 
 
@@ -70,11 +71,12 @@ class Figures:
             return []
         then, operations, bytes_copied = self._samples[0]
         words = []
-        if totals.bytes_to_copy:
-            words.append(f"{human_bytes((self.bytes_copied - bytes_copied) / (now - then))}/s")
+        rate_bytes = (self.bytes_copied - bytes_copied) / (now - then)
+        if rate_bytes >= 1:
+            words.append(f"{human_bytes(rate_bytes)}/s")
         done = _weight(self.operations - operations, self.bytes_copied - bytes_copied)
         rest = _weight(totals.operations - self.operations, totals.bytes_to_copy - self.bytes_copied)
-        if done > 0 and rest > 0:
+        if 0 < rest < done * _FARTHEST_GUESS:
             words.append(f"{human_seconds(max(1, round(rest / done * (now - then))))} left")
         return words
 

@@ -54,7 +54,8 @@ def summary_line(result: RunResult) -> str:
 
 def error_lines(result: RunResult, failures: Failures) -> list[str]:
     """Say what went wrong: the run as a whole, then path by path, the first twenty."""
-    lines = [] if result.error is None else [f"{result.job}: {line}" for line in result.error.splitlines()]
+    error = (result.error or "").removeprefix(f"'{result.job}': ")  # the job stands there already
+    lines = [f"{result.job}: {line}" for line in error.splitlines()]
     lines += [f"{result.job}: {shown(path)}: {reason}" for path, reason in failures.first]
     if failures.count > len(failures.first):
         lines.append(f"{result.job}: … and {human_count(failures.count - len(failures.first))} more")

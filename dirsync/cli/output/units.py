@@ -26,7 +26,9 @@ def plural(count: int, one: str, many: str) -> str:
 
 
 def human_seconds(seconds: float) -> str:
-    """Write a duration: `0.3 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`."""
+    """Write a duration: `45 ms`, `1.3 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     return _two_units(round(seconds), (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)))

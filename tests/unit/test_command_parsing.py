@@ -1,0 +1,137 @@
+"""The command line: which command, which options, and one clear line when it is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dirsync.cli import sync
+from dirsync.cli.main import main
+from dirsync.cli.parsing import split_command
+from dirsync.cli.run import RunOptions, parser
+from dirsync.errors import ConfigError
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command", "rest"),
+    [
+        ([], None, []),
+        (["--now"], None, ["--now"]),
+        (["check", "-c", "x.yaml"], "check", ["-c", "x.yaml"]),
+        (["-c", "x.yaml", "check"], "check", ["-c", "x.yaml"]),
+        (["--config=x.yaml", "-v", "check"], "check", ["--config=x.yaml", "-v"]),
+        (["-c", "check", "--now"], None, ["-c", "check", "--now"]),
+        (["--job", "sync", "--now"], None, ["--job", "sync", "--now"]),
+        (["restore", "x"], "restore", ["x"]),
+        (["sync", "sync", "check"], "sync", ["sync", "check"]),
+    ],
+)
+def test_command_may_stand_before_or_after_options(
+    arguments: list[str], command: str | None, rest: list[str]
+) -> None:
+    assert split_command(arguments) == (command, rest)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["chek"], "dirsync: unknown command 'chek'; did you mean 'check'?; see --help"),
+        (["restore", "photos", "a"], "dirsync: 'restore' is not yet available in this version"),
+        (["serve", "-c", "x"], "dirsync: 'serve' is not yet available in this version"),
+        (["--progres", "none"], "dirsync: unrecognized arguments: --progres none; see --help"),
+        (["--now", "--jo", "x"], "dirsync: unrecognized arguments: --jo x; see --help"),
+        (["sync", "a"], "dirsync: the following arguments are required: DST; see --help"),
+        (["schema", "--now"], "dirsync: unrecognized arguments: --now; see --help"),
+        (["--dry-run"], "dirsync: --dry-run shows one run; it needs --now"),
+        (["-q", "-v"], "dirsync: argument -v/--verbose: not allowed with argument -q/--quiet; see --help"),
+        (["--now"], "dirsync: no jobs.yaml here; name one with -c FILE"),
+        (
+            ["sync", "-c", "x", "a", "b"],
+            "dirsync: sync needs no configuration file; drop -c, or run a job with --job NAME --now",
+        ),
+    ],
+)
+def test_usage_error_is_one_clear_line_and_exit_2(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", f"{message}\n")
+
+
+def test_unknown_word_for_progress_is_told_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--now", "--progress", "plan"]) == 2
+    assert "'plan' is none of auto, plain, none; did you mean 'plain'?" in capsys.readouterr().err
+
+
+def test_every_option_that_takes_a_value_may_stand_before_a_command() -> None:
+    options = ["-c", "x", "--config", "x", "--log-conf", "x", "--progress", "none", "--job", "x"]
+
+    parser().parse_args(options, namespace=RunOptions())
+    assert split_command([*options, "check"]) == ("check", options)
+
+
+def test_sync_options_become_the_keys_of_a_job() -> None:
+    line = "s d --exclude *.tmp --exclude /c/ --compare size,hash --delete keep -i 5s --max-delete off"
+    arguments = line.split()
+
+    options = sync.parser().parse_args(arguments, namespace=sync.SyncOptions())
+
+    assert sync.declared(options) == {
+        "source": "s",
+        "destination": "d",
+        "exclude": ["*.tmp", "/c/"],
+        "compare": ["size", "hash"],
+        "delete": "keep",
+        "interval": "5s",
+        "guard": {"max_delete": "off"},
+    }
+
+
+def test_main_is_the_same_through_each_door() -> None:
+    doors = (["run.py"], ["-m", "dirsync"])
+
+    answers = {
+        subprocess.run(
+            [sys.executable, *door, "--version"], cwd=CHECKOUT, capture_output=True, check=True
+        ).stdout
+        for door in doors
+    }
+
+    assert len(answers) == 1
+
+
+def test_help_loads_nothing_that_only_a_run_needs() -> None:
+    code = "import sys; from dirsync.cli.main import main; main(['--help']); print(*sys.modules)"
+
+    printed = subprocess.run(
+        [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, check=True, text=True
+    )
+
+    loaded = set(printed.stdout.splitlines()[-1].split())
+    assert not loaded & {
+        "pydantic",
+        "yaml",
+        "rich",
+        "sqlite3",
+        "schedule",
+        "pathspec",
+        "dirsync.config",
+        "logging",
+    }
+
+
+def test_no_option_is_guessed_from_its_beginning() -> None:
+    with pytest.raises(ConfigError, match="unrecognized arguments: --dry"):
+        parser().parse_args(["--now", "--dry"], namespace=RunOptions())
