@@ -57,6 +57,8 @@ class Stages:
         self._deadline = deadline
         self._changes_nothing = dry_run or job.type is JobType.CHECK
         self._counts = counts
+        self._operations_done = 0
+        self._bytes_moved = 0
 
     def run(self) -> None:
         """Go through all stages.
@@ -225,7 +227,8 @@ class Stages:
         if operation.counted:
             self._counts.count(operation.change)
             self._observer.changed(operation.change)
-        self._observer.progressed(1, 0)
+        self._operations_done += 1
+        self._observer.progressed(self._operations_done, self._bytes_moved)
 
     def failed(self, failure: Failure) -> None:
         """Count a path that was given up."""
@@ -236,4 +239,5 @@ class Stages:
     def moved(self, byte_count: int) -> None:
         """Pass progress on."""
         if byte_count:
-            self._observer.progressed(0, byte_count)
+            self._bytes_moved += byte_count
+            self._observer.progressed(self._operations_done, self._bytes_moved)
