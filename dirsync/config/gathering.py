@@ -49,7 +49,7 @@ def _at_length(document: MappingNode) -> MappingNode:
 
 
 def _spelled_out(entry: Entry) -> Entry:
-    fragment = mapping_of(entry.value)
+    fragment = _own(entry)
     return entry if fragment is None else Entry(entry.key, laid_over(EMPTY, fragment))
 
 

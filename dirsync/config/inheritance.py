@@ -90,6 +90,8 @@ def _spelled_out(name: str, entry: Entry, *, section: str) -> Node:
 def _combined(below: Node | None, value: Node, *, name: str) -> Node:
     if isinstance(value, MappingNode):
         return laid_over(mapping_of(below) or EMPTY, value, section=name.removesuffix("+"))
+    if name.endswith("+") and is_null(value) and below is not None:
+        return below
     if name.endswith("+") and isinstance(value, ListNode) and isinstance(below, ListNode):
         return ListNode(below.items + value.items, value.origin)
     return value

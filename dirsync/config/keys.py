@@ -7,13 +7,14 @@ is used up before. `later` maps keys of later releases to what to write instead.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dirsync.config import timing_fields as timing
 from dirsync.config import tree_fields as tree
 from dirsync.config.leaves import choice, only
+from dirsync.config.nodes import ScalarNode, is_null
 from dirsync.model.job import (
     Compare,
     DeletePolicy,
@@ -35,6 +36,16 @@ class Keys(BaseModel):
         extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True
     )
     later: ClassVar[dict[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def without_nulls(cls, values: Any) -> Any:
+        """Leave out known keys without a value; an unknown key is wrong with or without one."""
+        if not isinstance(values, dict):
+            return values
+        empty = {key for key, value in values.items() if isinstance(value, ScalarNode) and is_null(value)}
+        dropped = empty.intersection(names_of(cls)) if empty else empty
+        return {key: value for key, value in values.items() if key not in dropped}
 
 
 class GuardKeys(Keys):

@@ -18,7 +18,17 @@ from dirsync.config.keys import (
     names_of,
 )
 from dirsync.config.leaves import LATER
-from dirsync.config.nodes import ListNode, MappingNode, Node, ScalarNode, Spot, joined, locate
+from dirsync.config.nodes import (
+    ListNode,
+    MappingNode,
+    Node,
+    ScalarNode,
+    Spot,
+    is_extra,
+    is_null,
+    joined,
+    locate,
+)
 from dirsync.config.problems import Problems, did_you_mean, quoted
 
 K = TypeVar("K", bound=Keys)
@@ -42,10 +52,10 @@ def checked(model: type[K], node: MappingNode, problems: Problems, *, path: str 
 
 
 def plain(node: Node) -> Any:
-    """Give dicts and lists with scalar nodes as leaves; `x-…` and nulls are left out."""
+    """Give dicts and lists with scalar nodes as leaves; `x-…` is left out."""
     match node:
         case MappingNode():
-            return {name: plain(entry.value) for name, entry in node.named()}
+            return {name: plain(entry.value) for name, entry in node.entries.items() if not is_extra(name)}
         case ListNode():
             return [plain(item) for item in node.items]
         case ScalarNode():
@@ -100,13 +110,13 @@ def check_appends(
     node: MappingNode, problems: Problems, *, path: str, sections: tuple[str, ...] = ()
 ) -> None:
     """Check that each `key+` of a job fragment appends a list to what is a list."""
-    for name, entry in node.named():
+    for name, entry in node.entries.items():
         here = joined(path, name)
         if name.endswith("+"):
             key = name.removesuffix("+")
             known = names_of(SECTIONS[sections[0]] if sections else JobKeys)
             if key in APPENDABLE.get(sections, frozenset()):
-                if not isinstance(entry.value, ListNode):
+                if not (isinstance(entry.value, ListNode) or is_null(entry.value)):
                     problems.add(
                         entry.key.origin,
                         here,

@@ -34,6 +34,10 @@ _PLAINER = {
     "put the text in quotes, and indent with spaces, never with tabs",
     "mapping values are not allowed in this context": "a ':' that cannot stand here; "
     "check the indentation, or put the text in quotes",
+    "did not find expected key": "the line does not go with those above; "
+    "check the indentation, and the quotes and brackets above",
+    "did not find expected <document start>": "the line does not go with those above; "
+    "check the indentation, and the quotes and brackets above",
     "could not find expected ':'": "a key without ':'; check the indentation and the quotes above",
     "found unexpected end of stream": "a quote that is not closed; close it",
 }
