@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dirsync.filters.glob import Token, Wild, literal_length, parse_glob
+from dirsync.filters.glob import Token, Wild, literal, literal_length, parse_glob, translate
 from dirsync.filters.lines import pattern_text
 
 _SLASH = ord("/")
+_DEEP: frozenset[Token] = frozenset({Wild.DIRECTORIES, Wild.ANYTHING})  # what crosses slashes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One pattern of a list.
 
-    `tokens` match the whole name, or if `anchored` the whole path below the list's base.
+    Its glob matches the whole name, or if `anchored` the whole path below the list's base.
     """
 
     negated: bool
     directory_only: bool
     anchored: bool
-    tokens: tuple[Token, ...]
+    literal: bytes | None  # the only text the glob matches; None: there is more than one
+    extension: bytes | None  # `.ext` where the glob is `*.ext`; None: it is another
+    regex: bytes  # the glob, for `fullmatch` with DOTALL; has no capturing group
     fixed: bytes = b""  # of an anchored rule: the directory all matches are beneath; ends with "/"
     depth: int | None = None  # of an anchored rule: how many slashes a match has; None: any number
 
@@ -42,37 +46,39 @@ def parse_rule(line: bytes) -> Rule | None:
     pattern = pattern[negated:]
     directory_only = pattern.endswith(b"/")
     pattern = pattern.removesuffix(b"/")
-    if b"/" in pattern:
-        return _anchored(pattern.removeprefix(b"/"), negated=negated, directory_only=directory_only)
-    tokens = parse_glob(pattern)
+    has_slash = b"/" in pattern  # even within brackets
+    pattern = pattern.removeprefix(b"/")
+    fixed_length = literal_length(pattern) if has_slash else 0
+    tokens = _tokens(pattern, fixed_length)
+    if has_slash and tokens[:1] == (Wild.DIRECTORIES,) and _is_name(tokens[1:]):
+        has_slash, tokens = False, tokens[1:]
     if not tokens:
         return None
-    return Rule(negated=negated, directory_only=directory_only, anchored=False, tokens=tokens)
-
-
-def _anchored(pattern: bytes, *, negated: bool, directory_only: bool) -> Rule | None:
-    """Read a pattern that has a slash.
-
-    As in git, the text before the first wildcard is set aside first, so in `foo**/bar`
-    the stars cross slashes.
-    """
-    fixed_length = literal_length(pattern)
-    rest = parse_glob(pattern[fixed_length:])
-    tokens = (*pattern[:fixed_length], *rest) if rest is not None else ()
-    if not tokens:
-        return None
-    if tokens[0] is Wild.DIRECTORIES and _is_name(tokens[1:]):
-        return Rule(negated=negated, directory_only=directory_only, anchored=False, tokens=tokens[1:])
-    deep = Wild.DIRECTORIES in tokens or Wild.ANYTHING in tokens
     return Rule(
         negated=negated,
         directory_only=directory_only,
-        anchored=True,
-        tokens=tokens,
+        anchored=has_slash,
+        literal=literal(tokens),
+        extension=_extension(tokens),
+        regex=translate(tokens),
         fixed=pattern[: pattern.rfind(b"/", 0, fixed_length) + 1],
-        depth=None if deep else tokens.count(_SLASH),
+        depth=None if _DEEP & set(tokens) else tokens.count(_SLASH),
     )
 
 
-def _is_name(tokens: tuple[Token, ...]) -> bool:
-    return bool(tokens) and not {_SLASH, Wild.DIRECTORIES, Wild.ANYTHING} & set(tokens)
+def _tokens(pattern: bytes, fixed_length: int) -> tuple[Token, ...]:
+    """Read a glob whose first bytes are literal; empty where it can match nothing.
+
+    As in git, those bytes are set aside first, so in `foo**/bar` the stars cross slashes.
+    """
+    rest = parse_glob(pattern[fixed_length:])
+    return () if rest is None else (*pattern[:fixed_length], *rest)
+
+
+def _is_name(tokens: Sequence[Token]) -> bool:
+    return bool(tokens) and not {_SLASH, *_DEEP} & set(tokens)
+
+
+def _extension(tokens: Sequence[Token]) -> bytes | None:
+    ending = literal(tokens[1:]) if tokens[0] is Wild.STAR else None
+    return ending if ending is not None and ending.rfind(b".") == 0 else None

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dirsync.filters.glob import Wild, literal, translate
 from dirsync.filters.rule import Rule, parse_rule
 
 _NO_MATCH = -1
@@ -89,11 +88,10 @@ def matcher_in(directory: bytes, *, names: Matcher, anchored: Sequence[Numbered]
     for index, rule in anchored:
         if not rule.can_match_in(directory):
             continue
-        path = literal(rule.tokens)
-        if path is None:
+        if rule.literal is None:
             globs.append((index, rule))
-        elif path.startswith(directory):
-            literals[path[len(directory) :]] = index
+        elif rule.literal.startswith(directory):
+            literals[rule.literal[len(directory) :]] = index
     if not literals and not globs:
         return names
     merged = {name: max(index, names.literals.get(name, _NO_MATCH)) for name, index in literals.items()}
@@ -111,26 +109,20 @@ def _name_matcher(rules: Iterable[Numbered]) -> Matcher:
     extensions: dict[bytes, int] = {}
     globs: list[Numbered] = []
     for index, rule in rules:
-        if (name := literal(rule.tokens)) is not None:
-            literals[name] = index
-        elif (extension := _extension(rule)) is not None:
-            extensions[extension] = index
+        if rule.literal is not None:
+            literals[rule.literal] = index
+        elif rule.extension is not None:
+            extensions[rule.extension] = index
         else:
             globs.append((index, rule))
     return Matcher(literals=literals, extensions=extensions, names=_alternation(globs))
-
-
-def _extension(rule: Rule) -> bytes | None:
-    """Give what `*.ext` asks of a name's end; None for any other pattern."""
-    ending = literal(rule.tokens[1:]) if rule.tokens[0] is Wild.STAR else None
-    return ending if ending is not None and ending.rfind(b".") == 0 else None
 
 
 def _alternation(rules: Sequence[Numbered]) -> Alternation | None:
     if not rules:
         return None
     latest_first = rules[::-1]
-    regexes = tuple(translate(rule.tokens) for _, rule in latest_first)
+    regexes = tuple(rule.regex for _, rule in latest_first)
     return Alternation(
         fullmatch=_compiled(regexes).fullmatch, indices=(_NO_MATCH, *(i for i, _ in latest_first))
     )

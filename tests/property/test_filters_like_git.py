@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from dirsync.filters import Scope, Verdict, explain, pattern_lines, scope_of
+from dirsync.filters.brackets import ANY_BYTE, CLASSES
 from dirsync.model.job import PatternLine
 from tests.git_ignores import Decision, Git
 from tests.ignore_cases import Case, random_case
@@ -41,6 +42,18 @@ def test_pickled_scopes_give_the_same_verdicts() -> None:
         case = random_case(seed)
 
         assert _walk(case, _root_scope(case), hand_over=_pickled) == _walk(case, _root_scope(case)), seed
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_class_holds_the_bytes_it_holds_for_git(tmp_path: Path, name: bytes) -> None:
+    git = Git(tmp_path / "exclude.git")
+    git.exclude_file.write_bytes(b"x[[:%b:]]" % name)
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    paths = [b"x" + bytes([byte]) for byte in sorted(ANY_BYTE)]
+    members = {path[1] for path, decision in git.decisions(tree, paths).items() if decision.ignored}
+
+    assert CLASSES[name] & ANY_BYTE == members
 
 
 class _Expected:
