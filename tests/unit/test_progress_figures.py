@@ -26,7 +26,7 @@ def test_mirror_tells_what_is_to_go_how_fast_and_how_long() -> None:
     figures = mirroring(operations=100)
     figures.advance(50, 50 * MIB, now=10.0)
 
-    assert figures.text(now=10.0) == "50 of 100 changes and 52.4 MB to go, 5.2 MB/s, 10 s left"
+    assert figures.text(now=10.0) == "50 of 100 steps and 52.4 MB to go, 5.2 MB/s, 10 s left"
     assert figures.share == 0.5
 
 
@@ -34,14 +34,14 @@ def test_speed_is_not_guessed_in_the_first_second() -> None:
     figures = mirroring()
     figures.advance(1, MIB, now=0.4)
 
-    assert figures.text(now=0.4) == "455 of 456 changes and 104 MB to go"
+    assert figures.text(now=0.4) == "455 of 456 steps and 104 MB to go"
 
 
 def test_plan_without_bytes_tells_no_rate_of_bytes() -> None:
     figures = mirroring(operations=10, bytes_to_copy=0)
     figures.advance(5, 0, now=2.0)
 
-    assert figures.text(now=2.0) == "5 of 10 changes to go, 2.0 s left"
+    assert figures.text(now=2.0) == "5 of 10 steps to go, 2.0 s left"
 
 
 def test_speed_is_that_of_the_last_seconds_not_of_the_whole_run() -> None:
@@ -58,7 +58,7 @@ def test_more_done_than_planned_is_not_less_than_nothing() -> None:
     figures = mirroring(operations=1, bytes_to_copy=10)
     figures.advance(2, 20, now=5.0)
 
-    assert figures.text(now=5.0).startswith("0 of 1 change and 0 B to go")
+    assert figures.text(now=5.0).startswith("0 of 1 step and 0 B to go")
     assert figures.share == 1.0
 
 

@@ -64,7 +64,7 @@ class Figures:
         steps = max(0, totals.operations - self.operations)
         rest_bytes = max(0, totals.bytes_to_copy - self.bytes_copied)
         bytes_text = f" and {human_bytes(rest_bytes)}" if totals.bytes_to_copy else ""
-        return f"{human_count(steps)} of {plural(totals.operations, 'change', 'changes')}{bytes_text} to go"
+        return f"{human_count(steps)} of {plural(totals.operations, 'step', 'steps')}{bytes_text} to go"
 
     def _speed(self, totals: Totals, *, now: float) -> list[str]:
         if not self._samples or now - self._samples[0][0] < 1.0:
