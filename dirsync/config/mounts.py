@@ -5,7 +5,6 @@ Source: proc_pid_mountinfo(5).
 
 from __future__ import annotations
 
-import os
 import re
 from typing import NamedTuple
 
@@ -44,7 +43,7 @@ def is_below(path: str, root: str) -> bool:
 
 def moved(path: str, *, old: str, new: str) -> str:
     """Respell a path that is below `old` as one below `new`."""
-    return os.path.normpath(f"{new}/{path[len(old.rstrip('/')) :]}")
+    return new.rstrip("/") + path[len(old.rstrip("/")) :] or "/"
 
 
 def _unescaped(text: str) -> str:
