@@ -56,6 +56,7 @@ class Configuration:
     """One jobs.yaml with all it includes, checked, with nothing left to look up."""
 
     file: str  # as the user named it
+    files: tuple[str, ...]  # absolute: whose change means another look; directories of wildcards too
     state: str  # absolute directory
     jobs: tuple[Job, ...]  # in the order of the file, then of the files it includes
     mask: Mask = field(default_factory=Mask)

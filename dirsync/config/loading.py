@@ -48,6 +48,7 @@ def load(file: str) -> Configuration:
     problems.raise_if_any()
     return Configuration(
         file=file,
+        files=sources.files,
         state=state,
         jobs=tuple(each.job for each in jobs),
         mask=Mask.of(problems.secrets),

@@ -37,7 +37,7 @@ class Surveyor:
 
     def ground(self, path: str, *, one_file_system: bool = False) -> Ground:
         """Survey a place; with `one_file_system` other file systems mounted in it are not of it."""
-        real = os.path.realpath(path)
+        real = "/" + os.path.realpath(path).lstrip("/")  # POSIX lets two leading slashes be
         inode_marks = self._inode_marks(real)
         path_marks = self._path_marks(real)
         mounted = self._mounted_in(real, one_file_system=one_file_system)
@@ -52,7 +52,9 @@ class Surveyor:
             real, name = os.path.split(real)
             missing.insert(0, name)
         anchor = self._identity(real)
-        marks: list[Mark] = [("inode", anchor, *missing[:length]) for length in range(len(missing), 0, -1)]
+        marks: list[Mark] = [
+            ("inode", anchor, "/".join(missing[:length])) for length in range(len(missing), 0, -1)
+        ]
         while real != "/":
             marks.append(("inode", self._identity(real)))
             real = os.path.dirname(real)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ class Sources:
 
     main: MappingNode
     included: tuple[MappingNode, ...]
+    files: tuple[str, ...]  # absolute: what was read, and where more may turn up that a pattern names
 
     def documents(self) -> tuple[MappingNode, ...]:
         """List the main file and what it includes."""
@@ -48,7 +50,9 @@ def read_sources(path: str, environment: Mapping[str, str], problems: Problems) 
     if main is None:
         raise ConfigError(problems.lines())
     note_secrets(mapping_of(main.get("secrets")), environment, problems)
-    return Sources(main, tuple(_included(main, path, environment, problems)))
+    files = {os.path.realpath(path)}
+    included = tuple(_included(main, path, files, environment, problems))
+    return Sources(main, included, tuple(sorted({os.path.abspath(path), *files, *_directories(main)})))
 
 
 def text_file(path: str) -> TextFile:
@@ -65,10 +69,9 @@ def _document(
 
 
 def _included(
-    main: MappingNode, path: str, environment: Mapping[str, str], problems: Problems
+    main: MappingNode, path: str, seen: set[str], environment: Mapping[str, str], problems: Problems
 ) -> Iterator[MappingNode]:
-    """Read each included file once, in the order of the patterns."""
-    seen = {os.path.realpath(path)}
+    """Read each included file once, in the order of the patterns; `seen` takes their names."""
     for pattern, where in _patterns(main):
         for name in _named_files(pattern, where, problems):
             full = os.path.join(os.path.dirname(path), name)
@@ -91,6 +94,15 @@ def _patterns(main: MappingNode) -> Iterator[tuple[ScalarNode, str]]:
         for position, item in enumerate(include.items):
             if isinstance(item, ScalarNode):
                 yield item, f"include[{position}]"
+
+
+def _directories(main: MappingNode) -> Iterator[str]:
+    """Name the directories where new files may match a pattern of `include`."""
+    for pattern, _ in _patterns(main):
+        if has_wildcard(pattern.text):
+            parts = os.path.expanduser(pattern.text).split("/")
+            fixed = "/".join(itertools.takewhile(lambda part: not has_wildcard(part), parts))
+            yield os.path.join(main.origin.file.directory, fixed or ".")
 
 
 def _named_files(pattern: ScalarNode, where: str, problems: Problems) -> list[str]:

@@ -17,6 +17,7 @@ from dirsync.model.place import LocalPlace
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _ENDPOINT = re.compile(r"[A-Za-z0-9_.@-]+:/")
+_LONGEST_PATH = 4000  # the system takes 4095 bytes at once
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _SHARE = r"^(off|[0-9]+(\.[0-9]+)?\s?%)$"
 _SIZE = r"^(off|[0-9]+(\.[0-9]+)?\s?(%|[KkMmGgTtPp]?([iI]?[bB])?))$"
@@ -31,8 +32,11 @@ def _absolute(scalar: ScalarNode) -> str:
         raise ValueError("the path is empty; write one")
     if path.startswith("~"):
         raise ValueError(f"{quoted(text)} names the home of an unknown user; write the path out")
-    whole_path = os.path.join(scalar.origin.file.directory, path)
-    return os.path.realpath(whole_path) if ".." in path.split("/") else os.path.normpath(whole_path)
+    if len(path) > _LONGEST_PATH:
+        raise ValueError(f"the path is longer than {_LONGEST_PATH} characters; name a directory further up")
+    joined = os.path.join(scalar.origin.file.directory, path)
+    normal = os.path.realpath(joined) if ".." in path.split("/") else os.path.normpath(joined)
+    return "/" + normal.lstrip("/")  # POSIX lets two leading slashes be
 
 
 def _place(scalar: ScalarNode) -> LocalPlace:
