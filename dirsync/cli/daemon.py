@@ -79,7 +79,7 @@ class Daemon:
             ConfigError: it is wrong; the one in force stays.
         """
         self._take_over(load(self._file))
-        return Declaration(jobs=self.jobs(), state=self._configuration.state, files=(self._file,))
+        return Declaration(jobs=self.jobs(), state=self._configuration.state, files=self._configuration.files)
 
     def run(self, job: Job, *, lines: Lines, stop: Stop) -> RunResult:
         """Run one job once, in the calling thread."""

@@ -302,3 +302,22 @@ def test_second_signal_ends_at_once(folder: Path) -> None:
 
     assert still_running
     assert code == 130
+
+
+def test_scheduler_picks_up_a_job_that_an_included_file_brings(folder: Path) -> None:
+    (folder / "jobs.d").mkdir()
+    (folder / "jobs.yaml").write_text("include: [jobs.d/*.yaml]\n" + JOBS)
+    command = [sys.executable, str(CHECKOUT / "run.py"), "--job", "n*", "--job", "photos"]
+    (folder / "jobs.d/first.yaml").write_text("jobs: {none: {source: ../raw, destination: ../backup/none}}\n")
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.readline()
+        (folder / "jobs.d/new.yaml").write_text(
+            "jobs: {new: {source: ../raw, destination: ../backup/new, interval: 1h}}\n"
+        )
+        line = process.stdout.readline()
+        process.terminate()
+        process.wait(timeout=5)
+
+    assert "  new  done: 1 created" in line
