@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from dirsync.cli.commands import LATER, RUN
 from dirsync.cli.exit_codes import Exit, exit_code_of_signal
-from dirsync.cli.output.lines import abandon_stdout, error_line
+from dirsync.cli.output.lines import abandon_stdout, error_line, replace_closed_streams
 from dirsync.cli.parsing import split_command, usage_error
 from dirsync.errors import ConfigError, DirsyncError
 
@@ -17,6 +17,7 @@ from dirsync.errors import ConfigError, DirsyncError
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give the exit code of the process."""
     arguments = sys.argv[1:] if argv is None else argv
+    replace_closed_streams()
     try:
         return _dispatched(arguments)
     except ConfigError as error:

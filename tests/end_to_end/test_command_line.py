@@ -211,6 +211,16 @@ def test_reader_that_goes_away_ends_the_run_as_sigpipe_would(folder: Path) -> No
     assert (code, errors) == (128 + signal.SIGPIPE, b"")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_process_without_standard_streams_runs_all_the_same(closed: str, folder: Path) -> None:
+    script = f"exec '{sys.executable}' '{CHECKOUT}/run.py' --now --job photos -v {closed}"
+
+    code = subprocess.run(["sh", "-c", script], cwd=folder, timeout=60).returncode
+
+    assert code == 0
+    assert (folder / "backup/photos/a.jpg").read_bytes() == b"a" * 3000
+
+
 def test_explain_names_file_line_and_rule(folder: Path) -> None:
     text = dirsync(folder, "explain", "photos", "b/x.tmp")
     machine = dirsync(folder, "-c", "jobs.yaml", "explain", "photos", str(folder / "photos/b"), "--json")

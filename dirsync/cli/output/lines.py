@@ -77,6 +77,16 @@ def error_line(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+def replace_closed_streams() -> None:
+    """Let what is printed go nowhere if the process began without standard output or error.
+
+    Python gives None for them then, and the next file opened would take their number.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for life
+
+
 def make_writable() -> None:
     """Let standard output take any text, as UTF-8, whatever the locale says."""
     if isinstance(sys.stdout, io.TextIOWrapper):
