@@ -20,6 +20,7 @@ from dirsync.scheduler.window import OpeningHours
 
 LATE = timedelta(seconds=60)  # later than this is missed, where `run_missed` is false
 
+_TICK = timedelta(microseconds=1)
 _RAN = frozenset(Outcome) - {Outcome.SKIPPED}
 
 
@@ -50,8 +51,9 @@ def next_due(schedule: Schedule, past: Past, *, now: datetime) -> datetime | Non
     due = _first_due(schedule, past, hours=hours)
     if due is None or due > now:
         return due
-    if not schedule.run_missed and now - due > LATE:
-        return _shaped(schedule, past.job, _regular(schedule, past, after=now), hours=hours)
+    if not schedule.run_missed:
+        limit = now - LATE if hours.admit(now) else now
+        return due if due >= limit else _first_due_from(limit, schedule, past, hours=hours)
     if hours.admit(now):
         return due
     return _shaped(schedule, past.job, now, hours=hours)
@@ -103,6 +105,24 @@ def _first_due(schedule: Schedule, past: Past, *, hours: OpeningHours) -> dateti
     return _shaped(schedule, past.job, _regular(schedule, past, after=past.origin), hours=hours)
 
 
+def _first_due_from(
+    limit: datetime, schedule: Schedule, past: Past, *, hours: OpeningHours
+) -> datetime | None:
+    """Find the first due time from a moment on; all before it are passed over.
+
+    What was nominal before `limit` may be due after it, by its jitter or because it
+    waits for the window: the search begins where the earliest of these can be.
+    """
+    earliest = hours.closed_since(limit - timedelta(seconds=schedule.jitter_seconds))
+    after = max(past.origin, earliest - _TICK)
+    while (nominal := _regular(schedule, past, after=after)) is not None:
+        due = _shaped(schedule, past.job, nominal, hours=hours)
+        if due is None or due >= limit:
+            return due
+        after = max(nominal, hours.opening(nominal) or nominal)
+    return None
+
+
 def _declared_start(schedule: Schedule, *, known_since: datetime) -> datetime | None:
     """Find when a job that never ran is due; None: as if it had run when it became known."""
     match schedule.start:
@@ -141,7 +161,8 @@ def _shaped(
     closing = hours.closing(opening)
     if closing is not None:
         room = min(room, closing - opening)
-    return opening + room * _fraction(job, opening)
+    due = opening + room * _fraction(job, opening)
+    return due if hours.admit(due) else opening  # an end that DST skipped comes earlier than it reads
 
 
 def _fraction(job: str, due: datetime) -> float:

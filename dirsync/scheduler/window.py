@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
@@ -10,6 +11,7 @@ from dirsync.scheduler.zone import moment_of, zone_named
 
 _MIDNIGHT = time(0)
 _DAYS_LOOKED_AHEAD = 15
+_TICK = timedelta(microseconds=1)
 
 
 class OpeningHours:
@@ -38,6 +40,15 @@ class OpeningHours:
     def closing(self, moment: datetime) -> datetime | None:
         """Find the first moment after this one at which no run may start; None: none is near."""
         return next((edge for edge in self._edges(moment) if not self.admit(edge)), None)
+
+    def closed_since(self, moment: datetime) -> datetime:
+        """Find since when no run may start; the moment itself if one may."""
+        if self.admit(moment):
+            return moment
+        since = moment - timedelta(days=_DAYS_LOOKED_AHEAD - 1)
+        for edge in itertools.takewhile(lambda edge: edge <= moment, self._edges(since)):
+            since = edge if self.admit(edge - _TICK) else since
+        return since
 
     def _holds(self, wall: time) -> bool:
         begin, end = self._window.begin, self._window.end

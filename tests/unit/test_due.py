@@ -152,6 +152,22 @@ def test_missed_interval_keeps_its_beat_if_declared_so() -> None:
 
 
 @pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("03 15:00", "03 20:00"),  # today's noon still waits for its window
+        ("03 20:00", "03 20:00"),  # and is due when that opens
+        ("03 20:05", "04 20:00"),
+        ("03 09:00", "03 20:00"),
+    ],
+)
+def test_passing_over_missed_times_keeps_what_waits_for_the_window(now: str, expected: str) -> None:
+    """Without `run_missed`, a time is missed only when its window's opening is."""
+    schedule = Schedule(at=(time(12),), window=NIGHT, timezone="UTC", run_missed=False)
+
+    assert due(schedule, last="01 20:00", now=now) == utc(expected)
+
+
+@pytest.mark.parametrize(
     ("last", "now", "expected"),
     [
         ("01 20:00", "01 20:05", "01 20:15"),

@@ -120,6 +120,18 @@ def test_window_that_a_gap_swallows_waits_a_day() -> None:
     assert fired(schedule, "2026-03-28T02:20", days=2) == ["30 02:15+0200"]
 
 
+def test_jitter_does_not_pass_an_end_that_a_gap_swallows() -> None:
+    """A window until 02:30 ends at 02:00 on the day that has no 02:30."""
+    window = Window(begin=time(1), end=time(2, 30))
+    schedule = Schedule(at=(time(1, 30),), window=window, timezone=BERLIN, jitter_seconds=86400)
+    for job in map(str, range(50)):
+        now = datetime(2026, 3, 28, 23, tzinfo=UTC)
+        due = next_due(schedule, Past(job=job, known_since=now, last_started_at=None), now=now)
+
+        assert due is not None
+        assert datetime(2026, 3, 29, 0, 30, tzinfo=UTC) <= due < datetime(2026, 3, 29, 1, tzinfo=UTC)
+
+
 def test_years_of_days_fire_once_each_in_every_zone() -> None:
     """Over four years in odd zones, each date of the calendar has one start of its own."""
     for zone in (BERLIN, NEW_YORK, LORD_HOWE, "Africa/Casablanca", "America/Santiago"):
