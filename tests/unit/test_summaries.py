@@ -23,7 +23,7 @@ CHANGED = Counts(scanned=12_345, created=3, modified=1, metadata=2, deleted=1_00
     [
         (
             run_result(counts=CHANGED),
-            "photos  done: 3 created, 1 updated, 2 metadata changed, 1,000 deleted, 3.4 MB copied (2.1 s)",
+            "photos  done: 3 created, 1 updated, metadata of 2 changed, 1,000 deleted, 3.4 MB copied (2.1 s)",
         ),
         (run_result(counts=Counts(scanned=12_345)), "photos  unchanged: 12,345 entries agree (2.1 s)"),
         (run_result(counts=Counts(scanned=1)), "photos  unchanged: 1 entry agrees (2.1 s)"),

@@ -86,17 +86,15 @@ def _facts(result: RunResult) -> list[str]:
 
 def _deeds(counts: Counts, *, dry_run: bool) -> list[str]:
     deeds = (
-        (counts.created, "create", "created"),
-        (counts.modified, "update", "updated"),
-        (counts.metadata, "change metadata of", "metadata changed"),
-        (counts.moved, "move", "moved"),
-        (counts.deleted, "delete", "deleted"),
+        (counts.created, "create {}", "{} created"),
+        (counts.modified, "update {}", "{} updated"),
+        (counts.metadata, "change metadata of {}", "metadata of {} changed"),
+        (counts.moved, "move {}", "{} moved"),
+        (counts.deleted, "delete {}", "{} deleted"),
     )
+    words = [(would if dry_run else done).format(human_count(count)) for count, would, done in deeds if count]
     if dry_run:
-        words = [f"{would} {human_count(count)}" for count, would, _ in deeds if count]
         words[:1] = [f"would {word}" for word in words[:1]]
-    else:
-        words = [f"{human_count(count)} {done}" for count, _, done in deeds if count]
     if counts.bytes_copied:
         words.append(f"{human_bytes(counts.bytes_copied)} {'to copy' if dry_run else 'copied'}")
     return words
