@@ -1,0 +1,189 @@
+"""The march: what differs, what is kept, what is unknown; the same on any executor."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dirsync.compare.rules import rules_for
+from dirsync.errors import Cancelled
+from dirsync.filters import scope_of
+from dirsync.march.driver import march_on, march_tree, worker_processes
+from dirsync.march.found import Context, Directory, Found, Sides
+from dirsync.march.march import march
+from dirsync.model.capabilities import Capabilities
+from dirsync.model.change import ChangeKind
+from dirsync.model.job import PatternLine
+from dirsync.model.stop import Deadline, Stop
+from dirsync.trees import fsops
+from tests.jobs import sync_job
+from tests.trees import Children, Fifo, File, Link, tree
+
+T = 1_600_000_000_000_000_000
+
+
+def context(place: Path, **more: bool) -> Context:
+    job = sync_job(place / "s", place / "d")
+    return Context(
+        source=job.source,
+        destination=job.destination,
+        rules=rules_for(job, source=Capabilities(), destination=Capabilities()),
+        destination_device=os.stat(place / "d").st_dev,
+        delete_excluded=more.get("delete_excluded", False),
+        skip_symlinks=more.get("skip_symlinks", False),
+    )
+
+
+def root(exclude: tuple[str, ...] = (), include: tuple[str, ...] = ()) -> Directory:
+    return Directory(b"", Sides.BOTH, scope_of(include=lines(include), exclude=lines(exclude)))
+
+
+def lines(patterns: tuple[str, ...]) -> tuple[PatternLine, ...]:
+    return tuple(PatternLine(text.encode(), "test", number) for number, text in enumerate(patterns, 1))
+
+
+def marched(
+    place: Path, source: Children, destination: Children, at: Directory | None = None, **more: bool
+) -> Found:
+    tree(place / "s", source)
+    tree(place / "d", destination)
+    return march(context(place, **more), [at or root()], budget=10**9)
+
+
+def changes(found: Found) -> list[tuple[str, bytes]]:
+    return [(change.kind.value, change.path) for change in found.changes]
+
+
+def test_equal_trees_have_no_changes(tmp_path: Path) -> None:
+    same: Children = {"a": File(b"1", mtime_ns=T), "d": {"l": Link("x", mtime_ns=T)}}
+    found = marched(tmp_path, same, same)
+
+    assert [change for change in changes(found) if change[0] != "metadata"] == []
+    assert found.scanned == 3
+
+
+def test_changes_come_sorted_and_a_directory_before_what_it_holds(tmp_path: Path) -> None:
+    found = marched(tmp_path, {"b": {"x": b"1"}, "a": b"1"}, {"c": {"y": b"1"}})
+
+    assert changes(found) == [
+        ("created", b"a"),
+        ("created", b"b"),
+        ("deleted", b"c"),
+        ("created", b"b/x"),
+        ("deleted", b"c/y"),
+    ]
+
+
+def test_an_mtime_of_a_directory_is_news_only_where_nothing_in_it_explains_it(tmp_path: Path) -> None:
+    source: Children = {"quiet": {}, "busy": {"new": b""}}
+    tree(tmp_path / "s", source)
+    tree(tmp_path / "d", {"quiet": {}, "busy": {}})
+    for name in ("quiet", "busy"):
+        os.utime(tmp_path / "d" / name, ns=(0, 0))
+    os.utime(tmp_path / "s", ns=(0, 0))
+    os.utime(tmp_path / "d", ns=(0, 0))
+    found = march(context(tmp_path), [root()], budget=10**9)
+
+    assert changes(found) == [("metadata", b"quiet"), ("created", b"busy/new")] or changes(found) == [
+        ("created", b"busy/new"),
+        ("metadata", b"quiet"),
+    ]
+    assert [touched.new.path for touched in found.touched] == [b"busy"]
+
+
+def test_special_files_are_named_and_what_stands_in_their_place_is_kept(tmp_path: Path) -> None:
+    found = marched(tmp_path, {"pipe": Fifo()}, {"pipe": b"a file"})
+
+    assert found.specials == [b"pipe"]
+    assert found.kept == [b"pipe"]
+    assert changes(found) == []
+
+
+def test_excluded_files_of_the_destination_are_kept(tmp_path: Path) -> None:
+    found = marched(tmp_path, {}, {"d": {"x.log": b"", "y": b""}}, root(exclude=("*.log",)))
+
+    assert changes(found) == [("deleted", b"d"), ("deleted", b"d/y")]
+    assert found.kept == [b"d/x.log"]
+
+
+def test_delete_excluded_reaches_into_excluded_directories(tmp_path: Path) -> None:
+    source: Children = {"d": {"x": File(b"", mtime_ns=T)}}
+    found = marched(tmp_path, source, source, root(exclude=("d/",)), delete_excluded=True)
+
+    assert [change for change in changes(found) if change[1]] == [("deleted", b"d"), ("deleted", b"d/x")]
+
+
+def test_an_excluded_directory_in_the_way_of_a_file_is_a_failure(tmp_path: Path) -> None:
+    found = marched(tmp_path, {"d": b""}, {"d": {}}, root(exclude=("d/",)))
+
+    assert [failure.path for failure in found.failures] == [b"d"]
+    assert changes(found) == []
+
+
+def test_a_directory_that_is_only_passed_through_is_not_selected(tmp_path: Path) -> None:
+    found = marched(tmp_path, {"d": {"x.jpg": b"", "y": b""}, "z": b""}, {}, root(include=("*.jpg",)))
+
+    assert [(change.path, change.selected) for change in found.changes] == [(b"d", False), (b"d/x.jpg", True)]
+
+
+def test_skipped_symlinks_leave_alone_what_the_destination_has(tmp_path: Path) -> None:
+    found = marched(
+        tmp_path, {"l": Link("x"), "m": Link("y")}, {"l": b"1", "n": Link("z")}, skip_symlinks=True
+    )
+
+    assert changes(found) == []
+    assert found.kept == [b"l", b"n"]
+
+
+def test_temporary_files_are_strays_at_the_destination_and_invisible_at_the_source(tmp_path: Path) -> None:
+    name = fsops.temporary_name()
+    found = marched(tmp_path, {name: b"1"}, {name: b"2", "d": {name: b""}})
+
+    assert [stray.path for stray in found.strays] == [name, b"d/" + name]
+    assert changes(found) == [("deleted", b"d")]
+
+
+def test_what_dirsync_keeps_at_the_top_is_no_part_of_either_tree(tmp_path: Path) -> None:
+    found = marched(tmp_path, {".dirsync": {"a": b""}}, {".dirsync": {"b": b""}}, delete_excluded=True)
+
+    assert [change for change in changes(found) if change[1]] == []
+
+
+def test_budget_spent_leaves_the_rest_for_another_march(tmp_path: Path) -> None:
+    tree(tmp_path / "s", {str(n): {"x": b"1"} for n in range(5)})
+    tree(tmp_path / "d", {})
+    first = march(context(tmp_path), [root()], budget=1)
+
+    assert [directory.path for directory in first.subdirectories] == [b"0", b"1", b"2", b"3", b"4"]
+    assert first.scanned == 5
+
+
+def test_a_pool_finds_what_one_process_finds(tmp_path: Path) -> None:
+    source: Children = {str(n): {"x": b"1", "d": {"y": b"2", "l": Link(str(n))}} for n in range(50)}
+    destination: Children = {str(n): {"x": b"22", "e": {"z": b""}} for n in range(25, 75)}
+    inline = marched(tmp_path, source, destination)
+    deadline = Deadline(Stop(), timeout_seconds=None)
+    with worker_processes(2) as executor:
+        pieces = list(march_on(context(tmp_path), [root()], executor=executor, tasks=4, deadline=deadline))
+
+    assert sorted(c for piece in pieces for c in changes(piece)) == sorted(changes(inline))
+    assert sum(piece.scanned for piece in pieces) == inline.scanned
+
+
+def test_a_march_hears_a_request_to_stop(tmp_path: Path) -> None:
+    tree(tmp_path / "s", {})
+    tree(tmp_path / "d", {})
+    stop = Stop()
+    stop.request(15)
+    with pytest.raises(Cancelled, match="signal 15"):
+        list(march_tree(context(tmp_path), root(), workers=2, deadline=Deadline(stop, timeout_seconds=None)))
+
+
+def test_a_directory_on_one_side_only_is_listed_there_only(tmp_path: Path) -> None:
+    found = marched(tmp_path, {"new": {"x": b""}}, {"old": {"y": b""}})
+
+    kinds = {change.path: change.kind for change in found.changes}
+    assert kinds[b"new/x"] is ChangeKind.CREATED
+    assert kinds[b"old/y"] is ChangeKind.DELETED
