@@ -1,0 +1,120 @@
+"""The page that says what was measured, on what, and how to do it again."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from pathlib import Path
+
+from benchmarks.contenders import Contender
+from benchmarks.measure import ATTEMPTS, FOREIGN_FLOOR_SECONDS, FOREIGN_SHARE, Measured
+
+_PAGE = """# Benchmarks
+
+Written by `make bench`; run it again to compare on your machine.
+
+## How it is measured
+
+Whole processes, by the clock on the wall. A round runs every program once; the order turns from
+round to round (A B C, B C A, …), and a ratio compares two runs of one round. One round warms the
+page cache up and is not counted. A round is spoiled, dropped and done again if, during one of its
+runs, other processes or other machines on the same host used more than {share:.0%} of a processor (and
+more than {floor:.0f} ms). At most {attempts} rounds are tried for each one wanted; where fewer stay
+clean, the least spoiled are taken as well, by what others used and never by what was measured, and the
+table says so. Each program has a destination of its own. Where it has to copy, the destination is reset
+and the disk is synced before each run, outside the measured time. After the last round every destination
+is compared with the source: names, kinds, sizes, contents and the mtimes of files must agree, or there is
+no result.
+
+A ratio below 1 means that dirsync was faster. Medians; the range in brackets.
+
+## Results
+
+{tables}
+{missing}
+## Machine and versions
+
+{machine}
+
+{versions}
+
+## Again
+
+```
+make bench              # everything, about half an hour; writes this page
+make bench SIZE=small   # a minute, prints only
+.venv/bin/python -m benchmarks.run --scenario unchanged-320k --rounds 11
+.venv/bin/python -m benchmarks.run --scenario big-file --big-gib 4
+```
+"""
+
+
+def page(results: list[Measured], among: list[Contender], *, workplace: Path) -> str:
+    """Write the whole page."""
+    return _PAGE.format(
+        share=FOREIGN_SHARE,
+        floor=FOREIGN_FLOOR_SECONDS * 1000,
+        attempts=ATTEMPTS,
+        tables="\n".join(table(measured) for measured in results),
+        missing="" if any(each.name == "rclone" for each in among) else "rclone was not installed.\n",
+        machine=_machine(workplace),
+        versions="\n".join(f"- **{each.name}**: {each.version} (`{each.shown}`)" for each in among),
+    )
+
+
+def table(measured: Measured) -> str:
+    """Write the table of one scenario."""
+    kept, spoiled = len(measured.rounds), measured.spoiled
+    busy = f"; the machine was busy: {spoiled} of them are spoiled" if spoiled else ""
+    rows = [
+        f"### {measured.scenario.title[0].upper()}{measured.scenario.title[1:]}",
+        "",
+        "| program | seconds | dirsync takes |",
+        "|---|---|---|",
+        *(_row(measured, name) for name in sorted(measured.rounds[0].timings, key=_dirsync_first)),
+        "",
+        f"Rounds: {kept} of {measured.tried}{busy}.",
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _dirsync_first(name: str) -> tuple[bool, str]:
+    return name != "dirsync", name
+
+
+def _row(measured: Measured, name: str) -> str:
+    seconds = [each.seconds(name) for each in measured.rounds]
+    ratios = [each.seconds("dirsync") / each.seconds(name) for each in measured.rounds]
+    taken = "" if name == "dirsync" else f"{_spread(ratios, digits=2)} × {name}"
+    return f"| {name} | {_spread(seconds, digits=3)} | {taken} |"
+
+
+def _spread(figures: list[float], *, digits: int) -> str:
+    low, middle, high = min(figures), statistics.median(figures), max(figures)
+    return f"{middle:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
+
+
+def _machine(workplace: Path) -> str:
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{_processor()}, {os.cpu_count()} processors, {memory_gib:.0f} GiB; {_file_system(workplace)}; "
+        f"Linux {platform.release().split('-')[0]}; Python {platform.python_version()}."
+    )
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def _file_system(workplace: Path) -> str:
+    """Name the kind of file system that a place lies on."""
+    device = os.stat(workplace).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        if line.split()[2] == wanted:
+            return line.split(" - ", 1)[1].split()[0]
+    return "unknown file system"

@@ -1,0 +1,101 @@
+"""Measure this program against its peers: `python -m benchmarks.run`, or `make bench`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shutil
+import sys
+from pathlib import Path
+
+from benchmarks.contenders import CHECKOUT, Contender, contenders
+from benchmarks.measure import Measured, UnequalWork, destination_of, measure
+from benchmarks.report import page, table
+from benchmarks.scenarios import Scenario, scenarios
+from tests.trees import snapshot
+
+PAGE = CHECKOUT / "docs" / "benchmarks.md"
+
+
+def main() -> int:
+    """Measure what was asked for; write the page if that was everything."""
+    asked = _asked()
+    chosen = [each for each in scenarios(asked.size, big_gib=asked.big_gib) if _wanted(each, asked.scenario)]
+    if not chosen:
+        print("no such scenario", file=sys.stderr)
+        return 2
+    workplace: Path = asked.at
+    workplace.mkdir(parents=True, exist_ok=True)
+    among = contenders(workplace)
+    results = []
+    for scenario in chosen:
+        if asked.rounds:
+            scenario = dataclasses.replace(scenario, rounds=asked.rounds)
+        results.append(_measured(scenario, among, workplace))
+        print(table(results[-1]), flush=True)
+    if asked.size == "full" and not asked.scenario:
+        PAGE.write_text(page(results, among, workplace=workplace))
+        print(f"written: {PAGE}")
+    return 0
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("--size", choices=["full", "small"], default="full")
+    parser.add_argument("--scenario", action="append", metavar="NAME", help="only this one; repeatable")
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help="rounds to keep, instead of each scenario's own"
+    )
+    parser.add_argument("--big-gib", type=int, default=1, metavar="N", help="size of the big file")
+    parser.add_argument("--at", type=Path, default=CHECKOUT / "benchmarks" / "work", metavar="DIRECTORY")
+    return parser.parse_args()
+
+
+def _wanted(scenario: Scenario, names: list[str] | None) -> bool:
+    return not names or scenario.name in names
+
+
+def _measured(scenario: Scenario, among: list[Contender], workplace: Path) -> Measured:
+    """Build the source, measure, compare what came of it, and take it all away."""
+    place = workplace / scenario.name
+    _remove(place)
+    place.mkdir()
+    able = [each for each in among if scenario.first_copy or not each.copies_only]
+    try:
+        source = place / "source"
+        scenario.build(source)
+        measured = measure(scenario, able, source=source, workplace=place)
+        for contender in able:
+            _check_equal(contender, source, destination_of(contender, place))
+        return measured
+    finally:
+        _remove(place)
+
+
+def _check_equal(contender: Contender, source: Path, destination: Path) -> None:
+    """Make sure that a contender did the work.
+
+    Raises:
+        UnequalWork: its destination is not like the source.
+    """
+    wanted, found = _essence(source), _essence(destination)
+    if wanted != found:
+        wrong = sorted(path for path in wanted.keys() | found.keys() if wanted.get(path) != found.get(path))
+        raise UnequalWork(f"{contender.name}: {len(wrong)} paths differ, such as {wrong[:3]}")
+
+
+def _essence(root: Path) -> dict[bytes, tuple[object, ...]]:
+    """Give what every contender promises to carry over."""
+    return {
+        path: (seen.kind, seen.content, seen.mtime_ns if seen.kind == "file" else None)
+        for path, seen in snapshot(root).items()
+    }
+
+
+def _remove(place: Path) -> None:
+    if place.exists():
+        shutil.rmtree(place)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""Seeded trees to measure on: the same bytes and names for the same seed, on any machine.
+
+A tree is described by a `Shape`, built once, changed by a known share, and compared
+afterwards. Content is cut from one block of random bytes, so that building is bound by
+the file system and not by the generator.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_EPOCH_NS = 1_700_000_000_000_000_000
+_BLOCK_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What a tree looks like."""
+
+    files: int
+    files_per_directory: int = 32
+    smallest_bytes: int = 0
+    largest_bytes: int = 4096
+    depth: int = 0  # 0: directories in groups, side by side; else each in the next, so many deep
+    seed: int = 1
+
+    @property
+    def entries(self) -> int:
+        """How many entries the tree has, its root excluded."""
+        return self.files + len(self.groups()) + len(self.leaves())
+
+    def groups(self) -> list[str]:
+        """Give the directories that hold directories only."""
+        if self.depth or not self.files:
+            return []
+        return [f"group{group:04}" for group in range(round(self._leaf_count**0.5))]
+
+    def leaves(self) -> list[str]:
+        """Give the directories that hold files, parents first."""
+        if not self.files:
+            return []
+        if self.depth:
+            levels = range(self._leaf_count)
+            return [f"chain{n // self.depth:05}" + "/deeper" * (n % self.depth) for n in levels]
+        groups = self.groups()
+        return [f"{groups[n % len(groups)]}/directory{n:06}" for n in range(self._leaf_count)]
+
+    @property
+    def _leaf_count(self) -> int:
+        return max(1, self.files // self.files_per_directory)
+
+
+SHAPES = {
+    "wide-60k": Shape(files=58_000),
+    "wide-320k": Shape(files=310_000),
+    "deep-20k": Shape(files=15_000, files_per_directory=3, depth=200),
+    "small-files": Shape(files=20_000, smallest_bytes=1, largest_bytes=16_384),
+    "empty": Shape(files=0),
+}
+
+
+def build(root: Path, shape: Shape) -> None:
+    """Make the tree below `root`, which must not be there."""
+    draw = random.Random(shape.seed)
+    block = draw.randbytes(_BLOCK_BYTES)
+    root.mkdir(parents=True)
+    for directory in [*shape.groups(), *shape.leaves()]:
+        (root / directory).mkdir()
+    made = 0
+    leaves = shape.leaves()
+    for number, directory in enumerate(leaves):
+        share = shape.files // len(leaves) + (number < shape.files % len(leaves))
+        _fill(root / directory, range(made, made + share), shape, draw, block)
+        made += share
+
+
+def _fill(directory: Path, numbers: range, shape: Shape, draw: random.Random, block: bytes) -> None:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for number in numbers:
+            size = draw.randint(shape.smallest_bytes, shape.largest_bytes)
+            data = _cut(block, size, draw)
+            _write(handle, f"file{number:07}.dat", data, mtime_ns=_EPOCH_NS + number * 1_000_003)
+    finally:
+        os.close(handle)
+
+
+def build_big_file(root: Path, *, size_bytes: int, seed: int = 1) -> None:
+    """Make a tree of one file without holes."""
+    block = random.Random(seed).randbytes(_BLOCK_BYTES)
+    root.mkdir(parents=True)
+    with open(root / "big.dat", "wb") as file:
+        for _ in range(size_bytes // _BLOCK_BYTES):
+            file.write(block)
+
+
+def change(root: Path, *, share: float, step: int, seed: int = 1) -> int:
+    """Change a share of the files: of ten, eight get other data, one goes, one comes. Tell how many.
+
+    `step` counts the changes made so far, so that the same step is the same change.
+    """
+    draw = random.Random(f"{seed}/{step}")
+    files = sorted(_files(root))
+    chosen = draw.sample(files, max(1, int(len(files) * share)))
+    now_ns = time.time_ns() // 1_000_000_000 * 1_000_000_000 + step
+    for number, path in enumerate(chosen):
+        if number % 10 == 0:
+            os.unlink(path)
+        elif number % 10 == 1:
+            _rewrite(f"{path}-{step}", draw, mtime_ns=now_ns)
+        else:
+            _rewrite(path, draw, mtime_ns=now_ns)
+    return len(chosen)
+
+
+def _rewrite(path: str, draw: random.Random, *, mtime_ns: int) -> None:
+    with open(path, "wb") as file:
+        file.write(draw.randbytes(draw.randint(1, 4096)))
+    os.utime(path, ns=(mtime_ns, mtime_ns))
+
+
+def _files(root: Path) -> Iterator[str]:
+    pending = [str(root)]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                else:
+                    yield entry.path
+
+
+def _write(handle: int, name: str, data: memoryview, *, mtime_ns: int) -> None:
+    file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=handle)
+    try:
+        os.write(file, data)
+        os.utime(file, ns=(mtime_ns, mtime_ns))
+    finally:
+        os.close(file)
+
+
+def _cut(block: bytes, size: int, draw: random.Random) -> memoryview:
+    start = draw.randrange(len(block) - size)
+    return memoryview(block)[start : start + size]
