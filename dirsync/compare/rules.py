@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from dataclasses import dataclass
 
 from dirsync.model.capabilities import Capabilities
@@ -52,9 +51,9 @@ class Rules:
             found.add(Aspect.TARGET)
         if self.mtime and not self._same_mtime(new.mtime_ns, old.mtime_ns):
             found.add(Aspect.MTIME)
-        if self.mode and kind is not Kind.SYMLINK and self.kept_mode(new) != old.permissions:
+        if self.mode and kind is not Kind.SYMLINK and self.kept.kept_mode(new) != old.permissions:
             found.add(Aspect.MODE)
-        if self.ownership and self.kept_owner(new, old) != (old.uid, old.gid):
+        if self.ownership and self.kept.kept_owner(new, old) != (old.uid, old.gid):
             found.add(Aspect.OWNERSHIP)
         return frozenset(found)
 
@@ -63,26 +62,6 @@ class Rules:
             return True
         resolution_ns = self.mtime_resolution_ns
         return new_ns // resolution_ns == old_ns // resolution_ns
-
-    def kept_owner(self, new: Entry, old: Entry) -> tuple[int, int]:
-        """Whom the destination's entry can be made to belong to: user and group."""
-        if self.kept.any_owner:
-            return new.uid, new.gid
-        return old.uid, new.gid if new.gid in self.kept.groups else old.gid
-
-    def kept_mode(self, new: Entry) -> int:
-        """The permission bits the destination's entry can be given.
-
-        Set-id bits speak for an owner, and are dropped where that owner cannot be set.
-        """
-        mode = new.permissions
-        if self.kept.any_owner:
-            return mode
-        if new.uid != self.kept.uid:
-            mode &= ~stat.S_ISUID
-        if new.gid not in self.kept.groups and not new.is_directory:
-            mode &= ~stat.S_ISGID
-        return mode
 
 
 def rules_for(job: Job, *, source: Capabilities, destination: Capabilities) -> Rules:

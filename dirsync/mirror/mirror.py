@@ -17,11 +17,14 @@ from dirsync.model.entry import Kind
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.stop import Deadline
-from dirsync.plan.plan import Plan, ancestors
+from dirsync.trees.handles import ancestors
 
 _BATCH_OPERATIONS = 64
 _BATCH_BYTES = 32 << 20
 _INLINE_BATCHES = 1  # a plan this short is carried out without workers
+
+
+Operations = Callable[[Phase], Iterator[Operation]]  # in the order they are to be carried out
 
 
 class Watcher(Protocol):
@@ -92,8 +95,8 @@ class Mirror:
             source, destination, settings=settings, deadline=deadline, told=self._meter.add
         )
 
-    def carry_out(self, plan: Plan) -> None:
-        """Carry out a plan.
+    def carry_out(self, operations: Operations) -> None:
+        """Carry out a plan; `operations` gives its steps, phase by phase.
 
         Raises:
             Cancelled: the deadline passed, between two files.
@@ -103,9 +106,9 @@ class Mirror:
         with self._open_steps() as steps:
             for phase in Phase:
                 if phase is Phase.COPY:
-                    self._copy_in_parallel(steps, plan.operations(phase))
+                    self._copy_in_parallel(steps, operations(phase))
                 else:
-                    self._one_by_one(steps, plan.operations(phase))
+                    self._one_by_one(steps, operations(phase))
                 steps.destination.handles.forget()
 
     def _one_by_one(self, steps: Steps, operations: Iterator[Operation]) -> None:

@@ -6,7 +6,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from dirsync.compare.rules import Rules
+from dirsync.model.capabilities import Capabilities
 from dirsync.model.entry import Entry
 from dirsync.model.job import Job, OnError, Preserve, Retries
 
@@ -20,7 +20,7 @@ LEAVE = -1  # to `chown`: as it is
 class Settings:
     """What a mirror carries over, and what it does about errors."""
 
-    rules: Rules
+    kept: Capabilities  # what the destination can keep
     ownership: bool
     mode: bool
     mtime: bool
@@ -33,7 +33,7 @@ class Settings:
 
         Where ownership is not carried over, an object that is replaced keeps its owner.
         """
-        kept = self.rules.kept
+        kept = self.kept
         wanted = new if self.ownership else old
         if wanted is None or not (kept.any_owner or kept.groups):
             return None
@@ -48,18 +48,18 @@ class Settings:
         its bits, and a new one gets the source's less the umask, as `cp` does.
         """
         if self.mode:
-            return self.rules.kept_mode(new)
+            return self.kept.kept_mode(new)
         if old is not None and old.kind is new.kind:
             return old.permissions
         return new.permissions & ~_UMASK & (stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
 
 
-def settings_for(job: Job, rules: Rules) -> Settings:
+def settings_for(job: Job, kept: Capabilities) -> Settings:
     """Take from a job what the mirror has to know."""
     return Settings(
-        rules=rules,
+        kept=kept,
         ownership=Preserve.OWNERSHIP in job.preserve,
-        mode=Preserve.MODE in job.preserve and rules.kept.modes,
+        mode=Preserve.MODE in job.preserve and kept.modes,
         mtime=Preserve.MTIME in job.preserve,
         sparse=Preserve.SPARSE in job.preserve,
         retries=job.retries,

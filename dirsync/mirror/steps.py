@@ -179,7 +179,7 @@ class Steps:
     def _owner(self, new: Entry, old: Entry) -> tuple[int, int] | None:
         if not self._settings.ownership:
             return None
-        uid, gid = self._settings.rules.kept_owner(new, old)
+        uid, gid = self._settings.kept.kept_owner(new, old)
         if (uid, gid) == (old.uid, old.gid):
             return None
         return LEAVE if uid == old.uid else uid, LEAVE if gid == old.gid else gid

@@ -8,7 +8,6 @@ from dirsync.model.change import Change, Failure
 from dirsync.model.operation import BOTTOM_UP, Operation, Phase
 from dirsync.model.result import Counts
 from dirsync.plan.spill import BATCH, SpillList
-from dirsync.trees.handles import split
 
 
 class Plan:
@@ -71,11 +70,3 @@ class Plan:
         self.failures.close()
         for steps in self._phases.values():
             steps.close()
-
-
-def ancestors(path: bytes) -> Iterator[bytes]:
-    """Give the directories above a path, the nearest first, without the root."""
-    path = split(path)[0]
-    while path:
-        yield path
-        path = split(path)[0]

@@ -10,8 +10,8 @@ from dirsync.model.change import Change, ChangeKind, Failure
 from dirsync.model.entry import Entry
 from dirsync.model.job import DeletePolicy
 from dirsync.model.operation import Operation, Phase
-from dirsync.plan.plan import Plan, ancestors
-from dirsync.trees.handles import split
+from dirsync.plan.plan import Plan
+from dirsync.trees.handles import ancestors, split
 
 
 class Planner:

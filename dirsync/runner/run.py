@@ -20,6 +20,7 @@ from dirsync.runner.ledger import Ledger, open_ledger
 from dirsync.runner.lock import locked_job
 from dirsync.runner.observer import Observer
 from dirsync.runner.stages import Stages
+from dirsync.trees.handles import allow_many_handles
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ def run_job(job: Job, *, state: str, observer: Observer, stop: Stop, dry_run: bo
     `state` is the state directory: ledger, locks, long plans.
     """
     started_at = _now()
+    allow_many_handles()
     with running(job.name):
         try:
             with open_ledger(state) as ledger:

@@ -176,13 +176,13 @@ class Stages:
         mirror = Mirror(
             self._job.source,
             self._job.destination,
-            settings=settings_for(self._job, self._rules),
+            settings=settings_for(self._job, self._rules.kept),
             workers=self._job.workers or min(_MAX_COPY_WORKERS, 2 * available_processors()),
             deadline=self._deadline,
             watcher=self,
         )
         try:
-            mirror.carry_out(plan)
+            mirror.carry_out(plan.operations)
         except OSError as error:
             raise RunError(f"'{self._job.name}': an end of the job is gone: {error.strerror}") from error
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import OrderedDict
+from collections.abc import Iterator
 from types import TracebackType
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -80,6 +81,20 @@ class DirectoryHandles:
             os.close(self._open.popitem()[1])
 
 
+def allow_many_handles() -> None:
+    """Raise this process's soft limit of open files to its hard one, as it may by itself.
+
+    The usual 1,024 would do for one run, but not for several side by side.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS refuses some values it names
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, hard), hard))
+
+
 def split(path: bytes) -> tuple[bytes, bytes]:
     """Split a path into its directory and its name."""
     parent, _, name = path.rpartition(b"/")
@@ -89,3 +104,11 @@ def split(path: bytes) -> tuple[bytes, bytes]:
 def join(parent: bytes, name: bytes) -> bytes:
     """Join a directory's path and a name in it."""
     return parent + b"/" + name if parent else name
+
+
+def ancestors(path: bytes) -> Iterator[bytes]:
+    """Give the directories above a path, the nearest first, without the root."""
+    path = split(path)[0]
+    while path:
+        yield path
+        path = split(path)[0]

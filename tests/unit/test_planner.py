@@ -8,8 +8,9 @@ from dirsync.model.change import Aspect, Change, ChangeKind
 from dirsync.model.entry import Entry
 from dirsync.model.job import DeletePolicy
 from dirsync.model.operation import Phase
-from dirsync.plan.plan import Plan, ancestors
+from dirsync.plan.plan import Plan
 from dirsync.plan.planner import Planner
+from dirsync.trees.handles import ancestors
 
 DIRECTORY = stat.S_IFDIR | 0o755
 FILE = stat.S_IFREG | 0o644
