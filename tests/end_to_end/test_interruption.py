@@ -32,7 +32,7 @@ def slowed(command: list[str], *, by: str, on: Path | None = None) -> list[str]:
 
 def until(happened: Callable[[], bool]) -> None:
     """Wait until something is seen."""
-    ends_at = time.monotonic() + 30
+    ends_at = time.monotonic() + 60
     while not happened():
         assert time.monotonic() < ends_at
         time.sleep(0.02)
