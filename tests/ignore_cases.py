@@ -5,125 +5,29 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_NAMES = [
-    *(b"a", b"b", b"c", b"ab", b"abc", b"foo", b"bar", b"foobar", b"keep", b"cache", b"docs", b"build"),
-    *(b"a.c", b"b.md", b"foo.tmp", b"a.tar.gz", b"a.", b".a", b"..a", b".c", b"x~", b"~", b"A", b"Z9", b"0"),
-    *(
-        b"!x",
-        b"#x",
-        b"!",
-        b"#",
-        b"a b",
-        b"a ",
-        b" a",
-        b" ",
-        b"\\",
-        b"a\\",
-        b"\\a",
-        b"a\\ ",
-        b"*",
-        b"**",
-        b"?",
-    ),
-    *(
-        b"[a]",
-        b"a[b",
-        b"[",
-        b"]",
-        b"-",
-        b"^",
-        b"a-b",
-        b"a]",
-        b"[!a]",
-        b":",
-        b"{a,b}",
-        b"(a)",
-        b"a|b",
-        b"$",
-        b"+",
-    ),
-    *(b"\xff", b"a\xfe", b"\xc3\xa9", b"a\nb", b"a\n", b"\n", b"a\tb", b"a\r", b"\x01", b"\x7f", b"\x0b"),
-    *(b"aaaaaaab", b"abababab", b"long" * 60),
-]
-_CLASSES = [
-    *(
-        b"[a]",
-        b"[ab]",
-        b"[a-c]",
-        b"[!a]",
-        b"[^a]",
-        b"[!a-c]",
-        b"[]]",
-        b"[]a]",
-        b"[!]]",
-        b"[a-]",
-        b"[-a]",
-        b"[!-]",
-    ),
-    *(
-        b"[a-c-e]",
-        b"[c-a]",
-        b"[\\]]",
-        b"[\\a-\\c]",
-        b"[a\\-c]",
-        b"[\\\\]",
-        b"[[]",
-        b"[[a]",
-        b"[a[]",
-        b"[]-a]",
-    ),
-    *(
-        b"[[:alpha:]]",
-        b"[![:alpha:]]",
-        b"[[:digit:][:space:]]",
-        b"[[:punct:]]",
-        b"[[:cntrl:]]",
-        b"[[:upper:]x]",
-    ),
-    *(
-        b"[[:foo:]]",
-        b"[[:alpha:]",
-        b"[[:alpha]]",
-        b"[[:]",
-        b"[[::]]",
-        b"[:alpha:]",
-        b"[[:alpha:]-z]",
-        b"[a-[:digit:]]",
-    ),
-    *(
-        b"[a/b]",
-        b"[!/]",
-        b"[/]",
-        b"[",
-        b"[!",
-        b"[^",
-        b"[]",
-        b"[!]",
-        b"[a",
-        b"[a-",
-        b"[\\",
-        b"[[:",
-        b"[\x80-\xff]",
-    ),
-    *(
-        b"[^\x01-\x7f]",
-        b"[*]",
-        b"[?]",
-        b"[&&]",
-        b"[--a]",
-        b"[a||b]",
-        b"[~~]",
-        b"[!!]",
-        b"[!^]",
-        b"[^^]",
-        b"[a^]",
-        b"[+--]",
-    ),
-]
+_PLAIN = (
+    rb"a b c ab abc foo bar foobar keep cache docs build a.c b.md foo.tmp a.tar.gz a. .a ..a .c x~ ~ A Z9 0"
+)
+_MEANING = rb"!x #x ! # \ a\ \a * ** ? [a] a[b [ ] - ^ a-b a] [!a] : {a,b} (a) a|b $ + aaaaaaab abababab"
+_BLANK = [b"a b", b"a ", b" a", b" ", b"a\\ ", b"a\nb", b"a\n", b"\n", b"a\tb", b"a\r"]
+_BINARY = [b"\xff", b"a\xfe", b"\xc3\xa9", b"\x01", b"\x7f", b"\x0b", b"long" * 60]
+_NAMES = [*_PLAIN.split(), *_MEANING.split(), *_BLANK, *_BINARY]
+
+_SETS = rb"[a] [ab] [a-c] [!a] [^a] [!a-c] []] []a] [!]] [a-] [-a] [!-] [*] [?] [!!] [!^] [^^] [a^]"
+_RANGES = (
+    rb"[a-c-e] [c-a] [\]] [\a-\c] [a\-c] [\\] [[] [[a] [a[] []-a] [&&] [--a] [a||b] [~~] [+--] [a/b] [!/] [/]"
+)
+_POSIX = rb"[[:alpha:]] [![:alpha:]] [[:digit:][:space:]] [[:punct:]] [[:cntrl:]] [[:upper:]x] [[:foo:]]"
+_BROKEN = (
+    rb"[[:alpha:] [[:alpha]] [[:] [[::]] [:alpha:] [[:alpha:]-z] [a-[:digit:]] [ [! [^ [] [!] [a [a- [\ [[:"
+)
+_BINARY_SETS = [b"[\x80-\xff]", b"[^\x01-\x7f]"]
+_CLASSES = [*b" ".join((_SETS, _RANGES, _POSIX, _BROKEN)).split(), *_BINARY_SETS]
+
 _STARS = [b"*", b"*", b"*", b"**", b"**", b"***", b"*?", b"?*", b"?", b"??"]
 _JUNK = b"aabbc.*?[]!^-\\/ #:\t\r\x80\xffA0"
 
@@ -232,14 +136,8 @@ class _CaseMaker:
             return self._chance.choice(
                 [b"", b"#a", b"# x", b" ", b"!", b"/", b"!/", b"//", b"\\", b"!#x", b"a\0b", b"\t"]
             )
-        pattern = self._weighted(
-            [(6, self._from_path), (4, self._from_segments), (1, self._from_junk)], holder
-        )
-        return self._affix(pattern)
-
-    def _weighted(self, makers: list[tuple[int, Callable[[bytes], bytes]]], holder: bytes) -> bytes:
-        weights = [weight for weight, _ in makers]
-        return self._chance.choices([maker for _, maker in makers], weights)[0](holder)
+        makers = [self._from_path, self._from_segments, self._from_junk]
+        return self._affix(self._chance.choices(makers, [6, 4, 1])[0](holder))
 
     def _from_path(self, holder: bytes) -> bytes:
         """Blur a path of the tree: all of it, its last names, or its first."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from dirsync.filters.rule import Rule, parse_rule
 
 _NO_MATCH = -1
-_NAMED_BEFORE = 1024  # lists kept compiled in one process: a job's own and its ignore files'
+_KEPT_COMPILED = 1024  # lists kept compiled in one process: a job's own and its ignore files'
 
 Numbered = tuple[int, Rule]
 
@@ -61,7 +61,7 @@ class RuleSet:
     has_names: bool  # whether there are rules without a slash
 
 
-@functools.lru_cache(maxsize=_NAMED_BEFORE)
+@functools.lru_cache(maxsize=_KEPT_COMPILED)
 def rule_set(texts: tuple[bytes, ...]) -> RuleSet:
     """Compile the patterns of one list; the same list is compiled once a process."""
     parsed = [parse_rule(text) for text in texts]
@@ -128,6 +128,6 @@ def _alternation(rules: Sequence[Numbered]) -> Alternation | None:
     )
 
 
-@functools.lru_cache(maxsize=_NAMED_BEFORE)
+@functools.lru_cache(maxsize=_KEPT_COMPILED)
 def _compiled(regexes: tuple[bytes, ...]) -> re.Pattern[bytes]:
     return re.compile(b"|".join(b"(%b)" % regex for regex in regexes), re.DOTALL)

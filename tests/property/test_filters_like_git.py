@@ -18,6 +18,7 @@ from dirsync.filters.brackets import ANY_BYTE, CLASSES
 from dirsync.model.job import PatternLine
 from tests.git_ignores import Decision, Git
 from tests.ignore_cases import Case, random_case
+from tests.ignore_examples import MATCHING, NOT_MATCHING
 
 _EXAMPLES = int(os.environ.get("DIRSYNC_EXAMPLES", "300"))
 _SHARDS = 4  # so that several workers share them
@@ -54,6 +55,23 @@ def test_class_holds_the_bytes_it_holds_for_git(tmp_path: Path, name: bytes) -> 
     members = {path[1] for path, decision in git.decisions(tree, paths).items() if decision.ignored}
 
     assert CLASSES[name] & ANY_BYTE == members
+
+
+def test_examples_are_gits(tmp_path: Path) -> None:
+    git = Git(tmp_path / "exclude.git")
+    wrong = []
+    for number, (rules, path) in enumerate([*MATCHING, *NOT_MATCHING]):
+        tree = tmp_path / str(number)
+        place = os.fsencode(tree) + b"/" + path
+        os.makedirs(os.path.dirname(place))
+        if not path.endswith(b"/"):
+            os.mknod(place)
+        git.exclude_file.write_bytes(rules)
+        path = path.removesuffix(b"/")
+        if git.decisions(tree, [path])[path].ignored is (number >= len(MATCHING)):
+            wrong.append((rules, path))
+
+    assert wrong == []
 
 
 class _Expected:
