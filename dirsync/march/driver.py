@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from multiprocessing.synchronize import Event
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 
-from dirsync.errors import Cancelled
 from dirsync.march.found import Context, Directory, Found
-from dirsync.march.march import march, march_for
+from dirsync.march.march import march_for, march_task
 from dirsync.model.stop import Deadline
 
 INLINE_SECONDS = 0.25  # a pool takes about as long to start as this march is worth
 _SLICE_SECONDS = 0.1  # how long an inline march goes on before it looks up
-_BUDGET = 20_000  # entries a task: some 100 ms, so that a stop is heard and work spreads
 _DIRECTORIES_A_TASK = 256
 _TASKS_A_WORKER = 2
-
-_stop: Event | None = None  # in a worker: set when the run is over
 
 
 def march_tree(
@@ -63,10 +54,11 @@ def available_processors() -> int:
 def _march_on(
     context: Context, left: list[Directory], *, workers: int, deadline: Deadline
 ) -> Iterator[Found]:
+    from dirsync.march.workers import worker_processes  # most runs never need them
+
+    tasks = workers * _TASKS_A_WORKER
     with worker_processes(workers) as executor:
-        yield from march_on(
-            context, left, executor=executor, tasks=workers * _TASKS_A_WORKER, deadline=deadline
-        )
+        yield from march_on(context, left, executor=executor, tasks=tasks, deadline=deadline)
 
 
 def march_on(
@@ -80,7 +72,7 @@ def march_on(
             deadline.check()
             while waiting and len(running) < tasks:
                 share = _share(waiting, tasks)
-                running.add(executor.submit(_march_in_worker, context, share))
+                running.add(executor.submit(march_task, context, share))
             done, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in done:
                 found = future.result()
@@ -95,44 +87,3 @@ def _share(waiting: deque[Directory], tasks: int) -> list[Directory]:
     """Take a task's directories: fewer as fewer wait, so that no worker is left without."""
     count = max(1, min(_DIRECTORIES_A_TASK, len(waiting) // tasks))
     return [waiting.popleft() for _ in range(count)]
-
-
-@contextlib.contextmanager
-def worker_processes(count: int) -> Iterator[Executor]:
-    """Run a pool of worker processes that end with this one, however it ends."""
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload(["dirsync.march.driver"])
-    stop = context.Event()
-    executor = ProcessPoolExecutor(count, mp_context=context, initializer=_begin_worker, initargs=(stop,))
-    try:
-        yield executor
-    finally:
-        stop.set()
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _march_in_worker(context: Context, directories: list[Directory]) -> Found:
-    return march(context, directories, budget=_BUDGET, check=_check_in_worker)
-
-
-def _check_in_worker() -> None:
-    if _stop is not None and _stop.is_set():
-        raise Cancelled("the run this worker serves is over", signal_number=None)
-
-
-def _begin_worker(stop: Event) -> None:
-    """Leave signals to the process that started this one, and end when it ends."""
-    global _stop
-    _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -18,8 +18,14 @@ Enough = Callable[[Found], bool]  # whether to stop here and leave the rest to a
 Check = Callable[[], None]
 
 
+TASK_BUDGET = 20_000  # entries a task: some 100 ms, so that a stop is heard and work spreads
+
+
 def _go_on() -> None:
     """Never stop."""
+
+
+between_directories: Check = _go_on  # a worker process puts here what hears that its run is over
 
 
 def march(context: Context, directories: list[Directory], *, budget: int, check: Check = _go_on) -> Found:
@@ -32,6 +38,11 @@ def march(context: Context, directories: list[Directory], *, budget: int, check:
         OSError: a root that was there is gone.
     """
     return _march_until(context, directories, lambda found: _seen(found) >= budget, check)
+
+
+def march_task(context: Context, directories: list[Directory]) -> Found:
+    """March as much as one task of an executor should; this is what travels to it."""
+    return march(context, directories, budget=TASK_BUDGET, check=between_directories)
 
 
 def march_for(

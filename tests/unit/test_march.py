@@ -10,9 +10,10 @@ import pytest
 from dirsync.compare.rules import rules_for
 from dirsync.errors import Cancelled
 from dirsync.filters import scope_of
-from dirsync.march.driver import march_on, march_tree, worker_processes
+from dirsync.march.driver import march_on, march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.march.march import march
+from dirsync.march.workers import worker_processes
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import ChangeKind
 from dirsync.model.job import PatternLine
