@@ -10,7 +10,7 @@ from dirsync.config.nodes import Entry, MappingNode, is_null, joined, mapping_of
 from dirsync.config.problems import Problems
 from dirsync.config.rules import check_contradictions, check_name
 from dirsync.config.sources import Sources
-from dirsync.config.validation import check_appends, checked
+from dirsync.config.validation import checked
 
 
 @dataclass(slots=True)
@@ -82,5 +82,4 @@ def _is_new(fragment: Fragment, declarations: Declarations, problems: Problems) 
 
 
 def _check_fragment(own: MappingNode, path: str, problems: Problems) -> None:
-    check_appends(own, problems, path=path)
     check_contradictions(laid_over(EMPTY, own), problems, path=path)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from dirsync.config.keys import APPENDABLE
 from dirsync.config.nodes import (
     Entry,
     ListNode,
@@ -67,11 +68,16 @@ def laid_over(base: MappingNode, over: MappingNode, *, section: str = "") -> Map
                 entries.pop(loser, None)
     for name, entry in sorted(over.entries.items(), key=lambda item: item[0].endswith("+")):
         if not is_extra(name):
-            key = name.removesuffix("+")
+            key = name.removesuffix("+") if _appends(name, section=section) else name
             value = _spelled_out(name, entry, section=section)
             below = entries[key].value if key in entries else None
             entries[key] = Entry(entry.key, _combined(below, value, name=name))
     return MappingNode(entries, over.origin, implied=over.implied and (base.implied or not base.entries))
+
+
+def _appends(name: str, *, section: str) -> bool:
+    """Whether a key appends to a list; any other `key+` is left to be told as unknown."""
+    return name.endswith("+") and name[:-1] in APPENDABLE.get(section, ())
 
 
 def _spelled_out(name: str, entry: Entry, *, section: str) -> Node:

@@ -65,7 +65,7 @@ class GuardKeys(Keys):
         None, description="A file that must be there, as a path below the root"
     )
     mountpoint: tree.Flag | None = Field(None, description="The destination must be a mount point")
-    on_trip: Annotated[str, *only("fail", later="write 'on_trip: fail'")] | None = Field(
+    on_trip: Annotated[str, *only("fail", later=["hold"], instead="write 'on_trip: fail'")] | None = Field(
         None, exclude=True, description="What a tripped guard does to the run"
     )
 
@@ -146,7 +146,7 @@ class JobKeys(Keys):
         None, exclude=True, description="Run, then again that long after the last start"
     )
     schedule: ScheduleKeys | None = Field(None, exclude=True, description="When it runs, instead of interval")
-    watch: Annotated[bool, *only("false", later="write 'interval: 30s'")] | None = Field(
+    watch: Annotated[bool, *only("false", later=["true"], instead="write 'interval: 30s'")] | None = Field(
         None, exclude=True, description="Run on file-system events as well"
     )
     include: tuple[tree.Pattern, ...] | None = Field(
@@ -174,7 +174,11 @@ class JobKeys(Keys):
         None, description="Delete what is excluded at the destination too"
     )
     moves: (
-        Annotated[bool, *only("false", later="write 'moves: false'; what was renamed is copied anew")] | None
+        Annotated[
+            bool,
+            *only("false", later=["true"], instead="write 'moves: false'; what was renamed is copied anew"),
+        ]
+        | None
     ) = Field(None, exclude=True, description="Rename at the destination what was renamed in the source")
     guard: GuardKeys | None = Field(None, exclude=True, description="What must hold before the first change")
     durability: Annotated[Durability, *choice(Durability)] | None = Field(
@@ -182,7 +186,12 @@ class JobKeys(Keys):
     )
     verify: (
         Annotated[
-            str, *only("none", later="write 'verify: none', and run a check job with 'compare: [hash]'")
+            str,
+            *only(
+                "none",
+                later=["written", "all"],
+                instead="write 'verify: none', and run a check job with 'compare: [hash]'",
+            ),
         ]
         | None
     ) = Field(None, exclude=True, description="What is read again and hashed")
@@ -195,11 +204,11 @@ class JobKeys(Keys):
     timeout_seconds: timing.Timeout | None = Field(
         None, alias="timeout", description="The longest a run may take"
     )
-    bandwidth: Annotated[str, *only("none", later="write 'bandwidth: none'")] | None = Field(
+    bandwidth: Annotated[str, *only("none", instead="write 'bandwidth: none'")] | None = Field(
         None, exclude=True, description="The most bytes a second"
     )
     workers: tree.Workers | None = Field(None, description="How many files are copied at once")
-    engine: Annotated[str, *only("local", later="write 'engine: local'")] | None = Field(
+    engine: Annotated[str, *only("local", instead="write 'engine: local'")] | None = Field(
         None, exclude=True, description="Where the work is done"
     )
     log: LogKeys | None = Field(None, exclude=True, description="Where and how loudly the job logs")
@@ -246,10 +255,10 @@ SECTIONS: dict[str, type[Keys]] = {
     "log": LogKeys,
     "schedule": ScheduleKeys,
 }
-APPENDABLE = {
-    (): frozenset({"include", "exclude", "ignore_files", "preserve", "compare"}),
-    ("compare",): frozenset({"by"}),
-    ("schedule",): frozenset({"at", "on"}),
+APPENDABLE = {  # by section, a job's own keys under ""
+    "": frozenset({"include", "exclude", "ignore_files", "preserve", "compare"}),
+    "compare": frozenset({"by"}),
+    "schedule": frozenset({"at", "on"}),
 }
 
 

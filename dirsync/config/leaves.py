@@ -7,7 +7,7 @@ which gives the model's own value or raises `ValueError` in plain words.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from pydantic import PlainValidator, WithJsonSchema
@@ -95,7 +95,7 @@ def version(scalar: ScalarNode) -> int:
 
 def choice(kind: type[enum.Enum], later: Mapping[str, str] | None = None) -> tuple[Any, Any]:
     """Make a field of an enum's values; `later` maps values of later releases to what to write instead."""
-    known = {str(member.value): member for member in kind}
+    known = {str(member.value): member for member in kind if member.value not in (later or ())}
 
     def read(scalar: ScalarNode) -> enum.Enum:
         text = something(scalar)
@@ -108,12 +108,15 @@ def choice(kind: type[enum.Enum], later: Mapping[str, str] | None = None) -> tup
     return leaf(read, expected=listed(known), schema={"enum": list(known)})
 
 
-def only(value: str, *, later: str) -> tuple[Any, Any]:
-    """Make a field that has one value so far; any other is refused with `later`."""
+def only(value: str, *, later: Collection[str] = (), instead: str) -> tuple[Any, Any]:
+    """Make a field that has one value so far; the `later` ones, any where none is listed, get `instead`."""
 
     def read(scalar: ScalarNode) -> str:
-        if something(scalar) != value:
-            raise ValueError(f"{quoted(scalar.text)} {LATER}; {later}")
+        text = something(scalar)
+        if text != value and later and text not in later:
+            raise ValueError(one_of(text, [value, *later]))
+        if text != value:
+            raise ValueError(f"{quoted(text)} {LATER}; {instead}")
         return value
 
     constant = {"true": True, "false": False}.get(value, value)

@@ -13,7 +13,7 @@ from typing import Any
 from dirsync.config.keys import APPENDABLE, CompareKeys, FileKeys, JobKeys, ScheduleKeys
 
 _VARIABLE = {"$ref": "#/$defs/Variable"}
-_APPENDABLE = {"JobKeys": (), "CompareKeys": ("compare",), "ScheduleKeys": ("schedule",)}
+_SECTIONS = {"JobKeys": "", "CompareKeys": "compare", "ScheduleKeys": "schedule"}
 
 
 def json_schema() -> dict[str, object]:
@@ -21,7 +21,7 @@ def json_schema() -> dict[str, object]:
     schema = FileKeys.model_json_schema()
     definitions: dict[str, Any] = schema.pop("$defs")
     for name, definition in definitions.items():
-        _open(definition, appendable=APPENDABLE.get(_APPENDABLE.get(name, ("none",)), frozenset()))
+        _open(definition, appendable=APPENDABLE.get(_SECTIONS.get(name, name), frozenset()))
     _open(schema, appendable=frozenset())
     _allow_short_forms(definitions)
     definitions["Variable"] = {"type": "string", "pattern": r"\$\{", "description": "Expanded when read"}

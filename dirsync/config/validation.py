@@ -8,7 +8,6 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dirsync.config.keys import (
-    APPENDABLE,
     SECTIONS,
     FileKeys,
     IncludedKeys,
@@ -25,8 +24,6 @@ from dirsync.config.nodes import (
     ScalarNode,
     Spot,
     is_extra,
-    is_null,
-    joined,
     locate,
 )
 from dirsync.config.problems import Problems, did_you_mean, quoted
@@ -100,29 +97,10 @@ def _unknown(model: type[Keys], name: str, spot: Spot) -> str:
         return "not allowed in an included file; move it to the main file"
     if issubclass(model, IncludedKeys) and name in {*names_of(JobKeys), *JobKeys.later}:
         return "not a key of the file; move it into a job, or under 'defaults'"
-    near = did_you_mean(name, names_of(model))
-    if near and spot.path.endswith("+"):
+    plain_name = name.removesuffix("+")
+    if plain_name in names_of(model):
+        return f"only lists can be appended to; write {quoted(plain_name)}"
+    near = did_you_mean(plain_name, names_of(model))
+    if name.endswith("+"):
         near = near.replace("'?", "+'?")
     return f"unknown key{near or '; remove it, or begin it with x- to keep it as a note'}"
-
-
-def check_appends(
-    node: MappingNode, problems: Problems, *, path: str, sections: tuple[str, ...] = ()
-) -> None:
-    """Check that each `key+` of a job fragment appends a list to what is a list."""
-    for name, entry in node.entries.items():
-        here = joined(path, name)
-        if name.endswith("+"):
-            key = name.removesuffix("+")
-            known = names_of(SECTIONS[sections[0]] if sections else JobKeys)
-            if key in APPENDABLE.get(sections, frozenset()):
-                if not (isinstance(entry.value, ListNode) or is_null(entry.value)):
-                    problems.add(
-                        entry.key.origin,
-                        here,
-                        f"appends to a list; write a list, or {quoted(key)} to replace",
-                    )
-            elif key in known:
-                problems.add(entry.key.origin, here, f"only lists can be appended to; write {quoted(key)}")
-        elif not sections and name in SECTIONS and isinstance(entry.value, MappingNode):
-            check_appends(entry.value, problems, path=here, sections=(name,))

@@ -32,6 +32,7 @@ _TAGS = {
 _PLAINER = {
     "found character that cannot start any token": "a character that cannot stand here; "
     "put the text in quotes, and indent with spaces, never with tabs",
+    "found a tab character": "a tab where the indentation should be; indent with spaces",
     "mapping values are not allowed in this context": "a ':' that cannot stand here; "
     "check the indentation, or put the text in quotes",
     "did not find expected key": "the line does not go with those above; "
