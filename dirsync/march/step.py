@@ -93,9 +93,8 @@ class Step:
         if not self.scope.ignore_files:
             return
         tree = self.source if Sides.SOURCE in self.directory.sides else self.destination
-        names = set(listing.name_list())
         for name in self.scope.ignore_files:
-            if name in names:
+            if listing.has_file(name):  # as git, which follows no link to one
                 path = join(self.directory.path, name)
                 self.scope = self.scope.with_ignore_file(
                     pattern_lines(tree.read_file(path), file=shown(path))

@@ -7,6 +7,7 @@ so that any lister, in any language, can fill it and any machine can read it.
 
 from __future__ import annotations
 
+import bisect
 import stat
 import sys
 from array import array
@@ -63,6 +64,14 @@ class Listing(NamedTuple):
             return []
         names = self.name_list()
         return [names[row] for row in rows]
+
+    def has_file(self, name: bytes) -> bool:
+        """Whether a name is there, and is a regular file's."""
+        if name not in self.names:
+            return False
+        names = self.name_list()
+        row = bisect.bisect_left(names, name)
+        return names[row : row + 1] == [name] and stat.S_ISREG(numbers("I", self.mode)[row])
 
     def entries(self, parent: bytes) -> list[Entry]:
         """Make an `Entry` of each row; `parent` is the path of this directory."""

@@ -126,7 +126,6 @@ def test_help_loads_nothing_that_only_a_run_needs() -> None:
         "rich",
         "sqlite3",
         "schedule",
-        "pathspec",
         "dirsync.config",
         "logging",
     }

@@ -69,6 +69,14 @@ def test_directories_are_named_and_links_to_them_are_not(tmp_path: Path) -> None
     assert listing_of(tmp_path).directories() == [b"a", b"b"]
 
 
+def test_a_file_is_found_by_its_whole_name_and_only_as_a_file(tmp_path: Path) -> None:
+    tree(tmp_path, {".ignore": b"", "a.ignore": {}, "link": Link(".ignore")})
+    listing = listing_of(tmp_path)
+
+    assert listing.has_file(b".ignore")
+    assert not any(map(listing.has_file, [b"ignore", b"a.ignore", b"link", b"z", b""]))
+
+
 def test_a_fifo_is_special(tmp_path: Path) -> None:
     tree(tmp_path, {"pipe": Fifo()})
 
