@@ -65,7 +65,7 @@ class GuardKeys(Keys):
         None, description="A file that must be there, as a path below the root"
     )
     mountpoint: tree.Flag | None = Field(None, description="The destination must be a mount point")
-    on_trip: Annotated[str, *only("fail", later=["hold"], instead="write 'on_trip: fail'")] | None = Field(
+    on_trip: Annotated[str, only("fail", later=["hold"], instead="write 'on_trip: fail'")] | None = Field(
         None, exclude=True, description="What a tripped guard does to the run"
     )
 
@@ -73,13 +73,13 @@ class GuardKeys(Keys):
 class CompareKeys(Keys):
     """What counts as different."""
 
-    by: frozenset[Annotated[Compare, *choice(Compare, {"xattrs": _DROP})]] | None = Field(
+    by: frozenset[Annotated[Compare, choice(Compare, {"xattrs": _DROP})]] | None = Field(
         None, description="The attributes compared"
     )
     modify_window_ns: timing.Nanoseconds | None = Field(
         None, alias="modify_window", description="Seconds, or a duration, by which equal mtimes may differ"
     )
-    algorithm: Annotated[HashAlgorithm, *choice(HashAlgorithm)] | None = Field(
+    algorithm: Annotated[HashAlgorithm, choice(HashAlgorithm)] | None = Field(
         None, alias="hash", description="The hash of `hash`"
     )
 
@@ -133,7 +133,7 @@ class JobKeys(Keys):
         "hooks": f"{_DROP}, and run dirsync from a script",
     }
 
-    type: Annotated[JobType, *choice(JobType, {"track": "write sync or check"})] | None = Field(
+    type: Annotated[JobType, choice(JobType, {"track": "write sync or check"})] | None = Field(
         None, description="sync: make the destination agree; check: report how the two differ"
     )
     source: tree.Place | None = Field(None, description="The directory to copy from")
@@ -146,7 +146,7 @@ class JobKeys(Keys):
         None, exclude=True, description="Run, then again that long after the last start"
     )
     schedule: ScheduleKeys | None = Field(None, exclude=True, description="When it runs, instead of interval")
-    watch: Annotated[bool, *only("false", later=["true"], instead="write 'interval: 30s'")] | None = Field(
+    watch: Annotated[bool, only("false", later=["true"], instead="write 'interval: 30s'")] | None = Field(
         None, exclude=True, description="Run on file-system events as well"
     )
     include: tuple[tree.Pattern, ...] | None = Field(
@@ -159,15 +159,13 @@ class JobKeys(Keys):
     one_file_system: tree.Flag | None = Field(None, description="Do not enter other file systems")
     compare: CompareKeys | None = Field(None, exclude=True, description="What counts as different")
     preserve: (
-        frozenset[
-            Annotated[Preserve, *choice(Preserve, {"hardlinks": _DROP, "xattrs": _DROP, "acls": _DROP})]
-        ]
+        frozenset[Annotated[Preserve, choice(Preserve, {"hardlinks": _DROP, "xattrs": _DROP, "acls": _DROP})]]
         | None
     ) = Field(None, description="What is carried over besides the data")
-    symlinks: (
-        Annotated[SymlinkPolicy, *choice(SymlinkPolicy, {"follow": "write preserve or skip"})] | None
-    ) = Field(None, description="What happens to symlinks of the source")
-    delete: Annotated[DeletePolicy, *choice(DeletePolicy, {"trash": "write remove or keep"})] | None = Field(
+    symlinks: Annotated[SymlinkPolicy, choice(SymlinkPolicy, {"follow": "write preserve or skip"})] | None = (
+        Field(None, description="What happens to symlinks of the source")
+    )
+    delete: Annotated[DeletePolicy, choice(DeletePolicy, {"trash": "write remove or keep"})] | None = Field(
         None, description="What happens to what the source no longer has"
     )
     delete_excluded: tree.Flag | None = Field(
@@ -176,18 +174,18 @@ class JobKeys(Keys):
     moves: (
         Annotated[
             bool,
-            *only("false", later=["true"], instead="write 'moves: false'; what was renamed is copied anew"),
+            only("false", later=["true"], instead="write 'moves: false'; what was renamed is copied anew"),
         ]
         | None
     ) = Field(None, exclude=True, description="Rename at the destination what was renamed in the source")
     guard: GuardKeys | None = Field(None, exclude=True, description="What must hold before the first change")
-    durability: Annotated[Durability, *choice(Durability)] | None = Field(
+    durability: Annotated[Durability, choice(Durability)] | None = Field(
         None, description="full: exit 0 means it survives a power cut"
     )
     verify: (
         Annotated[
             str,
-            *only(
+            only(
                 "none",
                 later=["written", "all"],
                 instead="write 'verify: none', and run a check job with 'compare: [hash]'",
@@ -195,7 +193,7 @@ class JobKeys(Keys):
         ]
         | None
     ) = Field(None, exclude=True, description="What is read again and hashed")
-    on_error: Annotated[OnError, *choice(OnError)] | None = Field(
+    on_error: Annotated[OnError, choice(OnError)] | None = Field(
         None, description="Whether the first path that fails ends the run"
     )
     retries: RetriesKeys | None = Field(
@@ -204,11 +202,11 @@ class JobKeys(Keys):
     timeout_seconds: timing.Timeout | None = Field(
         None, alias="timeout", description="The longest a run may take"
     )
-    bandwidth: Annotated[str, *only("none", instead="write 'bandwidth: none'")] | None = Field(
+    bandwidth: Annotated[str, only("none", instead="write 'bandwidth: none'")] | None = Field(
         None, exclude=True, description="The most bytes a second"
     )
     workers: tree.Workers | None = Field(None, description="How many files are copied at once")
-    engine: Annotated[str, *only("local", instead="write 'engine: local'")] | None = Field(
+    engine: Annotated[str, only("local", instead="write 'engine: local'")] | None = Field(
         None, exclude=True, description="Where the work is done"
     )
     log: LogKeys | None = Field(None, exclude=True, description="Where and how loudly the job logs")

@@ -1,6 +1,6 @@
 """Single values of jobs.yaml: what reads one, and what the JSON Schema says of it.
 
-A field's type is `Annotated[T, *leaf(read, …)]`: pydantic hands the node to `read`,
+A field's type is `Annotated[T, Leaf(read=…)]`: pydantic hands the node to `read`,
 which gives the model's own value or raises `ValueError` in plain words.
 """
 
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from dirsync.config import scalars
 from dirsync.config.nodes import ScalarNode
@@ -22,17 +24,32 @@ T = TypeVar("T")
 LATER = "is not yet available"
 
 
-def leaf(read: Callable[[ScalarNode], object], *, expected: str, schema: dict[str, Any]) -> tuple[Any, Any]:
-    """Make what pydantic needs to read one scalar: a validator and a JSON Schema."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Leaf:
+    """How pydantic reads one scalar, and what its JSON Schema is."""
 
-    def validate(value: object) -> object:
+    read: Callable[[ScalarNode], object]
+    expected: str  # what a message says instead of a list or a mapping
+    schema: dict[str, Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Read the value here, whatever the type it is declared to become."""
+        return core_schema.no_info_plain_validator_function(self._validated)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Describe what may be written, not what it becomes."""
+        return self.schema
+
+    def _validated(self, value: object) -> object:
         if not isinstance(value, ScalarNode):
-            raise ValueError(f"expected {expected}, not a {'list' if isinstance(value, list) else 'mapping'}")
+            raise ValueError(
+                f"expected {self.expected}, not a {'list' if isinstance(value, list) else 'mapping'}"
+            )
         if value.broken:
             raise ValueError("noted already")
-        return read(value)
-
-    return PlainValidator(validate), WithJsonSchema(schema)
+        return self.read(value)
 
 
 def text_of(scalar: ScalarNode) -> str:
@@ -93,7 +110,7 @@ def version(scalar: ScalarNode) -> int:
     return 1
 
 
-def choice(kind: type[enum.Enum], later: Mapping[str, str] | None = None) -> tuple[Any, Any]:
+def choice(kind: type[enum.Enum], later: Mapping[str, str] | None = None) -> Leaf:
     """Make a field of an enum's values; `later` maps values of later releases to what to write instead."""
     known = {str(member.value): member for member in kind if member.value not in (later or ())}
 
@@ -105,10 +122,10 @@ def choice(kind: type[enum.Enum], later: Mapping[str, str] | None = None) -> tup
             raise ValueError(one_of(text, known))
         return known[text]
 
-    return leaf(read, expected=listed(known), schema={"enum": list(known)})
+    return Leaf(read=read, expected=listed(known), schema={"enum": list(known)})
 
 
-def only(value: str, *, later: Collection[str] = (), instead: str) -> tuple[Any, Any]:
+def only(value: str, *, later: Collection[str] = (), instead: str) -> Leaf:
     """Make a field that has one value so far; the `later` ones, any where none is listed, get `instead`."""
 
     def read(scalar: ScalarNode) -> str:
@@ -120,4 +137,4 @@ def only(value: str, *, later: Collection[str] = (), instead: str) -> tuple[Any,
         return value
 
     constant = {"true": True, "false": False}.get(value, value)
-    return leaf(read, expected=value, schema={"const": constant})
+    return Leaf(read=read, expected=value, schema={"const": constant})

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from dirsync.config.configuration import Mask
-from dirsync.config.nodes import Origin
+from dirsync.config.nodes import Origin, TextFile
 from dirsync.errors import ConfigError
 from dirsync.model.names import escaped
 
@@ -18,12 +18,16 @@ class Problems:
 
     def __init__(self) -> None:
         self._found: dict[tuple[Origin, str], str] = {}  # origin and text: key path
-        self._files: dict[str, int] = {}  # in the order first seen
+        self._files: dict[str, int] = {}  # in the order first read
         self.secrets: set[str] = set()
+
+    def reads(self, file: TextFile) -> None:
+        """Note that a file is read, for the order in which problems are told."""
+        self._files.setdefault(file.shown, len(self._files))
 
     def add(self, origin: Origin, path: str, text: str) -> None:
         """Note one problem; the same text at the same line is one problem."""
-        self._files.setdefault(origin.file.shown, len(self._files))
+        self.reads(origin.file)
         self._found.setdefault((origin, text), path)
 
     def __len__(self) -> int:

@@ -63,6 +63,7 @@ def text_file(path: str) -> TextFile:
 def _document(
     data: bytes, file: TextFile, environment: Mapping[str, str], problems: Problems
 ) -> MappingNode | None:
+    problems.reads(file)
     text = read_text(data, file, problems)
     node = None if text is None else read_mapping(text, file, problems)
     return None if node is None else expanded_document(node, environment, problems)

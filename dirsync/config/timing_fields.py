@@ -8,7 +8,7 @@ import zoneinfo
 from typing import Annotated
 
 from dirsync.config import scalars
-from dirsync.config.leaves import leaf, spoken, text_of
+from dirsync.config.leaves import Leaf, spoken, text_of
 from dirsync.config.nodes import ScalarNode
 from dirsync.config.problems import did_you_mean, listed, quoted
 from dirsync.model.timing import Start, Weekday, Window
@@ -94,38 +94,40 @@ def _start(text: str) -> Start | float:
         raise ValueError(f"{quoted(text)} is no start; write now, delay, or a duration as 30s") from None
 
 
-Interval = Annotated[float, *leaf(spoken(_positive), expected="a duration", schema=_DURATION)]
+Interval = Annotated[float, Leaf(read=spoken(_positive), expected="a duration", schema=_DURATION)]
 Duration = Annotated[
     float,
-    *leaf(spoken(scalars.duration), expected="a duration", schema={"anyOf": [_DURATION, {"const": 0}]}),
+    Leaf(read=spoken(scalars.duration), expected="a duration", schema={"anyOf": [_DURATION, {"const": 0}]}),
 ]
 Timeout = Annotated[
     float,
-    *leaf(spoken(_timeout), expected="a duration or none", schema={"anyOf": [{"const": NONE}, _DURATION]}),
+    Leaf(
+        read=spoken(_timeout), expected="a duration or none", schema={"anyOf": [{"const": NONE}, _DURATION]}
+    ),
 ]
 Nanoseconds = Annotated[
     int,
-    *leaf(
-        spoken(scalars.nanoseconds),
+    Leaf(
+        read=spoken(scalars.nanoseconds),
         expected="seconds",
         schema={"anyOf": [{"type": "number", "minimum": 0}, _DURATION]},
     ),
 ]
-Timezone = Annotated[str, *leaf(_timezone, expected="a time zone", schema={"type": "string"})]
-Cron = Annotated[str, *leaf(_cron, expected="a cron line", schema={"type": "string"})]
+Timezone = Annotated[str, Leaf(read=_timezone, expected="a time zone", schema={"type": "string"})]
+Cron = Annotated[str, Leaf(read=_cron, expected="a cron line", schema={"type": "string"})]
 Day = Annotated[
     Weekday,
-    *leaf(spoken(_weekday), expected="a day", schema={"enum": [day.name.lower() for day in Weekday]}),
+    Leaf(read=spoken(_weekday), expected="a day", schema={"enum": [day.name.lower() for day in Weekday]}),
 ]
 Moment = Annotated[
     datetime.time,
-    *leaf(spoken(scalars.time_of_day), expected="a time of day", schema=_TIME),
+    Leaf(read=spoken(scalars.time_of_day), expected="a time of day", schema=_TIME),
 ]
-Hours = Annotated[Window, *leaf(spoken(_window), expected="a window", schema={"type": "string"})]
+Hours = Annotated[Window, Leaf(read=spoken(_window), expected="a window", schema={"type": "string"})]
 FirstRun = Annotated[
     Start | float,
-    *leaf(
-        spoken(_start),
+    Leaf(
+        read=spoken(_start),
         expected="now, delay or a duration",
         schema={"anyOf": [{"enum": [start.value for start in Start]}, _DURATION]},
     ),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from dirsync.config import scalars
-from dirsync.config.leaves import LATER, flag, leaf, spoken, text_of, version, whole
+from dirsync.config.leaves import LATER, Leaf, flag, spoken, text_of, version, whole
 from dirsync.config.nodes import ScalarNode
 from dirsync.config.problems import one_of, quoted
 from dirsync.config.scalars import Kind, kind_of
@@ -93,49 +93,49 @@ def _level(text: str) -> str:
     return text.upper()
 
 
-Flag = Annotated[bool, *leaf(flag, expected="true or false", schema={"type": "boolean"})]
-Text = Annotated[str, *leaf(text_of, expected="text", schema={"type": "string"})]
-Version = Annotated[int, *leaf(version, expected="1", schema={"const": 1})]
-Path = Annotated[str, *leaf(_absolute, expected="a path", schema={"type": "string"})]
-Place = Annotated[LocalPlace, *leaf(_place, expected="a path", schema={"type": "string"})]
-FileName = Annotated[bytes, *leaf(_file_name, expected="a name", schema={"type": "string"})]
-PathBelow = Annotated[bytes, *leaf(_path_below, expected="a path", schema={"type": "string"})]
+Flag = Annotated[bool, Leaf(read=flag, expected="true or false", schema={"type": "boolean"})]
+Text = Annotated[str, Leaf(read=text_of, expected="text", schema={"type": "string"})]
+Version = Annotated[int, Leaf(read=version, expected="1", schema={"const": 1})]
+Path = Annotated[str, Leaf(read=_absolute, expected="a path", schema={"type": "string"})]
+Place = Annotated[LocalPlace, Leaf(read=_place, expected="a path", schema={"type": "string"})]
+FileName = Annotated[bytes, Leaf(read=_file_name, expected="a name", schema={"type": "string"})]
+PathBelow = Annotated[bytes, Leaf(read=_path_below, expected="a path", schema={"type": "string"})]
 Pattern = Annotated[
     PatternLine,
-    *leaf(_pattern, expected="a pattern", schema={"type": ["string", "number", "boolean"]}),
+    Leaf(read=_pattern, expected="a pattern", schema={"type": ["string", "number", "boolean"]}),
 ]
 Attempts = Annotated[
     int,
-    *leaf(whole(1, 1000), expected="a number", schema={"type": "integer", "minimum": 1, "maximum": 1000}),
+    Leaf(read=whole(1, 1000), expected="a number", schema={"type": "integer", "minimum": 1, "maximum": 1000}),
 ]
 Workers = Annotated[
     int,
-    *leaf(
-        whole(1, 256, word="auto"),
+    Leaf(
+        read=whole(1, 256, word="auto"),
         expected="auto or a number",
         schema={"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 256}]},
     ),
 ]
 Share = Annotated[
     Limit,
-    *leaf(
-        spoken(_share(scalars.count)),
+    Leaf(
+        read=spoken(_share(scalars.count)),
         expected="off, a percentage or a number",
         schema={"anyOf": [{"type": "string", "pattern": _SHARE}, _AMOUNT]},
     ),
 ]
 Free = Annotated[
     Limit,
-    *leaf(
-        spoken(_share(scalars.size)),
+    Leaf(
+        read=spoken(_share(scalars.size)),
         expected="off, a percentage or a size",
         schema={"anyOf": [{"type": "string", "pattern": _SIZE}, _AMOUNT]},
     ),
 ]
 Level = Annotated[
     str,
-    *leaf(
-        spoken(_level),
+    Leaf(
+        read=spoken(_level),
         expected="a level",
         schema={"enum": [*_LEVELS, *(level.upper() for level in _LEVELS)]},
     ),

@@ -131,13 +131,14 @@ def _value(node: Node) -> Any:
         case ListNode():
             return [_value(item) for item in node.items]
         case ScalarNode():
-            readers = {
+            readers: dict[Kind, Callable[[str], Any]] = {
                 Kind.INTEGER: int,
                 Kind.DECIMAL: float,
                 Kind.BOOLEAN: "true".__eq__,
                 Kind.NULL: lambda _: None,
             }
-            return readers.get(kind_of(node), str)(node.text)
+            read = readers.get(kind_of(node))
+            return node.text if read is None else read(node.text)
 
 
 @pytest.mark.parametrize("seed", [EVERY_KEY, MERGED])
