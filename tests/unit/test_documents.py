@@ -9,7 +9,7 @@ import pytest
 
 TOP = Path(__file__).parents[2]
 DOCUMENTS = sorted([*TOP.glob("*.md"), *TOP.glob("docs/**/*.md")])
-_LINK = re.compile(r"\]\(([^)#:]+)[^)]*\)")
+_LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
 
