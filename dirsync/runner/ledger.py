@@ -19,10 +19,8 @@ from dirsync.errors import RunError
 from dirsync.model.job import JobType
 from dirsync.model.names import escaped
 from dirsync.model.result import Counts, Outcome, RunResult
-from dirsync.runner.ledger_schema import prepare
+from dirsync.runner.ledger_schema import BUSY_SECONDS, prepare
 from dirsync.runner.state import ensure_state_directory
-
-BUSY_SECONDS = 30.0  # how long one writer waits for another
 
 _COUNTS = tuple(field.name for field in dataclasses.fields(Counts))
 _COLUMNS = ", ".join(

@@ -232,18 +232,17 @@ def test_many_threads_open_and_write_at_once(tmp_path: Path) -> None:
     assert {run.outcome for run in runs} == {Outcome.SUCCEEDED}
 
 
-def test_first_use_waits_for_another_that_looks(tmp_path: Path) -> None:
-    """SQLite refuses the switch to a write-ahead log at once while another reads; opening waits."""
+def test_first_use_waits_for_another_that_writes(tmp_path: Path) -> None:
+    """SQLite refuses the switch to a write-ahead log at once while another writes; opening waits."""
     with open_ledger(str(tmp_path)):
         pass
-    reader = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None, check_same_thread=False)
-    reader.execute("PRAGMA journal_mode = DELETE")
-    reader.execute("BEGIN")
-    reader.execute("SELECT * FROM runs").fetchall()
-    release = threading.Timer(0.2, lambda: reader.execute("COMMIT"))
+    writer = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None, check_same_thread=False)
+    writer.execute("PRAGMA journal_mode = DELETE")
+    writer.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.2, lambda: writer.execute("COMMIT"))
     release.start()
 
     with open_ledger(str(tmp_path)) as ledger:
         begin(ledger)
     release.join()
-    reader.close()
+    writer.close()
