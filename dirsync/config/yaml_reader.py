@@ -23,7 +23,7 @@ MAX_DEPTH = 40
 MAX_NODES = 250_000  # aliases followed
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_NOT_YAML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]|\ufeff|\ufffe|\uffff")
 _TAGS = {
     yaml.ScalarEvent: {"!", "tag:yaml.org,2002:str"},
     yaml.SequenceStartEvent: {"!", "tag:yaml.org,2002:seq"},
