@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 
+from dirsync.errors import RunError
 from dirsync.march.found import Context, Directory, Found
 from dirsync.march.march import march_for, march_task
 from dirsync.model.stop import Deadline
@@ -64,7 +65,13 @@ def _march_on(
 def march_on(
     context: Context, left: list[Directory], *, executor: Executor, tasks: int, deadline: Deadline
 ) -> Iterator[Found]:
-    """March directories on an executor, with at most `tasks` tasks at once."""
+    """March directories on an executor, with at most `tasks` tasks at once.
+
+    Raises:
+        Cancelled: the deadline passed.
+        RunError: a worker died, killed for want of memory, say.
+        OSError: a root that was there is gone.
+    """
     waiting = deque(left)
     running: set[Future[Found]] = set()
     try:
@@ -78,6 +85,10 @@ def march_on(
                 found = future.result()
                 waiting.extend(found.subdirectories)
                 yield found
+    except BrokenExecutor:
+        raise RunError(
+            "a process that scanned for this run was killed; was there too little memory?"
+        ) from None
     finally:
         for future in running:
             future.cancel()

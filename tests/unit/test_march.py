@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from dirsync.compare.rules import rules_for
-from dirsync.errors import Cancelled
+from dirsync.errors import Cancelled, RunError
 from dirsync.filters import scope_of
 from dirsync.march.driver import march_on, march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
@@ -188,3 +189,13 @@ def test_a_directory_on_one_side_only_is_listed_there_only(tmp_path: Path) -> No
     kinds = {change.path: change.kind for change in found.changes}
     assert kinds[b"new/x"] is ChangeKind.CREATED
     assert kinds[b"old/y"] is ChangeKind.DELETED
+
+
+def test_a_worker_that_is_killed_ends_the_run_with_one_line(tmp_path: Path) -> None:
+    tree(tmp_path / "s", {str(n): {} for n in range(20)})
+    tree(tmp_path / "d", {})
+    deadline = Deadline(Stop(), timeout_seconds=None)
+    with worker_processes(1) as executor:
+        executor.submit(os.kill, executor.submit(os.getpid).result(), signal.SIGKILL)
+        with pytest.raises(RunError, match="was killed"):
+            list(march_on(context(tmp_path), [root()], executor=executor, tasks=2, deadline=deadline))
