@@ -72,12 +72,14 @@ def spoken(read: Callable[[str], T]) -> Callable[[ScalarNode], T]:
 
 
 def something(scalar: ScalarNode) -> str:
+    """Give what was written, whatever its type; nothing is an error."""
     if kind_of(scalar) is Kind.NULL:
         raise ValueError("expected a value, not nothing; write one, or remove the key")
     return scalar.text
 
 
 def flag(scalar: ScalarNode) -> bool:
+    """Give a truth value."""
     if kind_of(scalar) is not Kind.BOOLEAN:
         raise ValueError(
             f"expected true or false, not {quoted(scalar.text)}; write it in small letters, without quotes"
@@ -105,6 +107,7 @@ def whole(lowest: int, highest: int, *, word: str | None = None) -> Callable[[Sc
 
 
 def version(scalar: ScalarNode) -> int:
+    """Give the version of the format; there is one so far."""
     if kind_of(scalar) is not Kind.INTEGER or scalar.text != "1":
         raise ValueError(f"{quoted(scalar.text)} is not a version this program reads; write 'version: 1'")
     return 1

@@ -24,6 +24,7 @@ from dirsync.config.problems import Problems
 from dirsync.config.rules import check_contradictions, check_job, check_name, check_secret
 from dirsync.config.sources import Sources, read_sources
 from dirsync.config.validation import checked
+from dirsync.errors import ConfigError
 from dirsync.model.job import Job
 
 DEFAULT_STATE = ".dirsync"
@@ -72,8 +73,8 @@ def job_from_options(name: str, options: Mapping[str, object]) -> Job:
     check_contradictions(laid_over(PROGRAM, own), problems, path="")
     job = _job(name, Effective(laid_over(PROGRAM, own), complete=True), problems, path="", origin=origin)
     check_places([] if job is None else [job], None, problems)
-    problems.raise_if_any()
-    assert job is not None
+    if job is None or len(problems):
+        raise ConfigError(problems.lines())
     return job.job
 
 
