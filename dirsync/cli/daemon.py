@@ -14,7 +14,7 @@ from dirsync.cli.parsing import Options
 from dirsync.cli.selection import selected_jobs
 from dirsync.cli.signals import stopping_on_signals
 from dirsync.cli.watching import Show, run_watched
-from dirsync.config import Configuration, load
+from dirsync.config import load
 from dirsync.model.job import Job
 from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
@@ -73,13 +73,17 @@ class Daemon:
         return self._configuration.mask(text)
 
     def load(self) -> Declaration:
-        """Read the configuration, now or again.
+        """Read the configuration, now or again; one with another state directory is not taken over.
 
         Raises:
             ConfigError: it is wrong; the one in force stays.
         """
-        self._take_over(load(self._file))
-        return Declaration(jobs=self.jobs(), state=self._configuration.state, files=self._configuration.files)
+        configuration = load(self._file)
+        jobs = selected_jobs(configuration.jobs, self._patterns)
+        if configuration.state == self._configuration.state:
+            self._configuration = configuration
+            follow(jobs, base=self.base)
+        return Declaration(jobs=jobs, state=configuration.state, files=configuration.files)
 
     def run(self, job: Job, *, lines: Lines, stop: Stop) -> RunResult:
         """Run one job once, in the calling thread."""
@@ -92,11 +96,6 @@ class Daemon:
             repeated=True,
             side_by_side=True,
         )
-
-    def _take_over(self, configuration: Configuration) -> None:
-        jobs = selected_jobs(configuration.jobs, self._patterns)
-        self._configuration = configuration
-        follow(jobs, base=self.base)
 
 
 def _leave(code: int) -> None:
