@@ -27,7 +27,7 @@ def place(tree: LocalTree, temporary: bytes, path: bytes, *, old: Entry | None, 
         OSError: the rename failed.
     """
     parent, name = split(path)
-    there = check_expected(tree, path, old)
+    there = old is not None and check_expected(tree, path, old)
     fd = tree.handles.handle(parent)
     if not there or old is None:
         try:

@@ -7,6 +7,7 @@ at the n-th operation.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
@@ -71,6 +72,9 @@ def rename(fd: int, old: bytes, new: bytes) -> None:
 def rename_to_free_name(fd: int, old: bytes, new: bytes) -> None:
     """Rename within a directory, never over something that has just appeared there.
 
+    Where the file system cannot do that in one step, there is a moment between the
+    look and the rename.
+
     Raises:
         FileExistsError: there is something at `new`.
     """
@@ -80,7 +84,14 @@ def rename_to_free_name(fd: int, old: bytes, new: bytes) -> None:
     except OSError as error:
         if error.errno not in _NO_EXCHANGE:
             raise
+        _check_free(fd, new)
         os.rename(old, new, src_dir_fd=fd, dst_dir_fd=fd)
+
+
+def _check_free(fd: int, name: bytes) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.stat(name, dir_fd=fd, follow_symlinks=False)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fsdecode(name))
 
 
 def exchange(fd: int, one: bytes, other: bytes) -> None:
