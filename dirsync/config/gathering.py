@@ -27,12 +27,19 @@ def gathered(sources: Sources, problems: Problems) -> Declarations:
     """Check each document and gather what it declares; a name stands for one thing."""
     declarations = Declarations(checked(FileKeys, _at_length(sources.main), problems))
     declarations.defaults = mapping_of(sources.main.get("defaults")) or EMPTY
-    _check_fragment(declarations.defaults, "defaults", problems)
+    _check_defaults(declarations.defaults, problems)
     for document in sources.included:
         checked(IncludedKeys, _at_length(document), problems)
     for document in sources.documents():
         _gather(document, declarations, problems)
     return declarations
+
+
+def _check_defaults(defaults: MappingNode, problems: Problems) -> None:
+    _check_fragment(defaults, "defaults", problems)
+    if "extends" in defaults.entries:
+        text = "not allowed here; write it in each job or profile"
+        problems.add(defaults.entries["extends"].key.origin, "defaults.extends", text)
 
 
 def _at_length(document: MappingNode) -> MappingNode:

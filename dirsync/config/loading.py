@@ -44,8 +44,9 @@ def load(file: str) -> Configuration:
     declarations = gathered(sources, problems)
     _check_file(sources, declarations, problems)
     state = declarations.keys.state or os.path.join(sources.main.origin.file.directory, DEFAULT_STATE)
+    state_is_wrong = declarations.keys.state is None and sources.main.get("state") is not None
     jobs = tuple(_jobs(declarations, problems))
-    check_places(jobs, state, problems)
+    check_places(jobs, None if state_is_wrong else state, problems)
     problems.raise_if_any()
     return Configuration(
         file=file,

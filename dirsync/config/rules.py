@@ -52,7 +52,9 @@ def check_job(
 ) -> None:
     """Check what holds for a job as a whole; `complete` is False where something inherited is unknown."""
     for key in ("source", "destination"):
-        if complete and node.get(key) is None:
+        if key in node.entries and node.get(key) is None:
+            _note(node, (key,), "has no value; write a path, and '~' in quotes", problems, path)
+        elif complete and node.get(key) is None:
             problems.add(origin, path, f"'{key}' is missing; write '{key}: /a/path'")
     _check_schedule(keys, node, problems, path)
     if keys.type is not JobType.CHECK:

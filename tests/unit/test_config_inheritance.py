@@ -249,3 +249,20 @@ def test_included_file_may_not_say_what_is_the_main_files(tmp_path: Path) -> Non
     assert problems_of(tmp_path, text) == [
         "more.yaml:1: defaults: not allowed in an included file; move it to the main file"
     ]
+
+
+def test_defaults_extend_nothing(tmp_path: Path) -> None:
+    text = "version: 1\ndefaults: {extends: a}\njobs: {a: {source: s, destination: a}}\n"
+
+    assert problems_of(tmp_path, text) == [
+        "jobs.yaml:2: defaults.extends: not allowed here; write it in each job or profile"
+    ]
+
+
+def test_configuration_names_every_file_whose_change_matters(tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text("profiles: {p: {workers: 1}}\n")
+    text = "version: 1\ninclude: [more.yaml, 'd/*/x?.yaml']\njobs: {a: {source: s, destination: a}}\n"
+
+    files = declared(tmp_path, text).files
+
+    assert files == (f"{tmp_path}/d", f"{tmp_path}/jobs.yaml", f"{tmp_path}/more.yaml")

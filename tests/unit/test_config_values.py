@@ -220,3 +220,20 @@ def test_place_that_is_no_local_path_is_refused(tmp_path: Path, place: str, told
     text = f"version: 1\njobs:\n  a:\n    destination: d\n    source: {place}\n"
 
     assert problems_of(tmp_path, text) == [f"jobs.yaml:5: jobs.a.source: {told}"]
+
+
+@pytest.mark.parametrize("nothing", ["", "~", "null"])
+def test_place_without_a_value_is_told_at_its_line(tmp_path: Path, nothing: str) -> None:
+    text = f"version: 1\njobs:\n  a:\n    destination: d\n    source: {nothing}\n"
+
+    assert problems_of(tmp_path, text) == [
+        "jobs.yaml:5: jobs.a.source: has no value; write a path, and '~' in quotes"
+    ]
+
+
+def test_wrong_state_is_the_only_thing_told(tmp_path: Path) -> None:
+    text = "version: 1\nstate: 5\njobs: {a: {source: ., destination: ../d}}\n"
+
+    assert problems_of(tmp_path, text) == [
+        'jobs.yaml:2: state: expected text, not the number 5; put it in quotes: "5"'
+    ]
