@@ -98,4 +98,7 @@ def _remove(place: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except UnequalWork as error:
+        sys.exit(f"no result: {error}")
