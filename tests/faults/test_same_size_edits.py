@@ -2,9 +2,9 @@
 
 A quick check sees such an edit by its mtime alone. The kernel takes an mtime from a
 clock that moves every 1 to 4 ms, so an edit within the same tick as the edit before it
-keeps the mtime. What saves the mirror: Linux 6.13 and later give a file a new, finer
-time if anybody has asked for its times since it was last written (a run has); on older
-kernels the time between two edits with a run in between must exceed a tick.
+may keep the mtime. Two things save the mirror: a file is read only once the tick in
+which it was last changed is over, and Linux 6.13 and later give a file a finer time if
+anybody has asked for its times since it was last written.
 `DIRSYNC_EXAMPLES=10000` for a long run.
 """
 
