@@ -10,6 +10,7 @@ from dirsync.config.nodes import MappingNode, Origin, locate
 from dirsync.config.places import Ground, Mark, Surveyor
 from dirsync.config.problems import Problems, quoted
 from dirsync.model.job import Job, JobType
+from dirsync.model.place import RESERVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,15 @@ def _check_state(each: Surveyed, state: Ground, problems: Problems) -> None:
     elif state.holds(each.destination):
         text = f"is inside the state directory {quoted(state.path)}; name a directory outside of it"
         each.note("destination", text, problems)
-    elif each.source.holds(state) and not _excludes(each, state):
+    elif each.source.holds(state) and not (_is_reserved(each, state) or _excludes(each, state)):
         line = _pattern_of(each, state)
         text = f"holds the state directory {quoted(state.path)}, which changes with each run; "
         each.note("source", f"{text}exclude {quoted(line)}, or set 'state' to one outside", problems)
+
+
+def _is_reserved(each: Surveyed, state: Ground) -> bool:
+    """Whether the state directory is where no run ever looks."""
+    return os.path.relpath(state.path, each.source.path) == os.fsdecode(RESERVED)
 
 
 def _pattern_of(each: Surveyed, state: Ground) -> str:

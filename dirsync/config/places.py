@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, TypeAlias
 
-from dirsync.config.mounts import is_below, mount_of, mounts, moved
+from dirsync.trees.mounts import is_beneath, mount_of, mounts
 
 Mark: TypeAlias = tuple[object, ...]
 
@@ -33,55 +33,54 @@ class Surveyor:
 
     def __init__(self) -> None:
         self._mounts = mounts()
-        self._identities: dict[str, tuple[int, int] | None] = {}
+        self._identities: dict[bytes, tuple[int, int] | None] = {}
 
     def ground(self, path: str, *, one_file_system: bool = False) -> Ground:
         """Survey a place; with `one_file_system` other file systems mounted in it are not of it."""
-        real = "/" + os.path.realpath(path).lstrip("/")  # POSIX lets two leading slashes be
+        real = b"/" + os.path.realpath(os.fsencode(path)).lstrip(b"/")  # POSIX lets two leading slashes be
         inode_marks = self._inode_marks(real)
         path_marks = self._path_marks(real)
         mounted = self._mounted_in(real, one_file_system=one_file_system)
-        return Ground(
-            real, frozenset({inode_marks[0], *path_marks[:1], *mounted}), frozenset(inode_marks + path_marks)
-        )
+        own = frozenset({inode_marks[0], *path_marks[:1], *mounted})
+        return Ground(os.fsdecode(real), own, frozenset(inode_marks + path_marks))
 
-    def _inode_marks(self, real: str) -> list[Mark]:
+    def _inode_marks(self, real: bytes) -> list[Mark]:
         """Give the marks by device and inode, from the place up to the root."""
-        missing: list[str] = []
-        while self._identity(real) is None and real != "/":
+        missing: list[bytes] = []
+        while self._identity(real) is None and real != b"/":
             real, name = os.path.split(real)
             missing.insert(0, name)
         anchor = self._identity(real)
         marks: list[Mark] = [
-            ("inode", anchor, "/".join(missing[:length])) for length in range(len(missing), 0, -1)
+            ("inode", anchor, b"/".join(missing[:length])) for length in range(len(missing), 0, -1)
         ]
-        while real != "/":
+        while real != b"/":
             marks.append(("inode", self._identity(real)))
             real = os.path.dirname(real)
-        return [*marks, ("inode", self._identity("/"))]
+        return [*marks, ("inode", self._identity(b"/"))]
 
-    def _path_marks(self, real: str) -> list[Mark]:
+    def _path_marks(self, real: bytes) -> list[Mark]:
         """Give the marks by path within the file system, from the place up to the root."""
         mount = mount_of(real, self._mounts)
         if mount is None:
             return []
-        inner = moved(real, old=mount.point, new=mount.root)
-        marks: list[Mark] = [("path", mount.device, inner)]
-        while inner != "/":
+        inner = _moved(real, old=mount.point, new=mount.root)
+        marks: list[Mark] = [("path", mount.dev, inner)]
+        while inner != b"/":
             inner = os.path.dirname(inner)
-            marks.append(("path", mount.device, inner))
+            marks.append(("path", mount.dev, inner))
         return marks
 
-    def _mounted_in(self, real: str, *, one_file_system: bool) -> list[Mark]:
+    def _mounted_in(self, real: bytes, *, one_file_system: bool) -> list[Mark]:
         here = mount_of(real, self._mounts)
         return [
-            ("path", mount.device, mount.root)
+            ("path", mount.dev, mount.root)
             for mount in self._mounts
-            if mount.point != real and is_below(mount.point, real)
-            if not (one_file_system and here and mount.device != here.device)
+            if mount.point != real and is_beneath(mount.point, real)
+            if not (one_file_system and here and mount.dev != here.dev)
         ]
 
-    def _identity(self, path: str) -> tuple[int, int] | None:
+    def _identity(self, path: bytes) -> tuple[int, int] | None:
         """Give device and inode; None where nothing can be seen."""
         if path not in self._identities:
             try:
@@ -90,3 +89,8 @@ class Surveyor:
             except OSError:
                 self._identities[path] = None
         return self._identities[path]
+
+
+def _moved(path: bytes, *, old: bytes, new: bytes) -> bytes:
+    """Respell a path that is beneath `old` as one beneath `new`."""
+    return new.rstrip(b"/") + path[len(old.rstrip(b"/")) :] or b"/"

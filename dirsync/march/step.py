@@ -17,12 +17,12 @@ from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.listing import Listing
 from dirsync.model.names import shown
+from dirsync.model.place import RESERVED
 from dirsync.scan.lister import list_directory
 from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
 from dirsync.trees.handles import join, split
 from dirsync.trees.local import LocalTree
 
-RESERVED = b".dirsync"  # at the top of either side: dirsync's own, no part of the tree
 _EVERYTHING = scope_of(include=(), exclude=())
 
 

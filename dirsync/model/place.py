@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+RESERVED = b".dirsync"  # at the top of either side of a job: dirsync's own, no part of the tree
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalPlace:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 _MOUNTINFO = b"/proc/self/mountinfo"
@@ -21,6 +22,7 @@ class Mount(NamedTuple):
     """One mounted file system, or a part of one."""
 
     point: bytes  # absolute path
+    root: bytes  # the directory within the file system that is mounted there
     fstype: str
     device: bytes  # what is mounted: `/dev/sda1`, `nas:/photos`, `tmpfs`
     dev: int
@@ -40,7 +42,13 @@ def _mount_of(line: bytes) -> Mount:
     fields = before.split(b" ")
     major, _, minor = fields[2].partition(b":")
     fstype, device = after.split(b" ")[:2]
-    return Mount(_plain(fields[4]), fstype.decode(), _plain(device), os.makedev(int(major), int(minor)))
+    return Mount(
+        point=_plain(fields[4]),
+        root=_plain(fields[3]),
+        fstype=fstype.decode(),
+        device=_plain(device),
+        dev=os.makedev(int(major), int(minor)),
+    )
 
 
 def _plain(field: bytes) -> bytes:
@@ -49,12 +57,13 @@ def _plain(field: bytes) -> bytes:
 
 def mount_holding(path: bytes) -> Mount | None:
     """Give the mount that a path is on; None: not known."""
-    real = os.path.realpath(path)
-    holding = None
-    for mount in mounts():
-        if is_beneath(real, mount.point) and (holding is None or len(mount.point) >= len(holding.point)):
-            holding = mount
-    return holding
+    return mount_of(os.path.realpath(path), mounts())
+
+
+def mount_of(real: bytes, mounted: Sequence[Mount]) -> Mount | None:
+    """Find the mount that a resolved path is on; of several on one point the last hides the others."""
+    holding = [mount for mount in mounted if is_beneath(real, mount.point)]
+    return max(reversed(holding), key=lambda mount: len(mount.point), default=None)
 
 
 def mounted_beneath(path: bytes) -> frozenset[bytes]:
