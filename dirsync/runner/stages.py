@@ -177,7 +177,7 @@ class Stages:
             self._job.source,
             self._job.destination,
             settings=settings_for(self._job, self._rules.kept),
-            workers=self._job.workers or min(_MAX_COPY_WORKERS, 2 * available_processors()),
+            workers=self._job.workers or min(_MAX_COPY_WORKERS, available_processors()),
             deadline=self._deadline,
             watcher=self,
         )
