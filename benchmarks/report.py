@@ -42,8 +42,8 @@ A ratio below 1 means that dirsync was faster. Medians; the range in brackets.
 ## Again
 
 ```
-make bench              # everything, about half an hour; writes this page
-make bench SIZE=small   # a minute, prints only
+make bench              # everything; writes this page
+make bench SIZE=small   # small trees, few rounds; prints only
 .venv/bin/python -m benchmarks.run --scenario unchanged-320k --rounds 11
 .venv/bin/python -m benchmarks.run --scenario big-file --big-gib 4
 ```
