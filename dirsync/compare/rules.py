@@ -25,6 +25,7 @@ class Rules:
     window_ns: int  # mtimes this close are equal
     mtime_resolution_ns: int
     kept: Capabilities  # what the destination can keep
+    carries_owner: bool  # a run gives what it writes the source's owner
 
     def same_columns(self, new: Listing, old: Listing) -> bool:
         """Whether two listings agree at a glance; a no may still turn out to be a yes."""
@@ -51,7 +52,7 @@ class Rules:
             found.add(Aspect.TARGET)
         if self.mtime and not self._same_mtime(new.mtime_ns, old.mtime_ns):
             found.add(Aspect.MTIME)
-        if self.mode and kind is not Kind.SYMLINK and self.kept.kept_mode(new) != old.permissions:
+        if self.mode and kind is not Kind.SYMLINK and self._kept_mode(new, old) != old.permissions:
             found.add(Aspect.MODE)
         if self.ownership and self.kept.kept_owner(new, old) != (old.uid, old.gid):
             found.add(Aspect.OWNERSHIP)
@@ -62,6 +63,10 @@ class Rules:
             return True
         resolution_ns = self.mtime_resolution_ns
         return new_ns // resolution_ns == old_ns // resolution_ns
+
+    def _kept_mode(self, new: Entry, old: Entry) -> int:
+        uid, gid = self.kept.kept_owner(new, old) if self.carries_owner else (old.uid, old.gid)
+        return self.kept.kept_mode(new, uid=uid, gid=gid)
 
 
 def rules_for(job: Job, *, source: Capabilities, destination: Capabilities) -> Rules:
@@ -80,4 +85,5 @@ def rules_for(job: Job, *, source: Capabilities, destination: Capabilities) -> R
         window_ns=job.comparison.modify_window_ns,
         mtime_resolution_ns=max(source.mtime_resolution_ns, destination.mtime_resolution_ns),
         kept=destination,
+        carries_owner=Preserve.OWNERSHIP in job.preserve,
     )

@@ -86,6 +86,7 @@ def march_on(
                 waiting.extend(found.subdirectories)
                 yield found
     except BrokenExecutor:
+        deadline.check()  # a signal to the whole process group may have ended it
         raise RunError(
             "a process that scanned for this run was killed; was there too little memory?"
         ) from None

@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dirsync.compare.rules import CONTENT
-from dirsync.filters import Scope, Verdict, pattern_lines, scope_of
+from dirsync.errors import PathError
+from dirsync.filters import Scope, Verdict, scope_of
 from dirsync.march.found import Context, Directory, Found, Sides, Touched
+from dirsync.march.sight import Sight
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.listing import Listing
-from dirsync.model.names import shown
 from dirsync.model.place import RESERVED
-from dirsync.scan.lister import list_directory
 from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
 from dirsync.trees.handles import join, split
 from dirsync.trees.local import LocalTree
@@ -42,7 +42,7 @@ class Step:
         self.context = context
         self.rules = context.rules
         self.directory = directory
-        self.scope = directory.scope
+        self.sight = Sight(directory, source=source, destination=destination)
         self.source = source
         self.destination = destination
         self.found = found
@@ -52,53 +52,27 @@ class Step:
 
     def run(self) -> None:
         """March the directory: every fact about its children, and its own."""
-        listings = self._listings()
-        if listings is None:
+        try:
+            new, old = self.sight.listings()
+            equal = self._needs_no_closer_look(new, old)
+            if not equal:
+                new = self.sight.settled(new)
+        except PathError as error:
+            self._fail(error.path, error.reason)
             return
-        new, old = listings
-        self.found.scanned += len(new)
-        self.found.destination_entries += len(old)
-        if self._needs_no_closer_look(new, old):
+        self.found.scanned += new.entry_count
+        self.found.destination_entries += old.entry_count
+        changes_before = len(self.found.changes)
+        if equal:
             self._enter_equal(new)
         else:
             self._compare_entries(new, old)
-        self._conclude_own_change()
+        self._conclude_own_change(at=changes_before)
 
-    # Listing
-
-    def _listings(self) -> tuple[Listing, Listing] | None:
-        """List both sides; None, and a failure, where one of them cannot be listed."""
-        new = self._listing(Sides.SOURCE, self.source)
-        old = self._listing(Sides.DESTINATION, self.destination) if new is not None else None
-        if new is None or old is None:
-            return None
-        try:
-            self._read_ignore_files(new if Sides.SOURCE in self.directory.sides else old)
-        except OSError as error:
-            self._fail(self.directory.path, f"its ignore file cannot be read: {error.strerror or error}")
-            return None
-        return new, old
-
-    def _listing(self, side: Sides, tree: LocalTree) -> Listing | None:
-        if side not in self.directory.sides:
-            return Listing()
-        try:
-            return list_directory(tree.handles.handle(self.directory.path))
-        except OSError as error:
-            where = "source" if side is Sides.SOURCE else "destination"
-            self._fail(self.directory.path, f"the {where} directory cannot be listed: {error.strerror}")
-            return None
-
-    def _read_ignore_files(self, listing: Listing) -> None:
-        if not self.scope.ignore_files:
-            return
-        tree = self.source if Sides.SOURCE in self.directory.sides else self.destination
-        for name in self.scope.ignore_files:
-            if listing.has_file(name):  # as git, which follows no link to one
-                path = join(self.directory.path, name)
-                self.scope = self.scope.with_ignore_file(
-                    pattern_lines(tree.read_file(path), file=shown(path))
-                )
+    @property
+    def scope(self) -> Scope:
+        """The filter rules that hold for the directory's children."""
+        return self.sight.scope
 
     # Directories that are equal
 
@@ -107,8 +81,13 @@ class Step:
             self.rules.same_columns(new, old)
             and self.rules.hash is None
             and TEMPORARY_MARK not in old.names
-            and not (self.context.delete_excluded and not self.scope.trivial)
+            and not (
+                self.context.delete_excluded and not (self.scope.trivial and not self.context.skip_symlinks)
+            )
         )
+
+    def _may_exclude(self) -> bool:
+        return self.context.skip_symlinks or not self.scope.trivial
 
     def _enter_equal(self, new: Listing) -> None:
         names = new.directories()
@@ -145,7 +124,7 @@ class Step:
         path = self.directory.path
         new_entries = dict(zip(new.name_list(), new.entries(path), strict=True))
         old_entries = dict(zip(old.name_list(), old.entries(path), strict=True))
-        for name, reason in (*new.unknown, *old.unknown):
+        for name, reason in {**dict(old.unknown), **dict(new.unknown)}.items():
             self._leave_alone(name, reason)
             new_entries.pop(name, None)
             old_entries.pop(name, None)
@@ -158,6 +137,12 @@ class Step:
             self._fail(join(self.directory.path, name), reason)
 
     def _compare_name(self, name: bytes, new: Entry | None, old: Entry | None) -> None:
+        if new is None:
+            try:
+                new = self.sight.seen_after_all(name)
+            except PathError as error:
+                self._fail(error.path, error.reason)
+                return
         if old is not None and is_temporary(name):
             self.found.strays.append(old)
             old = None
@@ -211,9 +196,9 @@ class Step:
             self._enter_unless_foreign(name, Sides.SOURCE, new=new)
 
     def _compare_content(self, new: Entry, old: Entry, aspects: frozenset[Aspect]) -> None:
-        if self.rules.hash is not None and new.kind is Kind.FILE and new.size == old.size:
+        if self.rules.hash is not None and new.kind is Kind.FILE:
             try:
-                aspects = self._with_hash(new, aspects)
+                aspects = self._with_hash(new, old, aspects)
             except OSError as error:
                 self._fail(new.path, f"cannot be hashed: {error.strerror}")
                 return
@@ -222,9 +207,11 @@ class Step:
         content = aspects & CONTENT - ({Aspect.MTIME} if self._content_is_known(new, aspects) else set())
         self._change(Change(ChangeKind.MODIFIED if content else ChangeKind.METADATA, old, new, aspects))
 
-    def _with_hash(self, new: Entry, aspects: frozenset[Aspect]) -> frozenset[Aspect]:
+    def _with_hash(self, new: Entry, old: Entry, aspects: frozenset[Aspect]) -> frozenset[Aspect]:
         algorithm = self.rules.hash
         assert algorithm is not None
+        if new.size != old.size:  # no need to read what cannot be equal
+            return aspects | {Aspect.HASH}
         new_hash = self.source.hash_file(new.path, algorithm, check=self.check)
         old_hash = self.destination.hash_file(new.path, algorithm, check=self.check)
         return aspects if new_hash == old_hash else aspects | {Aspect.HASH}
@@ -305,8 +292,10 @@ class Step:
         else:
             self.maybe_changed = True
 
-    def _conclude_own_change(self) -> None:
+    def _conclude_own_change(self, *, at: int) -> None:
         """Report the directory's own difference, and say when its metadata must be set again.
+
+        `at` is its place among the changes: before what the directory holds.
 
         An mtime alone is no news where something in the directory explains it.
         """
@@ -315,7 +304,7 @@ class Step:
             return
         explained = self.content_changed and own is not None and own.aspects <= {Aspect.MTIME}
         if own is not None and not explained:
-            self.found.changes.append(own)
+            self.found.changes.insert(at, own)
         elif self.content_changed or self.maybe_changed:
             self._touch()
 

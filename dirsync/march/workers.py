@@ -35,7 +35,7 @@ def _begin_worker(stop: Event) -> None:
     """Leave signals to the process that started this one, and end when it ends."""
     march.between_directories = lambda: _check(stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

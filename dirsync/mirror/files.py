@@ -59,11 +59,11 @@ class FileCopier:
         temporary = fsops.temporary_name()
         copy = fsops.create_file(directory, temporary)
         try:
-            self._data.copy(
+            whole = self._data.copy(
                 handle, copy, size=before.st_size, allocated=before.st_blocks * 512, told=self._told
             )
             self._set_metadata(copy, entry_of(path, before, None), old=old)
-            if not _is_unchanged(before, os.fstat(handle)):
+            if not whole or not _is_unchanged(before, os.fstat(handle)):
                 raise TransientError(path, "unstable: it kept changing while it was read")
             place(self._destination, temporary, path, old=old, is_directory=False)
         except BaseException:
@@ -75,10 +75,11 @@ class FileCopier:
     def _set_metadata(self, copy: int, new: Entry, *, old: Entry | None) -> None:
         """Set the owner, then the mode (a change of owner clears set-id bits), then the times."""
         settings = self._settings
-        owner = settings.owner_for(new, old, current=os.fstat(copy))
-        if owner is not None:
-            fsops.set_owner_of_handle(copy, uid=owner[0], gid=owner[1])
-        fsops.set_mode_of_handle(copy, mode=settings.mode_for(new, old))
+        current = os.fstat(copy)
+        uid, gid = settings.owner_for(new, old, current=current)
+        if (uid, gid) != (current.st_uid, current.st_gid):
+            fsops.set_owner_of_handle(copy, uid=uid, gid=gid)
+        fsops.set_mode_of_handle(copy, mode=settings.mode_for(new, old, uid=uid, gid=gid))
         if settings.mtime:
             fsops.set_mtime_of_handle(copy, mtime_ns=new.mtime_ns)
 
@@ -96,9 +97,9 @@ class FileCopier:
         fsops.make_symlink(fd, temporary, target=new.target)
         try:
             current = os.stat(temporary, dir_fd=fd, follow_symlinks=False)
-            owner = self._settings.owner_for(new, old, current=current)
-            if owner is not None:
-                fsops.set_owner(fd, temporary, uid=owner[0], gid=owner[1])
+            uid, gid = self._settings.owner_for(new, old, current=current)
+            if (uid, gid) != (current.st_uid, current.st_gid):
+                fsops.set_owner(fd, temporary, uid=uid, gid=gid)
             if self._settings.mtime:
                 fsops.set_mtime(fd, temporary, mtime_ns=new.mtime_ns)
             place(self._destination, temporary, new.path, old=old, is_directory=False)

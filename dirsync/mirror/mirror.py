@@ -89,10 +89,17 @@ class Mirror:
         self._watcher = watcher
         self._deadline = deadline
         self._meter = Meter(deadline)
+        self._has_failed = False
         self._unmade: set[bytes] = set()  # directories that could not be made
         self._unemptied: set[bytes] = set()  # directories that hold something that could not be removed
+        opened_up: dict[bytes, int] = {}
         self._open_steps: Callable[[], Steps] = lambda: Steps(
-            source, destination, settings=settings, deadline=deadline, told=self._meter.add
+            source,
+            destination,
+            settings=settings,
+            deadline=deadline,
+            told=self._meter.add,
+            opened_up=opened_up,
         )
 
     def carry_out(self, operations: Operations) -> None:
@@ -104,17 +111,21 @@ class Mirror:
             OSError: a root is gone.
         """
         with self._open_steps() as steps:
-            for phase in Phase:
-                if phase is Phase.COPY:
-                    self._copy_in_parallel(steps, operations(phase))
-                else:
-                    self._one_by_one(steps, operations(phase))
-                steps.destination.handles.forget()
+            try:
+                for phase in Phase:
+                    if phase is Phase.COPY:
+                        self._copy_in_parallel(steps, operations(phase))
+                    else:
+                        self._one_by_one(steps, operations(phase))
+                    steps.destination.handles.forget()
+            finally:
+                steps.close_again()
 
     def _one_by_one(self, steps: Steps, operations: Iterator[Operation]) -> None:
         for operation in operations:
             if not self._is_pointless(operation):
-                self._conclude(Ended(operation, steps.attempt(operation)))
+                self._tell(Ended(operation, steps.attempt(operation)))
+                self._stop_if_asked_to()
 
     def _is_pointless(self, operation: Operation) -> bool:
         """Whether a step cannot succeed after one that failed, which was reported."""
@@ -125,7 +136,7 @@ class Mirror:
             return False
         return path in self._unmade or any(parent in self._unmade for parent in ancestors(path))
 
-    def _conclude(self, ended: Ended) -> None:
+    def _tell(self, ended: Ended) -> None:
         operation, failure = ended
         if failure is None:
             self._watcher.done(operation)
@@ -135,7 +146,10 @@ class Mirror:
         elif operation.phase in (Phase.MAKE_WAY, Phase.DELETE):
             self._unemptied.update(ancestors(failure.path))
         self._watcher.failed(failure)
-        if self._settings.stop_on_failure:
+        self._has_failed = True
+
+    def _stop_if_asked_to(self) -> None:
+        if self._has_failed and self._settings.stop_on_failure:
             raise RunError("stopped at the first path that failed, as 'on_error: stop' asks")
 
     # Copying
@@ -145,8 +159,9 @@ class Mirror:
         first = [batch for _, batch in zip(range(_INLINE_BATCHES + 1), batches, strict=False)]
         if len(first) <= _INLINE_BATCHES or self._workers == 1:
             for operation in chain.from_iterable(chain(first, batches)):
-                self._conclude(Ended(operation, steps.attempt(operation)))
+                self._tell(Ended(operation, steps.attempt(operation)))
                 self._watcher.moved(self._meter.take())
+                self._stop_if_asked_to()
         else:
             self._copy_on_workers(chain(first, batches))
 
@@ -158,31 +173,34 @@ class Mirror:
             for batch in batches:
                 running.add(executor.submit(workers.run, batch))
                 while len(running) >= 2 * self._workers:
-                    running = self._conclude_some(running)
+                    self._wait_for_some(running)
             while running:
-                running = self._conclude_some(running)
+                self._wait_for_some(running)
         finally:
             workers.stopping.set()
             executor.shutdown(wait=True, cancel_futures=True)
             workers.close()
-            self._tell_what_was_done(running)
+            self._tell_all(running)
 
-    def _tell_what_was_done(self, running: set[Future[list[Ended]]]) -> None:
-        """Report, after a stop, what the workers had done by then."""
-        for future in running:
-            if not future.cancelled() and future.exception() is None:
-                for operation, failure in future.result():
-                    if failure is None:
-                        self._watcher.done(operation)
+    def _wait_for_some(self, running: set[Future[list[Ended]]]) -> None:
+        """Take from `running` what has ended, and tell it.
 
-    def _conclude_some(self, running: set[Future[list[Ended]]]) -> set[Future[list[Ended]]]:
+        Raises:
+            Cancelled: the deadline passed.
+            RunError: a path failed and the job asked to stop there.
+        """
         self._deadline.check()
-        done, running = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+        done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+        running -= done
         self._watcher.moved(self._meter.take())
-        for future in done:
-            for ended in future.result():
-                self._conclude(ended)
-        return running
+        self._tell_all(done)
+        self._stop_if_asked_to()
+
+    def _tell_all(self, futures: set[Future[list[Ended]]]) -> None:
+        for future in futures:
+            if not future.cancelled():
+                for ended in future.result():
+                    self._tell(ended)
 
 
 class _Workers:

@@ -13,8 +13,6 @@ from dirsync.model.job import Job, OnError, Preserve, Retries
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)  # the only way to read it; done once, before there are threads
 
-LEAVE = -1  # to `chown`: as it is
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -28,27 +26,27 @@ class Settings:
     retries: Retries
     stop_on_failure: bool
 
-    def owner_for(self, new: Entry, old: Entry | None, *, current: os.stat_result) -> tuple[int, int] | None:
-        """Whom a new object is to belong to; None: it belongs to them already.
+    def owner_for(self, new: Entry, old: Entry | None, *, current: os.stat_result) -> tuple[int, int]:
+        """Whom a new object is to belong to; `current` is what it is now.
 
         Where ownership is not carried over, an object that is replaced keeps its owner.
         """
         kept = self.kept
         wanted = new if self.ownership else old
         if wanted is None or not (kept.any_owner or kept.groups):
-            return None
+            return current.st_uid, current.st_gid
         uid = wanted.uid if kept.any_owner else current.st_uid
         gid = wanted.gid if kept.any_owner or wanted.gid in kept.groups else current.st_gid
-        return None if (uid, gid) == (current.st_uid, current.st_gid) else (uid, gid)
+        return uid, gid
 
-    def mode_for(self, new: Entry, old: Entry | None) -> int:
-        """The permission bits of an object.
+    def mode_for(self, new: Entry, old: Entry | None, *, uid: int, gid: int) -> int:
+        """The permission bits of an object that belongs to `uid` and `gid`.
 
         Where modes are not carried over, an object that is replaced by its like keeps
         its bits, and a new one gets the source's less the umask, as `cp` does.
         """
         if self.mode:
-            return self.kept.kept_mode(new)
+            return self.kept.kept_mode(new, uid=uid, gid=gid)
         if old is not None and old.kind is new.kind:
             return old.permissions
         return new.permissions & ~_UMASK & (stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)

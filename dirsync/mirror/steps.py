@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -11,7 +12,7 @@ from dirsync.errors import PathError, TransientError
 from dirsync.mirror.expected import CHANGED, check_expected
 from dirsync.mirror.files import FileCopier
 from dirsync.mirror.placing import drop, place, remover_of
-from dirsync.mirror.settings import LEAVE, Settings
+from dirsync.mirror.settings import Settings
 from dirsync.model.change import Change, Failure
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.operation import Operation, Phase
@@ -39,13 +40,15 @@ class Steps:
         settings: Settings,
         deadline: Deadline,
         told: Told,
+        opened_up: dict[bytes, int],
     ) -> None:
-        """Open both trees.
+        """Open both trees; `opened_up` collects directories made writable, with the mode each had.
 
         Raises:
             OSError: one of the roots is not there.
         """
         self._settings = settings
+        self._opened_up = opened_up
         self._deadline = deadline
         self.source = open_tree(source)
         self.destination = open_tree(destination)
@@ -92,13 +95,22 @@ class Steps:
             self._carry_out(operation)
 
     def _open_up(self, parent: bytes) -> bool:
-        """Let the owner write to a directory of the destination; its mode is set again at the end."""
+        """Let the owner write to a directory of the destination; its mode is set back at the end."""
         fd = self.destination.handles.handle(parent)
         status = os.fstat(fd)
         if status.st_uid != os.geteuid() or status.st_mode & _OWNER_WRITES == _OWNER_WRITES:
             return False
-        fsops.set_mode_of_handle(fd, mode=stat.S_IMODE(status.st_mode) | _OWNER_WRITES)
+        mode = stat.S_IMODE(status.st_mode)
+        fsops.set_mode_of_handle(fd, mode=mode | _OWNER_WRITES)
+        self._opened_up[parent] = mode
         return True
+
+    def close_again(self) -> None:
+        """Give the directories that were made writable, and are still there, their modes back."""
+        while self._opened_up:
+            path, mode = self._opened_up.popitem()
+            with contextlib.suppress(OSError):
+                fsops.set_mode_of_handle(self.destination.handles.handle(path), mode=mode)
 
     def _carry_out(self, operation: Operation) -> None:
         change = operation.change
@@ -155,11 +167,13 @@ class Steps:
             raise PathError(old.path, CHANGED)
         parent, name = split(new.path)
         fd = self.destination.handles.handle(parent)
-        owner = self._owner(new, old)
-        if owner is not None:
-            fsops.set_owner(fd, name, uid=owner[0], gid=owner[1])
+        uid, gid = (
+            self._settings.kept.kept_owner(new, old) if self._settings.ownership else (old.uid, old.gid)
+        )
+        if (uid, gid) != (old.uid, old.gid):
+            fsops.set_owner(fd, name, uid=uid, gid=gid)
         if new.kind is not Kind.SYMLINK and self._settings.mode:
-            fsops.set_mode(fd, name, mode=self._settings.mode_for(new, old))
+            fsops.set_mode(fd, name, mode=self._settings.mode_for(new, old, uid=uid, gid=gid))
         if self._settings.mtime:
             fsops.set_mtime(fd, name, mtime_ns=new.mtime_ns)
 
@@ -167,22 +181,16 @@ class Steps:
         new = change.entry
         fd = self.destination.handles.handle(new.path)
         current = os.fstat(fd)
-        owner = self._settings.owner_for(new, change.old, current=current)
-        if owner is not None:
-            fsops.set_owner_of_handle(fd, uid=owner[0], gid=owner[1])
-        mode = self._settings.mode_for(new, change.old)
-        if owner is not None or mode != stat.S_IMODE(current.st_mode):
+        uid, gid = self._settings.owner_for(new, change.old, current=current)
+        changes_owner = (uid, gid) != (current.st_uid, current.st_gid)
+        if changes_owner:
+            fsops.set_owner_of_handle(fd, uid=uid, gid=gid)
+        mode = self._settings.mode_for(new, change.old, uid=uid, gid=gid)
+        if changes_owner or mode != stat.S_IMODE(current.st_mode):
             fsops.set_mode_of_handle(fd, mode=mode)
+        self._opened_up.pop(new.path, None)
         if self._settings.mtime:
             fsops.set_mtime_of_handle(fd, mtime_ns=new.mtime_ns)
-
-    def _owner(self, new: Entry, old: Entry) -> tuple[int, int] | None:
-        if not self._settings.ownership:
-            return None
-        uid, gid = self._settings.kept.kept_owner(new, old)
-        if (uid, gid) == (old.uid, old.gid):
-            return None
-        return LEAVE if uid == old.uid else uid, LEAVE if gid == old.gid else gid
 
 
 _VERBS = {

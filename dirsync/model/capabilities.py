@@ -25,16 +25,19 @@ class Capabilities:
             return new.uid, new.gid
         return old.uid, new.gid if new.gid in self.groups else old.gid
 
-    def kept_mode(self, new: Entry) -> int:
-        """The permission bits the place's entry can be given.
+    def kept_mode(self, new: Entry, *, uid: int, gid: int) -> int:
+        """The permission bits an entry can be given that belongs to `uid` and `gid` there.
 
-        Set-id bits speak for an owner, and are dropped where that owner cannot be set.
+        Set-id bits speak for an owner, and are dropped with any other; the kernel drops
+        the group's for a group that is not this process's.
+
+        Source: chmod(2).
         """
         mode = new.permissions
-        if self.any_owner:
-            return mode
-        if new.uid != self.uid:
+        if new.uid != uid:
             mode &= ~stat.S_ISUID
-        if new.gid not in self.groups and not new.is_directory:
+        if new.gid != gid and not new.is_directory:
+            mode &= ~stat.S_ISGID
+        if not self.any_owner and gid not in self.groups:
             mode &= ~stat.S_ISGID
         return mode

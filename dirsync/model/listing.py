@@ -49,7 +49,9 @@ class Listing(NamedTuple):
     targets: bytes = b""
     unknown: tuple[Unknown, ...] = ()
 
-    def __len__(self) -> int:
+    @property
+    def entry_count(self) -> int:
+        """How many entries were seen. (`len` of a tuple is its width.)"""
         return len(self.mode) // 4
 
     def name_list(self) -> list[bytes]:

@@ -13,6 +13,7 @@ class LocalPlace:
     """A directory of this machine."""
 
     path: bytes  # absolute
+    identity: tuple[int, int] | None = None  # device and inode it must have; None: any
 
     def __str__(self) -> str:
         return os.fsdecode(self.path)

@@ -8,7 +8,7 @@ import time
 from dirsync.errors import RunError
 from dirsync.model.names import escaped
 
-BUSY_SECONDS = 30.0  # how long one waits for another
+BUSY_SECONDS = 4.0  # how long one waits for another: less than a run that is told to stop may take
 _PAUSE_SECONDS = 0.01
 
 # One script a version; `user_version` counts those already applied.

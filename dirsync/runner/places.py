@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from dirsync.errors import RunError, Skipped
 from dirsync.model.job import Job
 from dirsync.model.names import local_text
+from dirsync.model.place import LocalPlace
 from dirsync.trees import fsops
 from dirsync.trees.handles import split
 from dirsync.trees.local import OPEN_ROOT
+from dirsync.trees.mounts import is_mount_point
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
     """What was found at both ends."""
 
-    source_device: int
-    destination_device: int | None  # None: there is no destination yet
+    source: LocalPlace  # pinned to the directory that was found
+    destination: LocalPlace | None  # the same; None: there is no destination yet
     marker_sides: frozenset[str]  # where the marker is: "source", "destination"
 
 
@@ -34,7 +36,7 @@ def look_at_places(job: Job, *, marker_seen: frozenset[str]) -> Places:
     if source is None:
         raise RunError(f"'{job.name}': source {_quoted(job.source.path)} does not exist; is it mounted?")
     destination = _directory(job, job.destination.path, "destination")
-    if job.guard.mountpoint and not os.path.ismount(job.destination.path):
+    if job.guard.mountpoint and not is_mount_point(job.destination.path):
         raise Skipped(
             f"'{job.name}': destination {_quoted(job.destination.path)} is not mounted; "
             "mount it or drop 'mountpoint: true'"
@@ -43,10 +45,15 @@ def look_at_places(job: Job, *, marker_seen: frozenset[str]) -> Places:
     if destination is None:
         _check_parent(job)
     return Places(
-        source_device=source.st_dev,
-        destination_device=destination.st_dev if destination else None,
+        source=pinned(job.source, source),
+        destination=pinned(job.destination, destination) if destination else None,
         marker_sides=marker_sides,
     )
+
+
+def pinned(place: LocalPlace, status: os.stat_result) -> LocalPlace:
+    """Tie a place to the directory that is there now, so that no other is taken for it."""
+    return LocalPlace(path=place.path, identity=(status.st_dev, status.st_ino))
 
 
 def _directory(job: Job, path: bytes, end: str) -> os.stat_result | None:

@@ -14,6 +14,7 @@ from dirsync.model.change import Change, ChangeKind
 from dirsync.model.job import Job, Preserve, SymlinkPolicy
 from dirsync.model.names import local_text, shown
 from dirsync.model.operation import Phase
+from dirsync.model.place import LocalPlace
 from dirsync.model.stop import Deadline
 from dirsync.plan.plan import Plan
 from dirsync.plan.planner import Planner
@@ -70,7 +71,7 @@ class Scan:
         scope = scope_of(include=job.include, exclude=job.exclude, ignore_files=job.ignore_files)
         with open_tree(job.source) as source:
             new = source.directory(b"")
-        if self._places.destination_device is None:
+        if self._places.destination is None:
             planner.add_new_root(new)
             return Directory(b"", Sides.SOURCE, scope)
         with open_tree(job.destination) as destination:
@@ -81,7 +82,7 @@ class Scan:
 
     def _context(self) -> Context:
         job, places = self._job, self._places
-        there = places.destination_device is not None
+        there = places.destination is not None
         marker = job.guard.marker
         protects_marker = marker is not None and "source" not in places.marker_sides
         keeps_symlinks = self._rules.kept.symlinks and Preserve.SYMLINKS in job.preserve
@@ -91,8 +92,8 @@ class Scan:
             rules=self._rules,
             skip_symlinks=job.symlinks is SymlinkPolicy.SKIP or not keeps_symlinks,
             delete_excluded=job.delete_excluded,
-            source_device=places.source_device if job.one_file_system else None,
-            destination_device=places.destination_device,
+            source_device=_device(places.source) if job.one_file_system else None,
+            destination_device=_device(places.destination),
             destination_mounts=mounted_beneath(job.destination.path) if there else frozenset(),
             protected=frozenset({marker}) if protects_marker and marker else frozenset(),
         )
@@ -105,16 +106,18 @@ class Scan:
             planner.add_kept(path)
         for stray in found.strays:
             planner.add_stray(stray)
-        for change in found.changes:
-            planner.add_change(change)
         for touched in found.touched:
             planner.add_touched(touched.new, touched.old, selected=touched.selected)
+        for change in found.changes:
+            planner.add_change(change)
         for failure in found.failures:
             if not failure.path:
                 raise RunError(f"'{self._job.name}': {failure.reason}")
             planner.add_failure(failure)
         for mount in found.mounts_kept:
-            self._observer.noticed(f"'{shown(mount)}': another file system is mounted there; not entered")
+            self._observer.noticed(
+                f"'{shown(mount)}': on another file system, mounted at the destination; left as it is"
+            )
         self._special_count += len(found.specials)
         self._specials = (self._specials + found.specials)[:1]
         self._observer.scanned(plan.counts.scanned)
@@ -126,6 +129,10 @@ class Scan:
                 "special files (sockets, FIFOs, devices) are not copied: "
                 f"'{shown(self._specials[0])}'{others}"
             )
+
+
+def _device(place: LocalPlace | None) -> int | None:
+    return place.identity[0] if place is not None and place.identity is not None else None
 
 
 def allocated_bytes(job: Job, plan: Plan) -> int:

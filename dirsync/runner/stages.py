@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 
@@ -14,8 +15,9 @@ from dirsync.mirror.settings import settings_for
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import Failure
 from dirsync.model.job import Durability, Job, JobType, OnError, Preserve
-from dirsync.model.names import shown
+from dirsync.model.names import local_text, shown
 from dirsync.model.operation import Operation
+from dirsync.model.place import LocalPlace
 from dirsync.model.result import Counts, Outcome
 from dirsync.model.stop import Deadline
 from dirsync.plan.guards import check_guards
@@ -23,10 +25,10 @@ from dirsync.plan.plan import Plan
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.lock import locked_directory
 from dirsync.runner.observer import Observer, Stage, Totals
-from dirsync.runner.places import Places, create_destination, look_at_places
+from dirsync.runner.places import Places, create_destination, look_at_places, pinned
 from dirsync.runner.scanning import Scan, allocated_bytes
 from dirsync.trees import fsops
-from dirsync.trees.local import OPEN_ROOT, capabilities_of
+from dirsync.trees.local import OPEN_ROOT, capabilities_of, open_tree
 from dirsync.trees.mounts import file_system_identity
 
 logger = logging.getLogger(__name__)
@@ -66,20 +68,40 @@ class Stages:
         Raises:
             RunError: the run ended early; its kind says why.
         """
+        try:
+            self._run()
+        except OSError as error:
+            raise RunError(f"'{self._job.name}': an end of the job is gone: {_in_words(error)}") from error
+
+    def _run(self) -> None:
         places = look_at_places(self._job, marker_seen=self._remembered_sides())
-        if self._job.type is JobType.CHECK and places.destination_device is None:
+        self._pin(places.source, places.destination)
+        if self._job.type is JobType.CHECK and places.destination is None:
             raise RunError(f"'{self._job.name}': destination '{self._job.destination}' does not exist")
-        if self._changes_nothing:
-            self._only_tell(places)
-            return
         with contextlib.ExitStack() as until_the_end:
-            if places.destination_device is not None:
+            self._hold_open(self._job.source, until_the_end)
+            if self._changes_nothing:
+                self._only_tell(places)
+                return
+            if places.destination is not None:
                 self._lock_destination(until_the_end)
             self._sync(places, until_the_end)
 
-    def _lock_destination(self, until: contextlib.ExitStack) -> None:
-        fd = self._open_destination()
+    def _pin(self, source: LocalPlace, destination: LocalPlace | None) -> None:
+        """From here on these two directories are meant, and no others that take their paths."""
+        self._job = dataclasses.replace(
+            self._job, source=source, destination=destination or self._job.destination
+        )
+
+    def _hold_open(self, place: LocalPlace, until: contextlib.ExitStack) -> int:
+        """Keep a root open, so that its file system cannot be unmounted unnoticed."""
+        fd = os.open(place.path, OPEN_ROOT)
         until.callback(os.close, fd)
+        return fd
+
+    def _lock_destination(self, until: contextlib.ExitStack) -> None:
+        fd = self._hold_open(self._job.destination, until)
+        self._pin(self._job.source, pinned(self._job.destination, os.fstat(fd)))
         until.enter_context(locked_directory(fd, shown=str(self._job.destination)))
 
     def _remembered_sides(self) -> frozenset[str]:
@@ -113,7 +135,7 @@ class Stages:
             self._stop_if_asked_to(plan)
             self._check_guards(plan, places)
             self._deadline.check()
-            if places.destination_device is None:
+            if places.destination is None:
                 create_destination(self._job)
                 self._lock_destination(until_the_end)
             self._carry_out(plan)
@@ -138,7 +160,7 @@ class Stages:
 
     def _nearest_destination(self, places: Places) -> bytes:
         path = self._job.destination.path
-        return path if places.destination_device is not None else os.path.dirname(path)
+        return path if places.destination is not None else os.path.dirname(path)
 
     def _tell_what_is_not_kept(self, kept: Capabilities) -> None:
         wanted = self._job.preserve
@@ -146,6 +168,7 @@ class Stages:
             name
             for name, is_lost in (
                 ("modes", Preserve.MODE in wanted and not kept.modes),
+                ("owners", Preserve.OWNERSHIP in wanted and not kept.modes),
                 ("symlinks", Preserve.SYMLINKS in wanted and not kept.symlinks),
                 ("times finer than 1 s", Preserve.MTIME in wanted and kept.mtime_resolution_ns >= 10**9),
             )
@@ -181,10 +204,7 @@ class Stages:
             deadline=self._deadline,
             watcher=self,
         )
-        try:
-            mirror.carry_out(plan.operations)
-        except OSError as error:
-            raise RunError(f"'{self._job.name}': an end of the job is gone: {error.strerror}") from error
+        mirror.carry_out(plan.operations)
 
     def _make_durable(self, plan: Plan) -> None:
         """Have everything on disk before the ledger says so; also what a run cut off had left."""
@@ -194,22 +214,12 @@ class Stages:
         if not len(plan) and last is not None and last.outcome is Outcome.SUCCEEDED:
             return
         self._observer.stage(Stage.SYNC_DISK)
-        fd = self._open_destination()
-        try:
-            fsops.sync_file_system(fd)
-        except OSError as error:
-            raise RunError(
-                f"'{self._job.name}': what was written cannot be made durable: {error.strerror}"
-            ) from error
-        finally:
-            os.close(fd)
-
-    def _open_destination(self) -> int:
-        try:
-            return os.open(self._job.destination.path, OPEN_ROOT)
-        except OSError as error:
-            shown_destination = f"'{self._job.name}': destination '{self._job.destination}'"
-            raise RunError(f"{shown_destination} cannot be opened: {error.strerror}") from error
+        with open_tree(self._job.destination) as tree:
+            try:
+                fsops.sync_file_system(tree.handles.root)
+            except OSError as error:
+                what = f"'{self._job.name}': what was written cannot be made durable"
+                raise RunError(f"{what}: {error.strerror}") from error
 
     def _remember(self, places: Places) -> None:
         """Keep what the next run's guards want to know."""
@@ -241,3 +251,8 @@ class Stages:
         if byte_count:
             self._bytes_moved += byte_count
             self._observer.progressed(self._operations_done, self._bytes_moved)
+
+
+def _in_words(error: OSError) -> str:
+    where = f"'{local_text(os.fsencode(error.filename))}': " if error.filename else ""
+    return f"{where}{error.strerror or error}"

@@ -57,7 +57,12 @@ def _sorted_by_bytes(entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
     return entries
 
 
-def _columns(fd: int, entries: Sequence[os.DirEntry[str]], stats: Sequence[os.stat_result]) -> Listing:
+def _columns(
+    fd: int,
+    entries: Sequence[os.DirEntry[str]],
+    stats: Sequence[os.stat_result],
+    unknown: tuple[Unknown, ...] = (),
+) -> Listing:
     modes = [status.st_mode for status in stats]
     sizes = [0 if s.st_mode & 0o170000 == stat.S_IFDIR else s.st_size for s in stats]
     links = [e.name for e, mode in zip(entries, modes, strict=True) if mode & 0o170000 == stat.S_IFLNK]
@@ -73,6 +78,7 @@ def _columns(fd: int, entries: Sequence[os.DirEntry[str]], stats: Sequence[os.st
         dev=column("Q", map(attrgetter("st_dev"), stats)),
         nlink=column("Q", map(attrgetter("st_nlink"), stats)),
         targets=b"\0".join([os.readlink(os.fsencode(name), dir_fd=fd) for name in links]),
+        unknown=unknown,
     )
 
 
@@ -94,7 +100,7 @@ def _list_what_can_be_seen(fd: int, entries: Sequence[os.DirEntry[str]]) -> tupl
             seen.append(entry)
             stats.append(status)
     try:
-        return _columns(fd, seen, stats)._replace(unknown=tuple(unknown)), vanished
+        return _columns(fd, seen, stats, tuple(unknown)), vanished
     except OSError as error:  # a symlink that vanished since: nothing here is certain
         everything = tuple(Unknown(os.fsencode(entry.name), _reason(error)) for entry in entries)
         return Listing(unknown=everything), True

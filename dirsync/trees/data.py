@@ -29,21 +29,21 @@ class DataCopier:
         self._may_clone = True
         self._may_copy_in_kernel = True
 
-    def copy(self, source: int, destination: int, *, size: int, allocated: int, told: Told) -> None:
-        """Copy `size` bytes into an empty file.
+    def copy(self, source: int, destination: int, *, size: int, allocated: int, told: Told) -> bool:
+        """Copy `size` bytes into an empty file; tell whether the source had as many.
 
         `allocated` is what the source takes on its disk, in bytes: less than `size`
-        means holes. Copies less where the source is shorter than `size` by now.
+        means holes.
         """
         if size >= _CLONE_FROM_BYTES and self._may_clone and self._clone(source, destination):
             told(size)
-            return
+            return True
         if self._sparse and allocated < size:
-            for start, end in data_extents(source, size):
-                self._copy_range(source, destination, start, end, told)
+            extents = data_extents(source, size)
+            whole = all(self._copy_range(source, destination, start, end, told) for start, end in extents)
             fsops.set_size(destination, size=size)
-        else:
-            self._copy_range(source, destination, 0, size, told)
+            return whole
+        return self._copy_range(source, destination, 0, size, told)
 
     def _clone(self, source: int, destination: int) -> bool:
         fsops.gate("clone")
@@ -55,13 +55,14 @@ class DataCopier:
             self._may_clone = False
         return self._may_clone
 
-    def _copy_range(self, source: int, destination: int, start: int, end: int, told: Told) -> None:
+    def _copy_range(self, source: int, destination: int, start: int, end: int, told: Told) -> bool:
         while start < end:
             moved = self._move(source, destination, start, min(STEP_BYTES, end - start))
             if moved == 0:
-                return
+                return False
             start += moved
             told(moved)
+        return True
 
     def _move(self, source: int, destination: int, offset: int, count: int) -> int:
         fsops.gate("write")

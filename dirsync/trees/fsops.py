@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 import time
@@ -20,8 +21,7 @@ from dirsync.trees import kernel
 Gate = Callable[[str], None]
 
 TEMPORARY_MARK = b".dirsync-"
-_TEMPORARY_END = b".tmp"
-_TEMPORARY_LENGTH = len(TEMPORARY_MARK) + 16 + len(_TEMPORARY_END)
+_TEMPORARY_NAME = re.compile(rb"\.dirsync-[0-9a-f]{16}\.tmp")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_EXCHANGE = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP})
 
@@ -35,14 +35,12 @@ gate: Gate = _open_gate
 
 def temporary_name() -> bytes:
     """Make up a name for a file that is not yet what it will be; 29 bytes."""
-    return TEMPORARY_MARK + secrets.token_hex(8).encode() + _TEMPORARY_END
+    return TEMPORARY_MARK + secrets.token_hex(8).encode() + b".tmp"
 
 
 def is_temporary(name: bytes) -> bool:
     """Whether a name is one that `temporary_name` makes up."""
-    return (
-        len(name) == _TEMPORARY_LENGTH and name.startswith(TEMPORARY_MARK) and name.endswith(_TEMPORARY_END)
-    )
+    return _TEMPORARY_NAME.fullmatch(name) is not None
 
 
 def create_file(fd: int, name: bytes) -> int:

@@ -9,6 +9,7 @@ at hand; the handles of recent directories are, so a walk in order costs one
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -60,8 +61,22 @@ class DirectoryHandles:
             parent = parent.rpartition(b"/")[0]
         fd = self._open[parent] if parent else self.root
         for step in reversed(missing):
-            fd = self._keep(step, os.open(step.rpartition(b"/")[2], OPEN_DIRECTORY, dir_fd=fd))
+            fd = self._keep(step, self._opened(step.rpartition(b"/")[2], fd))
         return fd
+
+    def _opened(self, name: bytes, parent: int) -> int:
+        """Open a directory; with no handle to be had, give up those that are only at hand."""
+        try:
+            return os.open(name, OPEN_DIRECTORY, dir_fd=parent)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+        needed = {path: fd for path, fd in self._open.items() if fd == parent}
+        for path in needed:
+            del self._open[path]
+        self.forget()
+        self._open.update(needed)
+        return os.open(name, OPEN_DIRECTORY, dir_fd=parent)
 
     def _keep(self, path: bytes, fd: int) -> int:
         self._open[path] = fd

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from dirsync.trees.mounts import mount_holding
 OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC  # the root itself may be reached through links
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
+_CAP_CHOWN = 1 << 0
 _SECOND_NS = 1_000_000_000
 _VFAT = Capabilities(
     mtime_resolution_ns=2 * _SECOND_NS, modes=False, any_owner=False, groups=frozenset(), symlinks=False
@@ -109,9 +112,15 @@ def open_tree(place: LocalPlace) -> LocalTree:
     """Open a tree at its root.
 
     Raises:
-        OSError: the root is not there, is no directory, or may not be entered.
+        OSError: the root is not there, is no directory, may not be entered, or is not
+            the directory that the place was pinned to (ESTALE).
     """
-    return LocalTree(os.open(place.path, OPEN_ROOT))
+    root = os.open(place.path, OPEN_ROOT)
+    status = os.fstat(root)
+    if place.identity not in (None, (status.st_dev, status.st_ino)):
+        os.close(root)
+        raise OSError(errno.ESTALE, "another directory has taken its place")
+    return LocalTree(root)
 
 
 def entry_of(path: bytes, status: os.stat_result, target: bytes | None) -> Entry:
@@ -140,10 +149,22 @@ def capabilities_of(path: bytes) -> Capabilities:
     fstype = mount.fstype if mount else ""
     if fstype in _LIMITED:
         return _LIMITED[fstype]
-    privileged = not hasattr(os, "geteuid") or os.geteuid() == 0
+    privileged = _may_give_files_away()
     return Capabilities(
         mtime_resolution_ns=_COARSE_NS.get(fstype, 1),
         any_owner=privileged,
         groups=frozenset() if privileged else frozenset({os.getegid(), *os.getgroups()}),
         uid=0 if privileged else os.geteuid(),
     )
+
+
+def _may_give_files_away() -> bool:
+    """Whether this process may set any owner: on Linux by its capabilities, which root may lack.
+
+    Source: capabilities(7), CAP_CHOWN.
+    """
+    with contextlib.suppress(OSError), open("/proc/self/status", "rb") as lines:
+        for line in lines:
+            if line.startswith(b"CapEff:"):
+                return bool(int(line.split()[1], 16) & _CAP_CHOWN)
+    return not hasattr(os, "geteuid") or os.geteuid() == 0

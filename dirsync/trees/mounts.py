@@ -66,6 +66,15 @@ def mount_of(real: bytes, mounted: Sequence[Mount]) -> Mount | None:
     return max(reversed(holding), key=lambda mount: len(mount.point), default=None)
 
 
+def is_mount_point(path: bytes) -> bool:
+    """Whether something is mounted at a path, another part of the same file system too."""
+    known = mounts()
+    if not known:
+        return os.path.ismount(path)
+    real = os.path.realpath(path)
+    return any(mount.point == real for mount in known)
+
+
 def mounted_beneath(path: bytes) -> frozenset[bytes]:
     """Give the mount points beneath a directory, relative to it."""
     real = os.path.realpath(path)

@@ -95,8 +95,8 @@ def test_a_plain_user_compares_only_the_groups_they_may_set() -> None:
 def test_set_id_bits_are_dropped_with_the_owner_they_speak_for(uid: int, gid: int, kept_mode: int) -> None:
     new = entry(mode=stat.S_IFREG | 0o6755, uid=uid, gid=gid)
 
-    assert PLAIN_USER.kept_mode(new) == kept_mode
-    assert ROOT.kept_mode(new) == 0o6755
+    assert PLAIN_USER.kept_mode(new, uid=1000, gid=1000) == kept_mode
+    assert ROOT.kept_mode(new, uid=uid, gid=gid) == 0o6755
 
 
 def test_content_is_hashed_only_where_the_job_says_so() -> None:

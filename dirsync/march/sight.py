@@ -1,0 +1,119 @@
+"""Seeing both sides of one directory: complete listings, its ignore files, and what is surely absent."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from dirsync.errors import PathError
+from dirsync.filters import pattern_lines
+from dirsync.march.found import Directory, Sides
+from dirsync.model.entry import Entry
+from dirsync.model.listing import Listing
+from dirsync.model.names import shown
+from dirsync.scan.lister import list_directory
+from dirsync.trees.handles import join
+from dirsync.trees.local import LocalTree
+
+_TICK_NS = 10_000_000  # the longest tick of the clock that stamps files
+_ATTEMPTS_WHILE_IT_CHANGES = 3
+
+
+class Sight:
+    """Looks at one directory on the sides it is on; `scope` comes to hold its ignore files' rules."""
+
+    def __init__(self, directory: Directory, *, source: LocalTree, destination: LocalTree) -> None:
+        self._directory = directory
+        self._source = source
+        self._destination = destination
+        self._listed_at_ns = 0  # when the listing of the source began
+        self.scope = directory.scope
+
+    def listings(self) -> tuple[Listing, Listing]:
+        """List both sides, source first; a side the directory is not on is empty.
+
+        Raises:
+            PathError: a side could not be listed to its end, or an ignore file not be read.
+        """
+        new, old = Listing(), Listing()
+        if Sides.SOURCE in self._directory.sides:
+            new = self._source_listing()
+        if Sides.DESTINATION in self._directory.sides:
+            old = self._listing(self._destination, "destination")
+        self._read_ignore_files(new if Sides.SOURCE in self._directory.sides else old)
+        return new, old
+
+    def settled(self, new: Listing) -> Listing:
+        """Give a listing of the source during which it did not change, or the last of a few.
+
+        A name that is renamed while its directory is listed may be seen neither as it
+        was nor as it is; here nothing else shows that. What is still missing then is
+        missing from this run alone: absence is asked about name by name.
+
+        Raises:
+            PathError: it can no longer be listed.
+        """
+        if Sides.SOURCE not in self._directory.sides:
+            return new
+        for _ in range(_ATTEMPTS_WHILE_IT_CHANGES):
+            if self._ctime_ns() < self._listed_at_ns - _TICK_NS:
+                break
+            time.sleep(_TICK_NS / 1e9)
+            new = self._source_listing()
+            self.scope = self._directory.scope
+            self._read_ignore_files(new)
+        return new
+
+    def seen_after_all(self, name: bytes) -> Entry | None:
+        """Look at the source for a name that its listing lacks; None: it is absent.
+
+        A listing may leave out a name that is renamed over meanwhile: on tmpfs most
+        listings of a busy directory miss one.
+
+        Raises:
+            PathError: it cannot be looked at, so it is unknown.
+        """
+        if Sides.SOURCE not in self._directory.sides:
+            return None
+        path = join(self._directory.path, name)
+        try:
+            return self._source.entry(path)
+        except OSError as error:
+            raise PathError(path, f"could not be seen: {error.strerror}") from error
+
+    def _ctime_ns(self) -> int:
+        try:
+            return os.fstat(self._source.handles.handle(self._directory.path)).st_ctime_ns
+        except OSError as error:
+            raise self._unseen(f"the source directory is gone: {error.strerror}") from error
+
+    def _source_listing(self) -> Listing:
+        self._listed_at_ns = time.time_ns()
+        return self._listing(self._source, "source")
+
+    def _listing(self, tree: LocalTree, side: str) -> Listing:
+        try:
+            return list_directory(tree.handles.handle(self._directory.path))
+        except OSError as error:
+            raise self._unseen(f"the {side} directory cannot be listed: {error.strerror}") from error
+
+    def _read_ignore_files(self, listing: Listing) -> None:
+        """Add the rules of the directory's ignore files: the source's, or what is left of them."""
+        if not self.scope.ignore_files:
+            return
+        tree = self._source if Sides.SOURCE in self._directory.sides else self._destination
+        unknown = dict(listing.unknown)
+        try:
+            for name in self.scope.ignore_files:
+                if name in unknown:
+                    raise OSError(errno.EIO, unknown[name])
+                if listing.has_file(name):  # as git, which follows no link to one
+                    path = join(self._directory.path, name)
+                    lines = pattern_lines(tree.read_file(path), file=shown(path))
+                    self.scope = self.scope.with_ignore_file(lines)
+        except OSError as error:
+            raise self._unseen(f"its ignore file cannot be read: {error.strerror or error}") from error
+
+    def _unseen(self, reason: str) -> PathError:
+        return PathError(self._directory.path, reason)
