@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,20 @@ def test_few_handles_are_enough_for_any_tree(tmp_path: Path) -> None:
         seen = [os.fstat(handles.handle(path)).st_ino for path in reversed(paths)]
 
     assert seen == [os.stat(os.path.join(os.fsencode(tmp_path), path)).st_ino for path in reversed(paths)]
+
+
+def test_with_no_handle_to_be_had_those_at_hand_are_given_up(tmp_path: Path) -> None:
+    path = b"/".join([b"d"] * 30)
+    os.makedirs(os.path.join(os.fsencode(tmp_path), path))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with DirectoryHandles(os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)) as handles:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (handles.root + 8, hard))
+        try:
+            found = os.fstat(handles.handle(path)).st_ino
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert found == os.stat(os.path.join(os.fsencode(tmp_path), path)).st_ino
 
 
 def test_closing_leaves_no_handle_open(tmp_path: Path) -> None:
