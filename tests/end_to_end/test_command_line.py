@@ -238,7 +238,7 @@ def test_status_shows_the_last_and_the_next_run_of_each_job(folder: Path) -> Non
     lines = dirsync(folder, "status").stdout.splitlines()
     machine = [json.loads(line) for line in dirsync(folder, "status", "--json").stdout.splitlines()]
 
-    assert re.match(r"photos +\S+ \S+ \(.* ago\) +succeeded +3 .* \(in 59 min .* s\)$", lines[1])
+    assert re.match(r"photos +\S+ \S+ \(.* ago\) +succeeded +3 .* \(in (59 min .* s|1 h)\)$", lines[1])
     assert re.match(r"photos-raw +never .* when asked to$", lines[2])
     assert lines[4].endswith("disabled")
     assert machine[0]["last"]["outcome"] == "succeeded"
