@@ -71,7 +71,7 @@ class Stages:
         try:
             self._run()
         except OSError as error:
-            raise RunError(f"'{self._job.name}': an end of the job is gone: {_in_words(error)}") from error
+            raise RunError(f"'{self._job.name}': the run could not go on: {_in_words(error)}") from error
 
     def _run(self) -> None:
         places = look_at_places(self._job, marker_seen=self._remembered_sides())
@@ -135,6 +135,7 @@ class Stages:
             self._stop_if_asked_to(plan)
             self._check_guards(plan, places)
             self._deadline.check()
+            self._check_writable(plan, places)
             if places.destination is None:
                 create_destination(self._job)
                 self._lock_destination(until_the_end)
@@ -191,6 +192,15 @@ class Stages:
                 f"guard source: the source is on another file system than on the last run (it was {before}, "
                 f"it is {now}), and {plan.counts.deleted:,} entries would be deleted; "
                 "mount the right one, or, if this one is right, run once with 'delete: keep'"
+            )
+
+    def _check_writable(self, plan: Plan, places: Places) -> None:
+        """Say once what would otherwise be said of every path."""
+        read_only = getattr(os, "ST_RDONLY", 0)
+        if len(plan) and os.statvfs(self._nearest_destination(places)).f_flag & read_only:
+            raise RunError(
+                f"'{self._job.name}': destination '{self._job.destination}' is on a read-only file system; "
+                "mount it for writing"
             )
 
     def _carry_out(self, plan: Plan) -> None:
