@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from dirsync.cli.exit_codes import Exit
@@ -9,6 +10,7 @@ from dirsync.cli.output.lines import Lines
 from dirsync.cli.output.units import plural
 from dirsync.cli.parsing import Options, Parser, add_common, config_file
 from dirsync.config import load
+from dirsync.model.names import shown
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,5 +24,5 @@ def main(arguments: Sequence[str]) -> int:
         jobs = plural(len(configuration.jobs), "job", "jobs") + (
             f" ({disabled} disabled)" if disabled else ""
         )
-        Lines(mask=configuration.mask).line(f"{configuration.file}: {jobs}, no problems")
+        Lines(mask=configuration.mask).line(f"{shown(os.fsencode(configuration.file))}: {jobs}, no problems")
     return Exit.DONE

@@ -10,7 +10,7 @@ from dirsync.cli.exit_codes import exit_code_of_signal
 from dirsync.cli.logs.setup import follow, set_up
 from dirsync.cli.output.lines import Lines
 from dirsync.cli.output.units import plural
-from dirsync.cli.parsing import Options
+from dirsync.cli.parsing import Options, usage_error
 from dirsync.cli.selection import selected_jobs
 from dirsync.cli.signals import stopping_on_signals
 from dirsync.cli.watching import Show, run_watched
@@ -26,16 +26,19 @@ def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
     """Run jobs when they are due; give the exit code of the signal that ended it.
 
     Raises:
-        ConfigError: the configuration is wrong at the begin.
+        ConfigError: the configuration is wrong at the begin, or there is nothing to wait for.
         RunError: the ledger cannot be used at the begin.
     """
     show = Show.of(options)
     daemon = Daemon(file, patterns=patterns, show=show)
+    scheduled = [job.name for job in daemon.jobs() if job.enabled and job.schedule is not None]
+    if not scheduled:
+        raise usage_error("no job here has an interval or a schedule; add --now to run at once")
     set_up(show.logging, jobs=daemon.jobs(), base=daemon.base, mask=daemon.mask)
     with stopping_on_signals() as stop:
         lines = Lines(mask=daemon.mask, stop=stop)
         if not show.json and not show.quiet:
-            lines.line(greeting(daemon.jobs()))
+            lines.line(greeting(scheduled))
         left = run_scheduler(daemon.load, run=lambda job: daemon.run(job, lines=lines, stop=stop), stop=stop)
         assert stop.signal_number is not None
         code = exit_code_of_signal(stop.signal_number)
@@ -44,9 +47,8 @@ def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
         return code
 
 
-def greeting(jobs: Sequence[Job]) -> str:
+def greeting(scheduled: Sequence[str]) -> str:
     """Say what the scheduler looks after."""
-    scheduled = [job.name for job in jobs if job.enabled and job.schedule is not None]
     return f"{plural(len(scheduled), 'job', 'jobs')} on schedule: {', '.join(scheduled)}; end with Ctrl-C"
 
 

@@ -63,7 +63,7 @@ def parser() -> Parser:
     made.add_argument("--delete-excluded", action="store_true", help="delete what is excluded from DST too")
     made.add_argument("--one-file-system", action="store_true", help="stay on the file system of SRC")
     made.add_argument(
-        "--max-delete", metavar="N|N%%|off", help="refuse to delete more than that (default: 50%%)"
+        "--max-delete", metavar="N|N%|off", help="refuse to delete more than that (default: 50%%)"
     )
     made.add_argument("--durability", metavar="full|none", help="full: exit 0 means it survives a power cut")
     made.add_argument("--workers", metavar="N", help="how many files are copied at once")

@@ -232,6 +232,13 @@ def test_explain_names_file_line_and_rule(folder: Path) -> None:
     assert "is not beneath the source of 'photos'" in outside.stderr
 
 
+def test_scheduler_without_anything_to_wait_for_says_so_at_once(folder: Path) -> None:
+    done = dirsync(folder, "--job", "photos-raw")
+
+    assert done.returncode == 2
+    assert "add --now to run at once" in done.stderr
+
+
 def test_status_shows_the_last_and_the_next_run_of_each_job(folder: Path) -> None:
     dirsync(folder, "--now", "--job", "photos")
 
