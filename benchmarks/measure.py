@@ -8,6 +8,8 @@ what others used and never by what was measured, and the result says so.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import subprocess
 import time
@@ -19,6 +21,7 @@ from benchmarks.scenarios import Scenario
 
 FOREIGN_SHARE = 0.10  # of one processor: more than this used by others during a run spoils its round
 FOREIGN_FLOOR_SECONDS = 0.03  # so little is nothing: /proc/stat counts in ticks of 10 ms
+_PR_SET_CHILD_SUBREAPER = 36
 ATTEMPTS = 2  # rounds tried, at most, for each one wanted
 _TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -85,6 +88,7 @@ def measure(scenario: Scenario, among: list[Contender], *, source: Path, workpla
     Raises:
         UnequalWork: a contender's command failed.
     """
+    adopt_orphans()
     _round(scenario, among, source=source, workplace=workplace, number=0)
     tried: list[Round] = []
     while len(tried) < ATTEMPTS * scenario.rounds and _clean(tried) < scenario.rounds:
@@ -128,10 +132,27 @@ def _timed(command: list[str]) -> Timing:
     began_at = time.perf_counter()
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     elapsed = time.perf_counter() - began_at
+    _reap_orphans()
     foreign = _busy_seconds() - busy_before - (_children_seconds() - own_before)
     if done.returncode:
         raise UnequalWork(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr}")
     return Timing(elapsed_seconds=elapsed, foreign_seconds=foreign)
+
+
+def adopt_orphans() -> None:
+    """Have helpers that outlive a contender by a moment become this process's children.
+
+    Their processor time is the contender's, and must not count as others'.
+
+    Source: prctl(2), PR_SET_CHILD_SUBREAPER.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _reap_orphans() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
 
 
 def _busy_seconds() -> float:
