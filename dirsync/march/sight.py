@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 
 from dirsync.errors import PathError
 from dirsync.filters import pattern_lines
@@ -16,7 +15,6 @@ from dirsync.scan.lister import list_directory
 from dirsync.trees.handles import join
 from dirsync.trees.local import LocalTree
 
-_TICK_NS = 10_000_000  # the longest tick of the clock that stamps files
 _ATTEMPTS_WHILE_IT_CHANGES = 3
 
 
@@ -27,7 +25,7 @@ class Sight:
         self._directory = directory
         self._source = source
         self._destination = destination
-        self._listed_at_ns = 0  # when the listing of the source began
+        self._ctime_ns_before = 0  # of the source, before it was listed
         self.scope = directory.scope
 
     def listings(self) -> tuple[Listing, Listing]:
@@ -57,9 +55,8 @@ class Sight:
         if Sides.SOURCE not in self._directory.sides:
             return new
         for _ in range(_ATTEMPTS_WHILE_IT_CHANGES):
-            if self._ctime_ns() < self._listed_at_ns - _TICK_NS:
+            if self._ctime_ns() == self._ctime_ns_before:
                 break
-            time.sleep(_TICK_NS / 1e9)
             new = self._source_listing()
             self.scope = self._directory.scope
             self._read_ignore_files(new)
@@ -86,10 +83,10 @@ class Sight:
         try:
             return os.fstat(self._source.handles.handle(self._directory.path)).st_ctime_ns
         except OSError as error:
-            raise self._unseen(f"the source directory is gone: {error.strerror}") from error
+            raise self._unseen(f"the source directory cannot be listed: {error.strerror}") from error
 
     def _source_listing(self) -> Listing:
-        self._listed_at_ns = time.time_ns()
+        self._ctime_ns_before = self._ctime_ns()
         return self._listing(self._source, "source")
 
     def _listing(self, tree: LocalTree, side: str) -> Listing:

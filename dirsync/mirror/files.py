@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections.abc import Callable
 
 from dirsync.errors import PathError, TransientError
 from dirsync.mirror.placing import drop, place
@@ -28,11 +29,21 @@ _TICK_NS = 10_000_000
 class FileCopier:
     """Copies files and symlinks between two trees; for one thread."""
 
-    def __init__(self, source: LocalTree, destination: LocalTree, *, settings: Settings, told: Told) -> None:
+    def __init__(
+        self,
+        source: LocalTree,
+        destination: LocalTree,
+        *,
+        settings: Settings,
+        told: Told,
+        sleep: Callable[[float], None],
+    ) -> None:
+        """Work between two trees; `sleep` waits so many seconds, and may raise to stop."""
         self._source = source
         self._destination = destination
         self._settings = settings
         self._told = told
+        self._sleep = sleep
         self._data = DataCopier(sparse=settings.sparse)
 
     def copy_file(self, path: bytes, *, old: Entry | None) -> None:
@@ -48,7 +59,7 @@ class FileCopier:
             before = os.fstat(handle)
             if not stat.S_ISREG(before.st_mode):
                 raise PathError(path, "no regular file any more; left for the next run")
-            before = _settled(handle, before)
+            before = self._settled(handle, before)
             self._copy_open_file(handle, before, path, old=old)
         finally:
             os.close(handle)
@@ -83,6 +94,14 @@ class FileCopier:
         if settings.mtime:
             fsops.set_mtime_of_handle(copy, mtime_ns=new.mtime_ns)
 
+    def _settled(self, handle: int, status: os.stat_result) -> os.stat_result:
+        """Let the tick in which a file was last changed pass, and look at it again."""
+        age_ns = time.time_ns() - status.st_ctime_ns
+        if not -_TICK_NS < age_ns < _TICK_NS:
+            return status
+        self._sleep((_TICK_NS - age_ns) / 1e9)
+        return os.fstat(handle)
+
     def copy_symlink(self, new: Entry, *, old: Entry | None) -> None:
         """Make a symlink that points where the source's does.
 
@@ -106,15 +125,6 @@ class FileCopier:
         except BaseException:
             drop(self._destination.handles.handle(parent), temporary)
             raise
-
-
-def _settled(handle: int, status: os.stat_result) -> os.stat_result:
-    """Let the tick in which a file was last changed pass, and look at it again."""
-    age_ns = time.time_ns() - status.st_ctime_ns
-    if not -_TICK_NS < age_ns < _TICK_NS:
-        return status
-    time.sleep((_TICK_NS - age_ns) / 1e9)
-    return os.fstat(handle)
 
 
 def _is_unchanged(before: os.stat_result, after: os.stat_result) -> bool:

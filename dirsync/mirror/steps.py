@@ -52,7 +52,9 @@ class Steps:
         self._deadline = deadline
         self.source = open_tree(source)
         self.destination = open_tree(destination)
-        self._files = FileCopier(self.source, self.destination, settings=settings, told=told)
+        self._files = FileCopier(
+            self.source, self.destination, settings=settings, told=told, sleep=deadline.sleep
+        )
 
     def __enter__(self) -> Steps:
         return self

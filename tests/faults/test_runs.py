@@ -115,8 +115,8 @@ def test_a_change_of_size_is_seen_where_only_the_hash_is_compared(tmp_path: Path
 
 
 def test_equal_content_by_hash_gets_its_time_without_a_copy(tmp_path: Path) -> None:
-    tree(tmp_path / "s", {"f": File(b"same", mtime_ns=T)})
-    tree(tmp_path / "d", {"f": File(b"same", mtime_ns=T + 1)})
+    tree(tmp_path / "s", Directory({"f": File(b"same", mtime_ns=T)}, mtime_ns=T))
+    tree(tmp_path / "d", Directory({"f": File(b"same", mtime_ns=T + 1)}, mtime_ns=T))
     by = Comparison(by=frozenset({Compare.SIZE, Compare.MTIME, Compare.HASH}))
     job = dataclasses.replace(sync_job(tmp_path / "s", tmp_path / "d"), comparison=by)
     before = os.stat(tmp_path / "d/f").st_ino
