@@ -18,7 +18,7 @@ PAGE = CHECKOUT / "docs" / "benchmarks.md"
 
 
 def main() -> int:
-    """Measure what was asked for; write the page if that was everything."""
+    """Measure what was asked for; write the page as it goes if that is everything."""
     asked = _asked()
     chosen = [each for each in scenarios(asked.size, big_gib=asked.big_gib) if _wanted(each, asked.scenario)]
     if not chosen:
@@ -33,9 +33,8 @@ def main() -> int:
             scenario = dataclasses.replace(scenario, rounds=asked.rounds)
         results.append(_measured(scenario, among, workplace))
         print(table(results[-1]), flush=True)
-    if asked.size == "full" and not asked.scenario:
-        PAGE.write_text(page(results, among, workplace=workplace))
-        print(f"written: {PAGE}")
+        if asked.size == "full" and not asked.scenario:  # each time: what was measured is kept
+            PAGE.write_text(page(results, among, workplace=workplace))
     return 0
 
 
