@@ -42,13 +42,13 @@ def scenarios(size: str, *, big_gib: int) -> list[Scenario]:
 
 def _full(big_gib: int) -> list[Scenario]:
     return [
-        _tree("start-up", "nothing to do, an empty tree (start-up)", SHAPES["empty"], rounds=11),
-        _tree("unchanged-60k", "unchanged, {entries:,} entries", SHAPES["wide-60k"], rounds=9),
         _tree("unchanged-320k", "unchanged, {entries:,} entries", SHAPES["wide-320k"]),
-        _tree("unchanged-deep", "unchanged, {entries:,} entries, 200 deep", SHAPES["deep-20k"]),
-        _tree("changed-60k", "1 % changed, {entries:,} entries", SHAPES["wide-60k"], changed_share=0.01),
         _tree("first-copy", "first copy, {entries:,} entries", SHAPES["small-files"], first_copy=True),
+        _tree("changed-60k", "1 % changed, {entries:,} entries", SHAPES["wide-60k"], changed_share=0.01),
+        _tree("unchanged-60k", "unchanged, {entries:,} entries", SHAPES["wide-60k"], rounds=9),
+        _tree("start-up", "nothing to do, an empty tree (start-up)", SHAPES["empty"], rounds=11),
         _big_file(big_gib * GIB, f"first copy, one file of {big_gib} GiB"),
+        _tree("unchanged-deep", "unchanged, {entries:,} entries, 200 deep", SHAPES["deep-20k"]),
     ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
@@ -59,7 +61,22 @@ def _march_on(
 
     tasks = workers * _TASKS_A_WORKER
     with worker_processes(workers) as executor:
+        starting = threading.Thread(target=_start, args=(executor, workers))
+        starting.start()
+        try:
+            while left and starting.is_alive():  # starting takes a while: march on meanwhile
+                found = march_for(context, left, seconds=_SLICE_SECONDS, check=deadline.check)
+                left = found.subdirectories
+                yield found
+        finally:
+            starting.join()
         yield from march_on(context, left, executor=executor, tasks=tasks, deadline=deadline)
+
+
+def _start(executor: Executor, workers: int) -> None:
+    """Wait until all workers are there; one that dies is noticed by who gives it work."""
+    with contextlib.suppress(RuntimeError):  # a broken pool, or one that was shut down meanwhile
+        wait([executor.submit(os.getpid) for _ in range(workers)])
 
 
 def march_on(
