@@ -21,6 +21,8 @@ from dirsync.config.scalars import Kind, kind_of
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 40
 MAX_NODES = 250_000  # aliases followed
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels; make it flatter"
+_PARSER_GAVE_UP = "exceeded maximum nesting depth"  # libyaml's own limit, met while it reads ahead of us
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_YAML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]|\ufeff|\ufffe|\uffff")
@@ -115,16 +117,26 @@ class _Composer:
 
     def document(self) -> Node | None:
         """Compose the only document; None when there is none."""
-        next(self._events)
-        if isinstance(next(self._events), yaml.StreamEndEvent):
+        self._next("")
+        if isinstance(self._next(""), yaml.StreamEndEvent):
             return None
-        event = next(self._events)
+        event = self._next("")
         node = self._node(event, "")
-        next(self._events)
-        after = next(self._events)
+        self._next("")
+        after = self._next("")
         if not isinstance(after, yaml.StreamEndEvent):
             self._note(after, "", "a second document; a file holds one: remove the '---'")
         return ScalarNode("", self._origin(event)) if node is None else node
+
+    def _next(self, path: str) -> Any:
+        """Give the next event; `path` is where it stands, as far as that is known yet."""
+        try:
+            return next(self._events)
+        except yaml.MarkedYAMLError as error:
+            if error.problem != _PARSER_GAVE_UP:
+                raise
+            self._problems.add(Origin(self._file, _line_of(error)), path, _TOO_DEEP)
+            raise _Refused from None
 
     def _node(self, event: Any, path: str) -> Node | None:
         """Compose what an event begins; None when it cannot be used (and is noted)."""
@@ -144,7 +156,7 @@ class _Composer:
         if isinstance(event, yaml.ScalarEvent):
             return ScalarNode(event.value, self._origin(event), quoted=not event.implicit[0])
         if self._depth == MAX_DEPTH:
-            self._note(event, path, f"nested deeper than {MAX_DEPTH} levels; make it flatter")
+            self._note(event, path, _TOO_DEEP)
             raise _Refused
         self._depth += 1
         node = (
@@ -158,7 +170,7 @@ class _Composer:
     def _list(self, start: Any, path: str) -> ListNode:
         items: list[Node] = []
         position = 0
-        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+        while not isinstance(event := self._next(path), yaml.SequenceEndEvent):
             item = self._node(event, f"{path}[{position}]")
             position += 1
             if item is not None:
@@ -168,9 +180,10 @@ class _Composer:
     def _mapping(self, start: Any, path: str) -> MappingNode:
         entries: dict[str, Entry] = {}
         merged: list[MappingNode] = []
-        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+        while not isinstance(event := self._next(path), yaml.MappingEndEvent):
             key = self._key(event, path)
-            value = self._node(next(self._events), joined(path, key.text) if key else path)
+            inner = joined(path, key.text) if key else path
+            value = self._node(self._next(inner), inner)
             if key is None or value is None:
                 continue
             if key.text == "<<" and not key.quoted:
