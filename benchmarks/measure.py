@@ -23,6 +23,7 @@ FOREIGN_SHARE = 0.10  # of one processor: more than this used by others during a
 FOREIGN_FLOOR_SECONDS = 0.03  # so little is nothing: /proc/stat counts in ticks of 10 ms
 _PR_SET_CHILD_SUBREAPER = 36
 ATTEMPTS = 2  # rounds tried, at most, for each one wanted
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"  # where it is set, Python compiles this program anew each time
 _TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -129,8 +130,11 @@ def destination_of(contender: Contender, workplace: Path) -> Path:
 
 def _timed(command: list[str]) -> Timing:
     busy_before, own_before = _busy_seconds(), _children_seconds()
+    environment = {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
     began_at = time.perf_counter()
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    )
     elapsed = time.perf_counter() - began_at
     _reap_orphans()
     foreign = _busy_seconds() - busy_before - (_children_seconds() - own_before)

@@ -2,7 +2,7 @@
 
 import sys
 
-from dirsync.cli.main import main
-
 if __name__ == "__main__":
+    from dirsync.cli.main import main  # here: a worker process imports this file, and needs none of it
+
     sys.exit(main())

@@ -33,7 +33,11 @@ class Keys(BaseModel):
     """The keys of one mapping."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=True,
+        defer_build=True,
     )
     later: ClassVar[dict[str, str]] = {}
 

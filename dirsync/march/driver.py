@@ -14,7 +14,7 @@ from dirsync.march.found import Context, Directory, Found
 from dirsync.march.march import march_for, march_task
 from dirsync.model.stop import Deadline
 
-INLINE_SECONDS = 0.25  # a pool takes about as long to start as this march is worth
+INLINE_SECONDS = 0.15  # a pool takes about as long to start as this march is worth
 _SLICE_SECONDS = 0.1  # how long an inline march goes on before it looks up
 _DIRECTORIES_A_TASK = 256
 _TASKS_A_WORKER = 2

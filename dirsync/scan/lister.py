@@ -19,6 +19,8 @@ from dirsync.model.listing import Listing, Unknown, column, mtime_column
 ATTEMPTS_WHILE_NAMES_VANISH = 3
 
 _name = attrgetter("name")
+_times = attrgetter("st_mtime_ns", "st_ctime_ns")
+_KIND = 0o170000  # the bits of a mode that name the kind
 _ENCODING = sys.getfilesystemencoding()
 
 
@@ -63,20 +65,27 @@ def _columns(
     stats: Sequence[os.stat_result],
     unknown: tuple[Unknown, ...] = (),
 ) -> Listing:
-    modes = [status.st_mode for status in stats]
-    sizes = [0 if s.st_mode & 0o170000 == stat.S_IFDIR else s.st_size for s in stats]
-    links = [e.name for e, mode in zip(entries, modes, strict=True) if mode & 0o170000 == stat.S_IFLNK]
+    if not stats:
+        return Listing(unknown=unknown)
+    modes, inos, devs, nlinks, uids, gids, sizes, *_ = zip(*stats, strict=True)
+    mtimes_ns, ctimes_ns = zip(*map(_times, stats), strict=True)
+    kinds = [mode & _KIND for mode in modes]
+    if stat.S_IFDIR in kinds:
+        sizes = tuple(0 if kind == stat.S_IFDIR else size for kind, size in zip(kinds, sizes, strict=True))
+    links: list[str] = []
+    if stat.S_IFLNK in kinds:
+        links = [e.name for e, kind in zip(entries, kinds, strict=True) if kind == stat.S_IFLNK]
     return Listing(
         names="\0".join(map(_name, entries)).encode(_ENCODING, "surrogateescape"),
         mode=column("I", modes),
         size=column("q", sizes),
-        mtime_ns=mtime_column(map(attrgetter("st_mtime_ns"), stats)),
-        ctime_ns=column("q", map(attrgetter("st_ctime_ns"), stats)),
-        uid=column("I", map(attrgetter("st_uid"), stats)),
-        gid=column("I", map(attrgetter("st_gid"), stats)),
-        ino=column("Q", map(attrgetter("st_ino"), stats)),
-        dev=column("Q", map(attrgetter("st_dev"), stats)),
-        nlink=column("Q", map(attrgetter("st_nlink"), stats)),
+        mtime_ns=mtime_column(mtimes_ns),
+        ctime_ns=column("q", ctimes_ns),
+        uid=column("I", uids),
+        gid=column("I", gids),
+        ino=column("Q", inos),
+        dev=column("Q", devs),
+        nlink=column("Q", nlinks),
         targets=b"\0".join([os.readlink(os.fsencode(name), dir_fd=fd) for name in links]),
         unknown=unknown,
     )
