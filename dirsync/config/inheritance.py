@@ -25,7 +25,7 @@ from dirsync.config.nodes import (
     mapping_of,
 )
 from dirsync.config.problems import Problems, did_you_mean, quoted
-from dirsync.model.job import Comparison, Preserve
+from dirsync.model.job import PRESERVED, Comparison
 
 BUILT_IN = Origin(TextFile("the program's defaults", "/"), 0)
 EMPTY = MappingNode({}, BUILT_IN)
@@ -54,7 +54,7 @@ PROGRAM = _built_in_mapping(
         "compare": _built_in_mapping(
             {"by": _built_in_list(sorted(item.value for item in Comparison().by))}, implied=True
         ),
-        "preserve": _built_in_list(sorted(item.value for item in Preserve)),
+        "preserve": _built_in_list(sorted(item.value for item in PRESERVED)),
     }
 )
 

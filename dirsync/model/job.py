@@ -26,6 +26,7 @@ class Compare(enum.Enum):
     MODE = "mode"
     OWNERSHIP = "ownership"
     HASH = "hash"
+    XATTRS = "xattrs"
 
 
 class Preserve(enum.Enum):
@@ -35,7 +36,15 @@ class Preserve(enum.Enum):
     MODE = "mode"
     OWNERSHIP = "ownership"
     SYMLINKS = "symlinks"
+    HARDLINKS = "hardlinks"
     SPARSE = "sparse"
+    XATTRS = "xattrs"
+    ACLS = "acls"
+
+
+PRESERVED = frozenset(  # unless a job says otherwise
+    {Preserve.MTIME, Preserve.MODE, Preserve.OWNERSHIP, Preserve.SYMLINKS, Preserve.SPARSE}
+)
 
 
 class HashAlgorithm(enum.Enum):
@@ -141,7 +150,7 @@ class Job:
     ignore_files: tuple[bytes, ...] = ()
     one_file_system: bool = False
     comparison: Comparison = field(default_factory=Comparison)
-    preserve: frozenset[Preserve] = frozenset(Preserve)
+    preserve: frozenset[Preserve] = PRESERVED
     symlinks: SymlinkPolicy = SymlinkPolicy.PRESERVE
     delete: DeletePolicy = DeletePolicy.REMOVE
     delete_excluded: bool = False

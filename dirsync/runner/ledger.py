@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +18,7 @@ from dirsync.errors import RunError
 from dirsync.model.job import JobType
 from dirsync.model.names import escaped
 from dirsync.model.result import Counts, Outcome, RunResult
-from dirsync.runner.ledger_schema import BUSY_SECONDS, prepare
-from dirsync.runner.state import ensure_state_directory
+from dirsync.runner.database import Database, open_database
 
 _COUNTS = tuple(field.name for field in dataclasses.fields(Counts))
 _COLUMNS = ", ".join(
@@ -51,13 +49,13 @@ class Ledger:
     `RunError` when the database cannot be read or written.
     """
 
-    def __init__(self, connection: sqlite3.Connection, *, path: str) -> None:
-        self._connection = connection
-        self._path = path
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._connection = database.connection
 
     def begin(self, *, job: str, type: JobType, started_at: datetime, dry_run: bool) -> int:
         """Record that a run begins; return its id, which is never used again."""
-        with self._translated():
+        with self.database.translated():
             cursor = self._connection.execute(
                 "INSERT INTO runs (job, type, started_at, dry_run, pid) VALUES (?, ?, ?, ?, ?)",
                 (job, type.value, _written(started_at), dry_run, os.getpid()),
@@ -68,7 +66,7 @@ class Ledger:
     def finish(self, result: RunResult) -> None:
         """Record how a run ended."""
         counts = ", ".join(f"{name} = ?" for name in _COUNTS)
-        with self._translated():
+        with self.database.translated():
             cursor = self._connection.execute(
                 f"UPDATE runs SET finished_at = ?, outcome = ?, error = ?, {counts} WHERE run_id = ?",
                 (
@@ -80,7 +78,7 @@ class Ledger:
                 ),
             )
         if cursor.rowcount != 1:
-            raise RunError(f"ledger '{escaped(self._path)}': run {result.run_id} was never begun")
+            raise RunError(f"ledger '{escaped(self.database.path)}': run {result.run_id} was never begun")
 
     def close_crashed(self, job: str) -> list[int]:
         """Close the job's unfinished runs as crashed; return their ids.
@@ -88,7 +86,7 @@ class Ledger:
         Call it only under the job's lock: that no other run of the job goes on
         is what makes an unfinished row a run cut off.
         """
-        with self._translated():
+        with self.database.translated():
             rows = self._connection.execute(
                 "UPDATE runs SET outcome = ?, "
                 "error = 'cut off: process ' || pid || ' ended before the run did' "
@@ -117,7 +115,7 @@ class Ledger:
 
     def recall(self, job: str, key: str) -> str | None:
         """Give back what `remember` was told, or None if it never was."""
-        with self._translated():
+        with self.database.translated():
             row = self._connection.execute(
                 "SELECT value FROM facts WHERE job = ? AND key = ?", (job, key)
             ).fetchone()
@@ -125,7 +123,7 @@ class Ledger:
 
     def remember(self, job: str, key: str, value: str) -> None:
         """Keep one small fact about a job from run to run."""
-        with self._translated():
+        with self.database.translated():
             self._connection.execute(
                 "INSERT INTO facts (job, key, value) VALUES (?, ?, ?) "
                 "ON CONFLICT (job, key) DO UPDATE SET value = excluded.value",
@@ -133,12 +131,9 @@ class Ledger:
             )
 
     def _select(self, clause: str, parameters: tuple[object, ...]) -> list[RecordedRun]:
-        with self._translated():
+        with self.database.translated():
             rows = self._connection.execute(f"SELECT {_COLUMNS} FROM runs {clause}", parameters).fetchall()
             return [_recorded(row) for row in rows]
-
-    def _translated(self) -> contextlib.AbstractContextManager[None]:
-        return _translated(self._path)
 
 
 @contextlib.contextmanager
@@ -150,27 +145,8 @@ def open_ledger(state: str) -> Iterator[Ledger]:
     Raises:
         RunError: the database is corrupt, not writable, or of a later version.
     """
-    ensure_state_directory(state)
-    path = os.path.join(state, "ledger.db")
-    with _translated(path):
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-    try:
-        with _translated(path):
-            prepare(connection, path=path)
-        yield Ledger(connection, path=path)
-    finally:
-        connection.close()
-
-
-@contextlib.contextmanager
-def _translated(path: str) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, ValueError) as error:  # ValueError: a row that no release ever wrote
-        raise RunError(
-            f"ledger '{escaped(path)}' cannot be used ({error}); "
-            "check the disk and the permissions, or move the file away to begin a new one"
-        ) from error
+    with open_database(state) as database:
+        yield Ledger(database)
 
 
 def _recorded(row: tuple[object, ...]) -> RecordedRun:

@@ -1,4 +1,4 @@
-"""The ledger's tables, and how an older ledger becomes a newer one."""
+"""The tables of the state database, and how an older one becomes a newer one."""
 
 from __future__ import annotations
 
