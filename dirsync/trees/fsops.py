@@ -177,6 +177,18 @@ def set_size(handle: int, *, size: int) -> None:
     os.ftruncate(handle, size)
 
 
+def sync_file(handle: int) -> None:
+    """Make an open file, and what was written to it through any handle, durable.
+
+    A failure is final: the kernel may have dropped what it could not write, and a
+    second call would find nothing left to complain about.
+
+    Source: fsync(2).
+    """
+    gate("sync_file")
+    os.fsync(handle)
+
+
 def sync_file_system(handle: int) -> None:
     """Make everything written to a file system durable."""
     gate("sync_file_system")
