@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dirsync.model.job import Durability, Guard, Job
+from dirsync.model.job import DeletePolicy, Durability, Guard, Job
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
@@ -16,11 +16,12 @@ UNGUARDED = Guard(max_delete=None, min_free=None, source_not_empty=False)
 
 
 def sync_job(source: Path, destination: Path) -> Job:
-    """Declare a plain mirror without guards that leaves durability to the kernel."""
+    """Declare a plain mirror without guards and versions that leaves durability to the kernel."""
     return Job(
         name="mirror",
         source=LocalPlace(path=os.fsencode(source)),
         destination=LocalPlace(path=os.fsencode(destination)),
+        delete=DeletePolicy.REMOVE,
         guard=UNGUARDED,
         durability=Durability.NONE,
         workers=1,

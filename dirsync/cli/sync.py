@@ -59,7 +59,7 @@ def parser() -> Parser:
     made.add_argument(
         "--compare", metavar="size,mtime,…", help="what counts as different; also mode, ownership, hash"
     )
-    made.add_argument("--delete", metavar="remove|keep", help="what happens to what SRC no longer has")
+    made.add_argument("--delete", metavar="trash|remove|keep", help="what happens to what SRC no longer has")
     made.add_argument("--delete-excluded", action="store_true", help="delete what is excluded from DST too")
     made.add_argument("--one-file-system", action="store_true", help="stay on the file system of SRC")
     made.add_argument(

@@ -15,6 +15,7 @@ from dirsync.model.job import (
     Preserve,
     Retries,
     SymlinkPolicy,
+    Versions,
 )
 from dirsync.model.timing import Schedule
 
@@ -29,6 +30,7 @@ def built(name: str, keys: JobKeys) -> Job:
         schedule=_schedule(keys),
         comparison=_comparison(keys),
         guard=Guard(**_declared(keys.guard)),
+        versions=Versions(**_declared(keys.versions)),
         retries=Retries(**_declared(keys.retries)),
         log=JobLog(**_declared(keys.log)),
         **values,

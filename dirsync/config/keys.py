@@ -88,6 +88,15 @@ class CompareKeys(Keys):
     )
 
 
+class VersionsKeys(Keys):
+    """How long what was deleted or overwritten can be restored."""
+
+    keep_seconds: timing.Timeout | None = Field(
+        None, alias="keep", description="For that long, or none: for ever"
+    )
+    count: tree.VersionCount | None = Field(None, description="The most versions of one path")
+
+
 class RetriesKeys(Keys):
     """How often a transient error is tried again."""
 
@@ -130,7 +139,6 @@ class JobKeys(Keys):
     """The keys of a job, a profile or the defaults."""
 
     later: ClassVar[dict[str, str]] = {
-        "versions": f"{_DROP}, and keep copies of the destination by other means",
         "stale_after": f"{_DROP}, and watch 'status'",
         "notify": f"{_DROP}, and act on the exit code",
         "report": f"{_DROP}, and read 'history' or '--json'",
@@ -169,11 +177,14 @@ class JobKeys(Keys):
     symlinks: Annotated[SymlinkPolicy, choice(SymlinkPolicy, {"follow": "write preserve or skip"})] | None = (
         Field(None, description="What happens to symlinks of the source")
     )
-    delete: Annotated[DeletePolicy, choice(DeletePolicy, {"trash": "write remove or keep"})] | None = Field(
-        None, description="What happens to what the source no longer has"
+    delete: Annotated[DeletePolicy, choice(DeletePolicy)] | None = Field(
+        None, description="What happens to what the source no longer has, and to what is overwritten"
     )
     delete_excluded: tree.Flag | None = Field(
         None, description="Delete what is excluded at the destination too"
+    )
+    versions: VersionsKeys | None = Field(
+        None, exclude=True, description="How long what was deleted or overwritten can be restored"
     )
     moves: (
         Annotated[
@@ -255,6 +266,7 @@ SECTIONS: dict[str, type[Keys]] = {
     "compare": CompareKeys,
     "retries": RetriesKeys,
     "log": LogKeys,
+    "versions": VersionsKeys,
     "schedule": ScheduleKeys,
 }
 APPENDABLE = {  # by section, a job's own keys under ""

@@ -17,7 +17,7 @@ from dirsync.config.configuration import Configuration, Mask, SecretReference
 from dirsync.config.loading import load
 from dirsync.config.nodes import Origin, ScalarNode, TextFile
 from dirsync.config.scalars import Kind, kind_of, plain_number, written_seconds
-from dirsync.model.job import Compare, Guard, Job, Limit, Preserve
+from dirsync.model.job import Compare, Guard, Job, Limit, Preserve, Versions
 from dirsync.model.timing import Schedule, Start
 
 _NOWHERE = Origin(TextFile("", "/"), 0)
@@ -111,6 +111,7 @@ def _job(job: Job) -> dict[str, Any]:
         "symlinks": job.symlinks.value,
         "delete": job.delete.value,
         "delete_excluded": job.delete_excluded,
+        "versions": _versions(job.versions),
         "moves": False,
         "guard": _guard(job.guard),
         "durability": job.durability.value,
@@ -127,6 +128,11 @@ def _job(job: Job) -> dict[str, Any]:
 
 def _seconds_of(nanoseconds: int) -> str:
     return f"{Decimal(nanoseconds).scaleb(-9).normalize():f}s"
+
+
+def _versions(versions: Versions) -> dict[str, Any]:
+    keep = "none" if versions.keep_seconds is None else written_seconds(versions.keep_seconds)
+    return {"keep": keep} | ({} if versions.count is None else {"count": versions.count})
 
 
 def _guard(guard: Guard) -> dict[str, Any]:

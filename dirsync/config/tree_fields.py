@@ -108,6 +108,14 @@ Attempts = Annotated[
     int,
     Leaf(read=whole(1, 1000), expected="a number", schema={"type": "integer", "minimum": 1, "maximum": 1000}),
 ]
+VersionCount = Annotated[
+    int,
+    Leaf(
+        read=whole(1, 1_000_000),
+        expected="a number",
+        schema={"type": "integer", "minimum": 1, "maximum": 1_000_000},
+    ),
+]
 Workers = Annotated[
     int,
     Leaf(

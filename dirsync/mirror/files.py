@@ -16,11 +16,12 @@ from typing import NamedTuple
 from dirsync.errors import PathError, TransientError
 from dirsync.mirror.placing import drop, place
 from dirsync.mirror.settings import Settings
+from dirsync.mirror.trash import Trash
 from dirsync.model.entry import Entry
 from dirsync.trees import fsops
 from dirsync.trees.data import DataCopier, Told
 from dirsync.trees.handles import split
-from dirsync.trees.local import LocalTree, entry_of
+from dirsync.trees.local import LocalTree
 
 # Two edits within one tick of the clock that stamps files leave the same ctime, so a
 # file that has just been changed is read only when that tick is over. The longest tick
@@ -46,13 +47,18 @@ class FileCopier:
         destination: LocalTree,
         *,
         settings: Settings,
+        trash: Trash | None,
         told: Told,
         sleep: Callable[[float], None],
     ) -> None:
-        """Work between two trees; `sleep` waits so many seconds, and may raise to stop."""
+        """Work between two trees; `trash` keeps what is displaced, if anything does.
+
+        `sleep` waits so many seconds, and may raise to stop.
+        """
         self._source = source
         self._destination = destination
         self._settings = settings
+        self._trash = trash
         self._told = told
         self._sleep = sleep
         self._data = DataCopier(sparse=settings.sparse)
@@ -93,7 +99,7 @@ class FileCopier:
             whole = self._data.copy(
                 handle, copy, size=before.st_size, allocated=before.st_blocks * 512, told=self._told
             )
-            self._set_metadata(copy, entry_of(path, before, None), old=old)
+            self._set_metadata(copy, self._source.described(path, before), old=old)
             if not whole or not _is_unchanged(before, os.fstat(handle)):
                 raise TransientError(path, "unstable: it kept changing while it was read")
         except BaseException:
@@ -111,10 +117,13 @@ class FileCopier:
             OSError: the rename failed; the destination is as it was, the copy dropped.
         """
         try:
-            place(self._destination, staged.temporary, staged.path, old=staged.old, is_directory=False)
+            self._place(staged.temporary, staged.path, old=staged.old)
         except BaseException:
             self.drop(staged)
             raise
+
+    def _place(self, temporary: bytes, path: bytes, *, old: Entry | None) -> None:
+        place(self._destination, temporary, path, old=old, is_directory=False, trash=self._trash)
 
     def drop(self, staged: Staged) -> None:
         """Remove a staged copy that does not get its name."""
@@ -159,7 +168,7 @@ class FileCopier:
                 fsops.set_owner(fd, temporary, uid=uid, gid=gid)
             if self._settings.mtime:
                 fsops.set_mtime(fd, temporary, mtime_ns=new.mtime_ns)
-            place(self._destination, temporary, new.path, old=old, is_directory=False)
+            self._place(temporary, new.path, old=old)
         except BaseException:
             drop(self._destination.handles.handle(parent), temporary)
             raise

@@ -13,11 +13,12 @@ from dirsync.errors import RunError
 from dirsync.mirror.batch import DURABLE, SMALL, Ended, batches, carry_out_batch, is_small
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.steps import Steps
-from dirsync.model.change import Failure
+from dirsync.model.change import Change, Failure
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.stop import Deadline
 from dirsync.trees.handles import ancestors
+from dirsync.trees.local import LocalTree
 
 Operations = Callable[[Phase], Iterator[Operation]]  # in the order they are to be carried out
 
@@ -60,11 +61,11 @@ class Meter:
 
 
 class Mirror:
-    """Carries out plans between two places."""
+    """Carries out plans between a source, opened anew by each worker, and a destination."""
 
     def __init__(
         self,
-        source: LocalPlace,
+        open_source: Callable[[], LocalTree],
         destination: LocalPlace,
         *,
         settings: Settings,
@@ -80,9 +81,11 @@ class Mirror:
         self._has_failed = False
         self._unmade: set[bytes] = set()  # directories that could not be made
         self._unemptied: set[bytes] = set()  # directories that hold something that could not be removed
+        self._displaced: set[bytes] = set()  # directories that were kept as a version, whole
+        self._stuck: set[bytes] = set()  # directories that should have been, and are where they were
         opened_up: dict[bytes, int] = {}
         self._open_steps: Callable[[], Steps] = lambda: Steps(
-            source,
+            open_source,
             destination,
             settings=settings,
             deadline=deadline,
@@ -111,21 +114,29 @@ class Mirror:
 
     def _one_by_one(self, steps: Steps, operations: Iterator[Operation]) -> None:
         for operation in operations:
-            if not self._is_pointless(operation):
+            if self._is_done_already(operation):
+                self._tell(Ended(operation, None))
+            elif not self._is_pointless(operation):
                 self._tell(Ended(operation, steps.attempt(operation)))
                 self._stop_if_asked_to()
+
+    def _is_done_already(self, operation: Operation) -> bool:
+        """Whether what is to be deleted went along with a directory above it."""
+        return operation.phase is Phase.DELETE and _is_within(operation.change.path, self._displaced)
 
     def _is_pointless(self, operation: Operation) -> bool:
         """Whether a step cannot succeed after one that failed, which was reported."""
         path = operation.change.path
         if operation.phase is not Phase.FINISH_DIRECTORIES and path in self._unemptied:
             return True
-        if not self._unmade:
-            return False
-        return path in self._unmade or any(parent in self._unmade for parent in ancestors(path))
+        if operation.phase is Phase.DELETE and _is_within(path, self._stuck):
+            return True
+        return path in self._unmade or _is_within(path, self._unmade)
 
     def _tell(self, ended: Ended) -> None:
         operation, failure = ended
+        if self._settings.version_area is not None:
+            self._note_directory(operation.change, self._stuck if failure else self._displaced)
         if failure is None:
             self._watcher.done(operation)
             return
@@ -135,6 +146,11 @@ class Mirror:
             self._unemptied.update(ancestors(failure.path))
         self._watcher.failed(failure)
         self._has_failed = True
+
+    def _note_directory(self, change: Change, among: set[bytes]) -> None:
+        """Note a directory that a change displaces, or should have."""
+        if change.old is not None and change.old.is_directory and change.displaces:
+            among.add(change.path)
 
     def _stop_if_asked_to(self) -> None:
         if self._has_failed and self._settings.stop_on_failure:
@@ -224,3 +240,8 @@ class _Workers:
         for steps in self._opened:
             steps.source.close()
             steps.destination.close()
+
+
+def _is_within(path: bytes, directories: set[bytes]) -> bool:
+    """Whether a path lies beneath one of some directories."""
+    return bool(directories) and any(parent in directories for parent in ancestors(path))

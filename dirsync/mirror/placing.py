@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from dirsync.errors import PathError
 from dirsync.mirror.expected import APPEARED, CHANGED, check_expected
+from dirsync.mirror.trash import Trash
 from dirsync.model.entry import Entry
 from dirsync.trees import fsops
 from dirsync.trees.handles import split
@@ -19,8 +20,18 @@ from dirsync.trees.local import LocalTree
 Remove = Callable[[int, bytes], None]
 
 
-def place(tree: LocalTree, temporary: bytes, path: bytes, *, old: Entry | None, is_directory: bool) -> None:
+def place(
+    tree: LocalTree,
+    temporary: bytes,
+    path: bytes,
+    *,
+    old: Entry | None,
+    is_directory: bool,
+    trash: Trash | None,
+) -> None:
     """Give a finished object its name; `temporary` is the name it has beside it.
+
+    `trash` keeps what it displaces; None: that is removed.
 
     Raises:
         PathError: the destination no longer holds what was expected.
@@ -34,6 +45,8 @@ def place(tree: LocalTree, temporary: bytes, path: bytes, *, old: Entry | None, 
             fsops.rename_to_free_name(fd, temporary, name)
         except FileExistsError:
             raise PathError(path, APPEARED) from None
+    elif trash is not None:
+        trash.displace(temporary, path, old=old, is_directory=is_directory)
     elif old.is_directory or is_directory:
         _exchange(fd, temporary, name, path, old=old)
     else:
@@ -42,11 +55,11 @@ def place(tree: LocalTree, temporary: bytes, path: bytes, *, old: Entry | None, 
 
 def _exchange(fd: int, temporary: bytes, name: bytes, path: bytes, *, old: Entry) -> None:
     """Exchange the new object with the old one, then remove the old one if it is empty."""
-    fsops.exchange(fd, temporary, name)
+    fsops.exchange(fd, temporary, fd, name)
     try:
         remover_of(old)(fd, temporary)
     except OSError:
-        fsops.exchange(fd, temporary, name)
+        fsops.exchange(fd, temporary, fd, name)
         raise PathError(path, CHANGED) from None
 
 

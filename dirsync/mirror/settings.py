@@ -26,6 +26,7 @@ class Settings:
     durable: bool  # a name leads only to data that survives a power cut
     retries: Retries
     stop_on_failure: bool
+    version_area: bytes | None  # where what is displaced is kept, a path at the destination; None: it is not
 
     def owner_for(self, new: Entry, old: Entry | None, *, current: os.stat_result) -> tuple[int, int]:
         """Whom a new object is to belong to; `current` is what it is now.
@@ -53,7 +54,7 @@ class Settings:
         return new.permissions & ~_UMASK & (stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
 
 
-def settings_for(job: Job, kept: Capabilities) -> Settings:
+def settings_for(job: Job, kept: Capabilities, *, version_area: bytes | None) -> Settings:
     """Take from a job what the mirror has to know."""
     return Settings(
         kept=kept,
@@ -64,4 +65,5 @@ def settings_for(job: Job, kept: Capabilities) -> Settings:
         durable=job.durability is Durability.FULL,
         retries=job.retries,
         stop_on_failure=job.on_error is OnError.STOP,
+        version_area=version_area,
     )

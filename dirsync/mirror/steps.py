@@ -15,6 +15,7 @@ from dirsync.mirror.expected import CHANGED, check_expected
 from dirsync.mirror.files import FileCopier, Staged
 from dirsync.mirror.placing import drop, place, remover_of
 from dirsync.mirror.settings import Settings
+from dirsync.mirror.trash import Trash
 from dirsync.model.change import Change, Failure
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.operation import Operation, Phase
@@ -23,7 +24,7 @@ from dirsync.model.stop import Deadline
 from dirsync.trees import fsops
 from dirsync.trees.data import Told
 from dirsync.trees.handles import split
-from dirsync.trees.local import open_tree
+from dirsync.trees.local import LocalTree, open_tree
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ class Steps:
 
     def __init__(
         self,
-        source: LocalPlace,
+        open_source: Callable[[], LocalTree],
         destination: LocalPlace,
         *,
         settings: Settings,
@@ -54,10 +55,20 @@ class Steps:
         self._settings = settings
         self._opened_up = opened_up
         self._deadline = deadline
-        self.source = open_tree(source)
+        self.source = open_source()
         self.destination = open_tree(destination)
+        self._trash = (
+            None
+            if settings.version_area is None
+            else Trash(self.destination, settings.version_area, told=told)
+        )
         self._files = FileCopier(
-            self.source, self.destination, settings=settings, told=told, sleep=deadline.sleep
+            self.source,
+            self.destination,
+            settings=settings,
+            trash=self._trash,
+            told=told,
+            sleep=deadline.sleep,
         )
 
     def __enter__(self) -> Steps:
@@ -151,6 +162,8 @@ class Steps:
     def _carry_out(self, operation: Operation) -> None:
         change = operation.change
         match operation.phase:
+            case Phase.DELETE if self._trash is not None:
+                self._take(change.entry, self._trash)
             case Phase.SWEEP | Phase.MAKE_WAY | Phase.DELETE:
                 self._remove(change.entry)
             case Phase.MAKE_DIRECTORIES:
@@ -175,6 +188,13 @@ class Steps:
                 old.path, "something appeared in it since it was compared; left as it is"
             ) from None
 
+    def _take(self, old: Entry, trash: Trash) -> None:
+        """Move what is deleted to the version area; a directory goes whole, with all that it holds now."""
+        if check_expected(self.destination, old.path, old):
+            trash.take(old.path)
+            if old.is_directory:
+                self.destination.handles.forget()
+
     def _make_directory(self, change: Change) -> None:
         parent, name = split(change.path)
         fd = self.destination.handles.handle(parent)
@@ -184,7 +204,14 @@ class Steps:
         temporary = fsops.temporary_name()
         fsops.make_directory(fd, temporary)
         try:
-            place(self.destination, temporary, change.path, old=change.old, is_directory=True)
+            place(
+                self.destination,
+                temporary,
+                change.path,
+                old=change.old,
+                is_directory=True,
+                trash=self._trash,
+            )
         except BaseException:
             drop(self.destination.handles.handle(parent), temporary, is_directory=True)
             raise

@@ -63,6 +63,11 @@ class Change(NamedTuple):
         return self.old.is_directory or self.old.nlink == 1
 
     @property
+    def displaces(self) -> bool:
+        """Whether the object at the destination gives way: it is deleted, or another takes its place."""
+        return self.old is not None and self.kind is not ChangeKind.MOVED and not self.is_in_place
+
+    @property
     def bytes_to_copy(self) -> int:
         """The size of a file that has to be copied; else 0."""
         if self.new is None or self.kind not in (ChangeKind.CREATED, ChangeKind.MODIFIED):

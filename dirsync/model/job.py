@@ -62,8 +62,9 @@ class SymlinkPolicy(enum.Enum):
 
 
 class DeletePolicy(enum.Enum):
-    """What happens to what the source no longer has."""
+    """What happens to what the source no longer has, and to what is overwritten."""
 
+    TRASH = "trash"
     REMOVE = "remove"
     KEEP = "keep"
 
@@ -119,6 +120,17 @@ class Guard:
     mountpoint: bool = False
 
 
+_DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """How long what was deleted or overwritten can be restored."""
+
+    keep_seconds: float | None = 30 * _DAY_SECONDS  # None: for ever
+    count: int | None = None  # versions of one path; None: any number
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retries:
     """How often a transient error is tried again."""
@@ -152,8 +164,9 @@ class Job:
     comparison: Comparison = field(default_factory=Comparison)
     preserve: frozenset[Preserve] = PRESERVED
     symlinks: SymlinkPolicy = SymlinkPolicy.PRESERVE
-    delete: DeletePolicy = DeletePolicy.REMOVE
+    delete: DeletePolicy = DeletePolicy.TRASH
     delete_excluded: bool = False
+    versions: Versions = field(default_factory=Versions)
     guard: Guard = field(default_factory=Guard)
     durability: Durability = Durability.FULL
     on_error: OnError = OnError.CONTINUE

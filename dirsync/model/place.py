@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 RESERVED = b".dirsync"  # at the top of either side of a job: dirsync's own, no part of the tree
+VERSIONS = RESERVED + b"/versions"  # of a destination: a directory a run, holding what that run displaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

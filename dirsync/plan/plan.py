@@ -17,8 +17,15 @@ class Plan:
     reading a phase bottom-up gives what a directory holds before the directory.
     """
 
-    def __init__(self, *, folder: str | None = None, batch: int = BATCH) -> None:
-        """Keep long phases in files in `folder`."""
+    def __init__(
+        self, *, folder: str | None = None, batch: int = BATCH, keeps_versions: bool = False
+    ) -> None:
+        """Keep long phases in files in `folder`.
+
+        `keeps_versions`: what is displaced stays on the destination's disk, directories
+        whole, so a directory is deleted before what it holds.
+        """
+        self.keeps_versions = keeps_versions
         self._phases = {phase: SpillList[Operation](folder=folder, batch=batch) for phase in Phase}
         self.failures = SpillList[Failure](folder=folder, batch=batch)
         self.blocked: set[bytes] = set()  # paths whose step must not be carried out after all
@@ -36,7 +43,8 @@ class Plan:
     def operations(self, phase: Phase) -> Iterator[Operation]:
         """Give the steps of a phase in the order they are to be carried out."""
         steps = self._phases[phase]
-        for operation in reversed(steps) if phase in BOTTOM_UP else steps:
+        top_down = phase not in BOTTOM_UP or (phase is Phase.DELETE and self.keeps_versions)
+        for operation in steps if top_down else reversed(steps):
             if not self.blocked or operation.change.path not in self.blocked:
                 yield operation
 
@@ -57,7 +65,7 @@ class Plan:
         self.counts.count(change, by=one)
         byte_count = change.bytes_to_copy
         if byte_count:
-            old_bytes = change.old.size if change.old is not None else 0
+            old_bytes = change.old.size if change.old is not None and not self.keeps_versions else 0
             self.growth_bytes += one * (byte_count - old_bytes)
             if old_bytes:
                 self.largest_copy_bytes = max(self.largest_copy_bytes, byte_count)

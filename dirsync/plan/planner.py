@@ -59,7 +59,11 @@ class Planner:
     def _delete(self, change: Change) -> None:
         if change.entry.is_directory:
             self._deleted_directories[change.path] = change
-        making_way = self._replaced and any(parent in self._replaced for parent in ancestors(change.path))
+        making_way = (
+            not self.plan.keeps_versions
+            and self._replaced
+            and any(parent in self._replaced for parent in ancestors(change.path))
+        )
         self.plan.add(Operation(Phase.MAKE_WAY if making_way else Phase.DELETE, change))
 
     def _make(self, change: Change) -> None:

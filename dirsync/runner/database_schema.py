@@ -46,6 +46,31 @@ _STEPS = (
         ) WITHOUT ROWID
         """,
     ),
+    (
+        # Runs that keep what they displace, and what each path was before them.
+        """
+        CREATE TABLE version_runs (
+            job TEXT NOT NULL,
+            run_id INTEGER NOT NULL,
+            started_at TEXT NOT NULL,
+            area BLOB NOT NULL,
+            settled INTEGER NOT NULL,
+            PRIMARY KEY (job, run_id)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE before_runs (
+            job TEXT NOT NULL,
+            run_id INTEGER NOT NULL,
+            path BLOB NOT NULL,
+            kind TEXT NOT NULL,
+            entry TEXT,
+            kept INTEGER NOT NULL DEFAULT 1,
+            PRIMARY KEY (job, run_id, path, kind)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX before_runs_of_a_path ON before_runs (job, path, run_id)",
+    ),
 )
 
 

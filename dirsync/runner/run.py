@@ -64,7 +64,15 @@ def _run_in_ledger(
             run_id = _begin(job, ledger, started_at, dry_run=dry_run)
             deadline = Deadline(stop, timeout_seconds=job.timeout_seconds)
             stages = Stages(
-                job, ledger, state=state, observer=observer, deadline=deadline, dry_run=dry_run, counts=counts
+                job,
+                ledger,
+                run_id=run_id,
+                started_at=started_at,
+                state=state,
+                observer=observer,
+                deadline=deadline,
+                dry_run=dry_run,
+                counts=counts,
             )
             try:
                 stages.run()

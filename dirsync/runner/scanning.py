@@ -11,7 +11,7 @@ from dirsync.filters import scope_of
 from dirsync.march.driver import march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.model.change import Change, ChangeKind
-from dirsync.model.job import Job, Preserve, SymlinkPolicy
+from dirsync.model.job import DeletePolicy, Job, Preserve, SymlinkPolicy
 from dirsync.model.names import local_text, shown
 from dirsync.model.operation import Phase
 from dirsync.model.place import LocalPlace
@@ -47,7 +47,7 @@ class Scan:
             RunError: an end could not be scanned at all.
             Cancelled: the deadline passed.
         """
-        plan = Plan(folder=folder)
+        plan = Plan(folder=folder, keeps_versions=self._job.delete is DeletePolicy.TRASH)
         planner = Planner(plan, delete=self._job.delete)
         try:
             root = self._root(planner)

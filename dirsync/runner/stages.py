@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import logging
 import os
+from collections.abc import Iterable
+from functools import partial
 
 from dirsync.compare.rules import rules_for
 from dirsync.errors import GuardTripped, RunError
@@ -14,19 +17,22 @@ from dirsync.mirror.mirror import Mirror
 from dirsync.mirror.settings import settings_for
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import Failure
-from dirsync.model.job import Durability, Job, JobType, OnError, Preserve
+from dirsync.model.job import DeletePolicy, Durability, Job, JobType, OnError, Preserve
 from dirsync.model.names import local_text, shown
 from dirsync.model.operation import Operation
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import Counts, Outcome
 from dirsync.model.stop import Deadline
+from dirsync.model.version import Before
 from dirsync.plan.guards import check_guards
 from dirsync.plan.plan import Plan
+from dirsync.runner.displacing import NOTHING, Displacing, records_of
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.lock import locked_directory
 from dirsync.runner.observer import Observer, Stage, Totals
 from dirsync.runner.places import Places, create_destination, look_at_places, pinned
 from dirsync.runner.scanning import Scan, allocated_bytes
+from dirsync.runner.versions import VersionIndex
 from dirsync.trees import fsops
 from dirsync.trees.local import OPEN_ROOT, capabilities_of, open_tree
 from dirsync.trees.mounts import file_system_identity
@@ -46,6 +52,8 @@ class Stages:
         job: Job,
         ledger: Ledger,
         *,
+        run_id: int,
+        started_at: datetime.datetime,
         state: str,
         observer: Observer,
         deadline: Deadline,
@@ -54,6 +62,8 @@ class Stages:
     ) -> None:
         self._job = job
         self._ledger = ledger
+        self._run_id = run_id
+        self._started_at = started_at
         self._state = state
         self._observer = observer
         self._deadline = deadline
@@ -130,6 +140,7 @@ class Stages:
     # Sync
 
     def _sync(self, places: Places, until_the_end: contextlib.ExitStack) -> None:
+        versions = self._versions(places)
         plan = self._plan(places)
         try:
             self._stop_if_asked_to(plan)
@@ -139,7 +150,11 @@ class Stages:
             if places.destination is None:
                 create_destination(self._job)
                 self._lock_destination(until_the_end)
-            self._carry_out(plan)
+            if versions is None:
+                self._carry_out(plan, version_area=None)
+            else:
+                records = NOTHING if places.destination is None else records_of(plan)
+                self._carry_out_keeping(plan, versions, records=records)
             self._make_durable(plan)
         finally:
             plan.close()
@@ -203,13 +218,36 @@ class Stages:
                 "mount it for writing"
             )
 
-    def _carry_out(self, plan: Plan) -> None:
+    def _versions(self, places: Places) -> VersionIndex | None:
+        """Give the index of versions, in order and without those whose time is over; None: none are kept."""
+        if self._job.delete is not DeletePolicy.TRASH:
+            return None
+        versions = VersionIndex(self._ledger.database, self._job.name)
+        if places.destination is not None:
+            displacing = Displacing(self._job, versions)
+            displacing.settle_cut_off()
+            displacing.expire(now=self._started_at)
+        return versions
+
+    def _carry_out_keeping(self, plan: Plan, versions: VersionIndex, *, records: Iterable[Before]) -> None:
+        """Carry out a plan, and keep what it displaces as versions."""
+        if not len(plan):
+            return
+        area = versions.begin(self._run_id, started_at=self._started_at, records=records)
+        failed_before = self._counts.failed
+        self._carry_out(plan, version_area=area)
+        if self._counts.failed == failed_before:
+            versions.settle(self._run_id)
+        else:
+            Displacing(self._job, versions).settle_cut_off()
+
+    def _carry_out(self, plan: Plan, *, version_area: bytes | None) -> None:
         self._observer.stage(Stage.MIRROR)
         self._observer.planned(Totals(operations=len(plan), bytes_to_copy=plan.counts.bytes_copied))
         mirror = Mirror(
-            self._job.source,
+            partial(open_tree, self._job.source),
             self._job.destination,
-            settings=settings_for(self._job, self._rules.kept),
+            settings=settings_for(self._job, self._rules.kept, version_area=version_area),
             workers=self._job.workers or min(_MAX_COPY_WORKERS, available_processors()),
             deadline=self._deadline,
             watcher=self,

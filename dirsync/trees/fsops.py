@@ -92,22 +92,38 @@ def _check_free(fd: int, name: bytes) -> None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fsdecode(name))
 
 
-def exchange(fd: int, one: bytes, other: bytes) -> None:
-    """Exchange two names of a directory, in one atomic step where the file system can.
+def move(fd: int, old: bytes, to: int, new: bytes) -> None:
+    """Rename from one directory to a name in another, over what is there."""
+    gate("move")
+    os.rename(old, new, src_dir_fd=fd, dst_dir_fd=to)
+
+
+def link(fd: int, name: bytes, to: int, new: bytes) -> None:
+    """Give what is no directory one more name; a symlink is not followed.
+
+    Raises:
+        FileExistsError: there is something at `new`.
+    """
+    gate("link")
+    os.link(name, new, src_dir_fd=fd, dst_dir_fd=to, follow_symlinks=False)
+
+
+def exchange(fd: int, one: bytes, to: int, other: bytes) -> None:
+    """Exchange names of two directories (or of one), in one atomic step where the file system can.
 
     Elsewhere (vfat, some network file systems) there is a moment in which `other`
     does not exist.
     """
     gate("exchange")
     try:
-        kernel.exchange(fd, one, other)
+        kernel.exchange(fd, one, to, other)
     except OSError as error:
         if error.errno not in _NO_EXCHANGE:
             raise
         aside = temporary_name()
-        os.rename(other, aside, src_dir_fd=fd, dst_dir_fd=fd)
-        os.rename(one, other, src_dir_fd=fd, dst_dir_fd=fd)
-        os.rename(aside, one, src_dir_fd=fd, dst_dir_fd=fd)
+        os.rename(other, aside, src_dir_fd=to, dst_dir_fd=to)
+        os.rename(one, other, src_dir_fd=fd, dst_dir_fd=to)
+        os.rename(aside, one, src_dir_fd=to, dst_dir_fd=fd)
 
 
 def unlink(fd: int, name: bytes) -> None:

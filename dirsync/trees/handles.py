@@ -52,6 +52,18 @@ class DirectoryHandles:
             return fd
         return self._walk(path)
 
+    @contextlib.contextmanager
+    def held(self, path: bytes) -> Iterator[int]:
+        """Give the handle of a directory that stays valid within the block, whatever else is walked to.
+
+        Raises: as `handle`.
+        """
+        fd = os.dup(self.handle(path))
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
     def _walk(self, path: bytes) -> int:
         """Open what is missing between the nearest open ancestor and `path`."""
         missing = [path]

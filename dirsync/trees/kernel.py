@@ -18,15 +18,15 @@ _FICLONE = 0x40049409
 _libc: Any = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def exchange(fd: int, one: bytes, other: bytes) -> None:
-    """Exchange two names of a directory in one atomic step.
+def exchange(fd: int, one: bytes, to: int, other: bytes) -> None:
+    """Exchange names of two directories, or of one, in one atomic step.
 
     Raises:
         OSError: EINVAL or ENOSYS where the file system or the system cannot.
 
     Source: rename(2).
     """
-    _rename2(fd, one, other, _RENAME_EXCHANGE)
+    _rename2(fd, one, to, other, _RENAME_EXCHANGE)
 
 
 def rename_to_free_name(fd: int, old: bytes, new: bytes) -> None:
@@ -37,13 +37,13 @@ def rename_to_free_name(fd: int, old: bytes, new: bytes) -> None:
 
     Source: rename(2).
     """
-    _rename2(fd, old, new, _RENAME_NOREPLACE)
+    _rename2(fd, old, fd, new, _RENAME_NOREPLACE)
 
 
-def _rename2(fd: int, old: bytes, new: bytes, flags: int) -> None:
+def _rename2(fd: int, old: bytes, to: int, new: bytes, flags: int) -> None:
     if _libc is None or not hasattr(_libc, "renameat2"):
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if _libc.renameat2(fd, old, fd, new, flags) != 0:
+    if _libc.renameat2(fd, old, to, new, flags) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), os.fsdecode(old), None, os.fsdecode(new))
 

@@ -84,6 +84,10 @@ class LocalTree:
         parent, name = split(path)
         return os.open(name, OPEN_FILE, dir_fd=self.handles.handle(parent))
 
+    def described(self, path: bytes, status: os.stat_result) -> Entry:
+        """Give the entry of an open file, from what `fstat` said of it."""
+        return entry_of(path, status, None)
+
     def read_file(self, path: bytes) -> bytes:
         """Read a whole (small) file.
 

@@ -123,7 +123,7 @@ def test_killed_at_any_operation_every_path_is_old_or_new_and_the_next_run_conve
 ) -> None:
     for at in range(scenario.operations(monkeypatch)):
         job = scenario.job()
-        run_killed(job, at, scenario.here / "state")
+        assert run_killed(job, at, scenario.here / "state"), at
 
         assert torn(scenario.before, scenario.wanted, scenario.now()) == {}, at
         assert run(job, state=scenario.here / "state").outcome is Outcome.SUCCEEDED
@@ -148,8 +148,8 @@ def test_refused_at_any_operation_nothing_is_lost_and_the_next_run_converges(
         assert not differences(scenario.wanted, scenario.now()), at
 
 
-def run_killed(job: Job, at: int, state: Path) -> None:
-    """Run a job in a process of its own, and kill it at an operation."""
+def run_killed(job: Job, at: int, state: Path) -> bool:
+    """Run a job in a process of its own, and kill it at an operation; False: it ended before."""
     child = os.fork()
     if child == 0:
         try:
@@ -158,7 +158,7 @@ def run_killed(job: Job, at: int, state: Path) -> None:
         finally:
             os._exit(0)
     _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status), f"operation {at} was never reached"
+    return os.WIFSIGNALED(status)
 
 
 def torn(before: Snapshot, wanted: Snapshot, now: Snapshot) -> dict[bytes, object]:

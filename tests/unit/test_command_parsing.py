@@ -27,7 +27,7 @@ CHECKOUT = Path(__file__).parents[2]
         (["--config=x.yaml", "-v", "check"], "check", ["--config=x.yaml", "-v"]),
         (["-c", "check", "--now"], None, ["-c", "check", "--now"]),
         (["--job", "sync", "--now"], None, ["--job", "sync", "--now"]),
-        (["restore", "x"], "restore", ["x"]),
+        (["report", "x"], "report", ["x"]),
         (["sync", "sync", "check"], "sync", ["sync", "check"]),
     ],
 )
@@ -41,7 +41,7 @@ def test_command_may_stand_before_or_after_options(
     ("arguments", "message"),
     [
         (["chek"], "dirsync: unknown command 'chek'; did you mean 'check'?; see --help"),
-        (["restore", "photos", "a"], "dirsync: 'restore' is not yet available in this version"),
+        (["report", "--since", "1d"], "dirsync: 'report' is not yet available in this version"),
         (["serve", "-c", "x"], "dirsync: 'serve' is not yet available in this version"),
         (["--progres", "none"], "dirsync: unrecognized arguments: --progres none; see --help"),
         (["--now", "--jo", "x"], "dirsync: unrecognized arguments: --jo x; see --help"),

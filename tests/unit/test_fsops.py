@@ -45,7 +45,7 @@ def test_a_name_that_is_taken_is_left_alone(folder: int, tmp_path: Path, name: b
 
 
 def test_two_names_change_places(folder: int, tmp_path: Path) -> None:
-    fsops.exchange(folder, b"new", b"dir")
+    fsops.exchange(folder, b"new", folder, b"dir")
 
     assert (tmp_path / "new").is_dir()
     assert (tmp_path / "dir").read_bytes() == b"new"

@@ -1,0 +1,143 @@
+"""Keeping what a run displaces: at its old path below the run's directory in the version area.
+
+What is deleted goes there in one rename, directories as a whole. What is overwritten
+gets a second name there before the new object takes the first, so at every moment it
+has one. Where something of another kind takes its place, the two are exchanged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+
+from dirsync.model.entry import Entry
+from dirsync.model.place import RESERVED
+from dirsync.trees import fsops
+from dirsync.trees.data import DataCopier
+from dirsync.trees.handles import join, split
+from dirsync.trees.local import LocalTree
+
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EXDEV})
+
+
+class Trash:
+    """The version area of one run, seen from one tree; for one thread."""
+
+    def __init__(self, tree: LocalTree, area: bytes, *, told: Callable[[int], None]) -> None:
+        """Keep things below `area`, a path in the tree that is made when it is first needed."""
+        self._tree = tree
+        self._area = area
+        self._told = told
+
+    def take(self, path: bytes) -> None:
+        """Move an object there, whole."""
+        with self._place_and_slot(path) as (fd, name, to, new):
+            fsops.move(fd, name, to, new)
+
+    def displace(self, temporary: bytes, path: bytes, *, old: Entry, is_directory: bool) -> None:
+        """Put the object that has a temporary name beside `path` in its place, and keep the old one."""
+        with self._place_and_slot(path) as (fd, name, to, new):
+            if old.is_directory or is_directory:
+                _exchange(fd, temporary, name, to, new)
+            elif _linked(fd, name, to, new):
+                fsops.rename(fd, temporary, name)
+            elif os.fstat(fd).st_dev == os.fstat(to).st_dev:
+                _exchange(fd, temporary, name, to, new)
+            else:  # on another file system, mounted within the destination
+                self._copy_aside(path, to, new, old)
+                fsops.rename(fd, temporary, name)
+
+    def _copy_aside(self, path: bytes, to: int, new: bytes, old: Entry) -> None:
+        with contextlib.suppress(FileNotFoundError):  # of an attempt that failed afterwards
+            fsops.unlink(to, new)
+        if old.target is not None:
+            fsops.make_symlink(to, new, target=old.target)
+            fsops.set_owner(to, new, uid=old.uid, gid=old.gid)
+            fsops.set_mtime(to, new, mtime_ns=old.mtime_ns)
+            return
+        handle = self._tree.open_file(path)
+        try:
+            copy = fsops.create_file(to, new)
+            try:
+                self._fill(handle, copy)
+            finally:
+                os.close(copy)
+        finally:
+            os.close(handle)
+
+    def _fill(self, handle: int, copy: int) -> None:
+        status = os.fstat(handle)
+        allocated = status.st_blocks * 512
+        DataCopier(sparse=True).copy(
+            handle, copy, size=status.st_size, allocated=allocated, told=lambda _: self._told(0)
+        )
+        with contextlib.suppress(PermissionError):
+            fsops.set_owner_of_handle(copy, uid=status.st_uid, gid=status.st_gid)
+        fsops.set_mode_of_handle(copy, mode=stat.S_IMODE(status.st_mode))
+        fsops.set_mtime_of_handle(copy, mtime_ns=status.st_mtime_ns)
+        fsops.sync_file(copy)
+
+    # The area
+
+    @contextlib.contextmanager
+    def _place_and_slot(self, path: bytes) -> Iterator[tuple[int, bytes, int, bytes]]:
+        """Give directory and name of an object, and of its slot in the area, whose directory is made."""
+        parent, name = split(path)
+        above, new = split(join(self._area, path))
+        self._make_directory(above)
+        with self._tree.handles.held(parent) as fd:
+            yield fd, name, self._tree.handles.handle(above), new
+
+    def _make_directory(self, path: bytes) -> None:
+        """Make a directory of the area and those above it, as far as they are missing."""
+        missing = []
+        while path:
+            try:
+                self._tree.handles.handle(path)
+                break
+            except FileNotFoundError:
+                missing.append(path)
+                path = split(path)[0]
+        for step in reversed(missing):
+            parent, name = split(step)
+            fd = self._tree.handles.handle(parent)
+            with contextlib.suppress(FileExistsError):  # another worker made it
+                if step == RESERVED:
+                    _make_reserved(fd, name)
+                else:
+                    fsops.make_directory(fd, name)
+
+
+def _linked(fd: int, name: bytes, to: int, new: bytes) -> bool:
+    """Give an object a second name in its slot; False: these file systems cannot."""
+    try:
+        try:
+            fsops.link(fd, name, to, new)
+        except FileExistsError:  # of an attempt that failed afterwards
+            fsops.unlink(to, new)
+            fsops.link(fd, name, to, new)
+    except OSError as error:
+        if error.errno in _NO_LINKS:
+            return False
+        raise
+    return True
+
+
+def _exchange(fd: int, temporary: bytes, name: bytes, to: int, new: bytes) -> None:
+    """Bring the new object to the slot, then exchange the two: the name is never without an object."""
+    fsops.move(fd, temporary, to, new)
+    try:
+        fsops.exchange(to, new, fd, name)
+    except OSError:
+        fsops.move(to, new, fd, temporary)
+        raise
+
+
+def _make_reserved(root: int, name: bytes) -> None:
+    """Make the area's top; the root's mtime is the source's, and not about this."""
+    mtime_ns = os.fstat(root).st_mtime_ns
+    fsops.make_directory(root, name)
+    fsops.set_mtime_of_handle(root, mtime_ns=mtime_ns)
