@@ -20,6 +20,8 @@ COMMANDS = {
         Command("show", "print the effective configuration, secrets masked"),
         Command("schema", "print the JSON Schema of jobs.yaml"),
         Command("explain", "tell which rule selects or excludes a path"),
+        Command("versions", "list what was deleted or overwritten and can be restored"),
+        Command("restore", "bring back what was deleted or overwritten"),
         Command("status", "show the last and the next run of each job"),
     )
 }
@@ -30,8 +32,6 @@ RUN = Command("run", "run jobs: on their schedules, or at once with --now")
 LATER = (
     "snap",
     "diff",
-    "restore",
-    "versions",
     "verify",
     "approve",
     "accept",

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from dirsync.cli.exit_codes import Exit
 from dirsync.cli.output.lines import Lines, Mask
 from dirsync.cli.output.machine import Fields, as_line, path_fields
-from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file, usage_error
+from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file
+from dirsync.cli.paths import path_below
 from dirsync.cli.selection import job_named
 from dirsync.config import load
 from dirsync.filters import Explanation, explain, pattern_lines, scope_of
 from dirsync.model.job import Job, PatternLine
-from dirsync.model.names import escaped, shown
+from dirsync.model.names import shown
 from dirsync.trees.local import LocalTree, open_tree
 
 
@@ -67,22 +67,6 @@ def main(arguments: Sequence[str]) -> int:
     else:
         lines.line(in_words(asked, explanation))
     return Exit.DONE
-
-
-def path_below(job: Job, text: str) -> bytes:
-    """Make a path relative to the job's source.
-
-    Raises:
-        ConfigError: it lies outside the source.
-    """
-    path = os.path.normpath(os.path.join(job.source.path, os.fsencode(text)))
-    root = os.path.normpath(job.source.path)
-    if path == root:
-        return b""
-    below = root.rstrip(b"/") + b"/"
-    if not path.startswith(below):
-        raise usage_error(f"'{escaped(text)}' is not beneath the source of '{job.name}', '{shown(root)}'")
-    return path[len(below) :]
 
 
 def in_words(asked: Asked, explanation: Explanation) -> str:

@@ -88,10 +88,14 @@ def _observer(job: Job, show: Show, *, lines: Lines, progress: Progress, layout:
 
 
 def _progress(job: Job, show: Show, *, side_by_side: bool) -> Progress:
-    if show.quiet or show.progress == "none":
+    quietly = (show.json or side_by_side) and show.progress != "plain"
+    return progress_for(job, quiet=show.quiet or quietly, wanted=show.progress)
+
+
+def progress_for(job: Job, *, quiet: bool, wanted: str) -> Progress:
+    """Give the progress display that the command line wants: "auto", "plain" or "none"."""
+    if quiet or wanted == "none":
         return NoProgress()
-    if show.progress == "plain":
+    if wanted == "plain":
         return PlainProgress(job.name)
-    if show.json or side_by_side:
-        return NoProgress()
     return LiveProgress(job.name) if is_terminal() else PlainProgress(job.name)

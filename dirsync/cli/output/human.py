@@ -31,6 +31,7 @@ class HumanObserver:
     """Shows one run: changes where asked to list them, progress, and the summary."""
 
     def __init__(self, job: Job, *, lines: Lines, progress: Progress, layout: Layout) -> None:
+        self._job = job.name
         self._type: JobType = job.type
         self._lines = lines
         self._progress = progress
@@ -69,13 +70,19 @@ class HumanObserver:
     def noticed(self, text: str) -> None:
         self._notices.append(text)
 
+    def ended(self, error: str | None) -> None:
+        """End the display of what is no run of a job, and tell what failed."""
+        self._print_batch()
+        self._progress.close()
+        _print_errors(self._job, error, self._failures, mask=self._lines.mask)
+
     def finished(self, result: RunResult) -> None:
         self._print_batch()
         self._progress.close()
         self._lines.line(self._time() + summary_line(result))
         for text in self._notices:
             self._lines.line(f"{result.job}  note: {text}")
-        _print_errors(result, self._failures, mask=self._lines.mask)
+        _print_errors(result.job, result.error, self._failures, mask=self._lines.mask)
 
     def _time(self) -> str:
         return time.strftime("%Y-%m-%d %H:%M:%S  ") if self._layout.tells_time else ""
@@ -103,7 +110,7 @@ class QuietObserver:
         self._failures.add(failure)
 
     def finished(self, result: RunResult) -> None:
-        _print_errors(result, self._failures, mask=self._mask)
+        _print_errors(result.job, result.error, self._failures, mask=self._mask)
 
     def stage(self, stage: Stage) -> None: ...
     def scanned(self, entries: int) -> None: ...
@@ -113,6 +120,6 @@ class QuietObserver:
     def noticed(self, text: str) -> None: ...
 
 
-def _print_errors(result: RunResult, failures: Failures, *, mask: Mask) -> None:
-    for line in error_lines(result, failures):
+def _print_errors(job: str, error: str | None, failures: Failures, *, mask: Mask) -> None:
+    for line in error_lines(job, error, failures):
         error_line(mask(line))

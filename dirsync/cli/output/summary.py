@@ -52,13 +52,13 @@ def summary_line(result: RunResult) -> str:
     return f"{result.job}  {toned(head, tone)}{': ' if facts else ''}{facts}{tail}"
 
 
-def error_lines(result: RunResult, failures: Failures) -> list[str]:
+def error_lines(job: str, error: str | None, failures: Failures) -> list[str]:
     """Say what went wrong: the run as a whole, then path by path, the first twenty."""
-    error = (result.error or "").removeprefix(f"'{result.job}': ")  # the job stands there already
-    lines = [f"{result.job}: {line}" for line in error.splitlines()]
-    lines += [f"{result.job}: {shown(path)}: {reason}" for path, reason in failures.first]
+    whole = (error or "").removeprefix(f"'{job}': ")  # the job stands there already
+    lines = [f"{job}: {line}" for line in whole.splitlines()]
+    lines += [f"{job}: {shown(path)}: {reason}" for path, reason in failures.first]
     if failures.count > len(failures.first):
-        lines.append(f"{result.job}: … and {human_count(failures.count - len(failures.first))} more")
+        lines.append(f"{job}: … and {human_count(failures.count - len(failures.first))} more")
     return lines
 
 
