@@ -45,7 +45,7 @@ def parser() -> Parser:
 
 def main(arguments: Sequence[str]) -> int:
     """List the versions of one path, or of all."""
-    options = parser().parse_args(arguments, namespace=VersionsOptions())
+    options = parser().parse_intermixed_args(arguments, namespace=VersionsOptions())  # PATH may come last
     configuration = load(config_file(options))
     job = job_named(configuration.jobs, options.job)
     path = None if options.path is None else path_below(job, options.path)

@@ -1,0 +1,98 @@
+"""Versions and restore on the command line: what they print, and their exit codes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.program import CHECKOUT, Ended, checked, jobs_file, run_now
+from tests.trees import snapshot, tree
+
+
+def dirsync(jobs: Path, command: str, *more: str) -> Ended:
+    """Run one command with `--json`."""
+    return checked(plainly(jobs, command, "--json", *more))
+
+
+def plainly(jobs: Path, command: str, *more: str) -> Ended:
+    """Run one command as a person would."""
+    process = subprocess.run(
+        [sys.executable, str(CHECKOUT / "run.py"), command, "mirror", *more, "-c", str(jobs)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "Traceback" not in process.stderr, process.stderr
+    return Ended(process.returncode, process.stdout, process.stderr)
+
+
+def mirrored_job(place: Path) -> Path:
+    """Mirror a tree, delete a directory and overwrite a file of its source, and mirror again."""
+    source = tree(place / "s", {"d": {"a": b"1", "b\n": b"2"}, "f": b"good", "g": b""})
+    jobs = jobs_file(place, delete="trash")
+    assert run_now(jobs).code == 0
+    shutil.rmtree(source / "d")
+    (source / "f").write_bytes(b"rubbish")
+    assert run_now(jobs).code == 0
+    return jobs
+
+
+def test_versions_lists_what_went_newest_first(tmp_path: Path) -> None:
+    jobs = mirrored_job(tmp_path)
+    listed = dirsync(jobs, "versions")
+
+    assert [(line["path"], line["kind"], line["run_id"]) for line in listed.events] == [
+        ("d", "directory", 2),
+        ("f", "file", 2),
+    ]
+    assert [line["path"] for line in dirsync(jobs, "versions", "d/a").events] == ["d"]
+    assert plainly(jobs, "versions", "g").stdout == "no versions are kept of 'g'\n"
+    assert plainly(jobs, "versions").stdout.splitlines()[0].split() == [
+        *("until", "run", "size", "modified", "path")
+    ]
+
+
+def test_restore_brings_a_directory_back_to_the_source(tmp_path: Path) -> None:
+    jobs = mirrored_job(tmp_path)
+    back = dirsync(jobs, "restore", "d")
+
+    assert back.code == 0
+    assert back.events[-1]["type"] == "restore"
+    assert back.events[-1]["counts"]["created"] == 3
+    assert (tmp_path / "s/d/a").read_bytes() == b"1"
+    assert run_now(jobs).counts["created"] == 3
+
+
+def test_what_versions_prints_as_until_brings_the_version_back(tmp_path: Path) -> None:
+    jobs = mirrored_job(tmp_path)
+    until = dirsync(jobs, "versions", "f").events[0]["until"]
+
+    assert plainly(jobs, "restore", "f", "--at", until).code == 3
+    assert plainly(jobs, "restore", "f", "--at", until, "--overwrite").stdout == (
+        f"mirror  restored 1 entry, 4 B, in {tmp_path}/s\n"
+    )
+    assert (tmp_path / "s/f").read_bytes() == b"good"
+
+
+def test_restore_to_another_directory_keeps_the_path(tmp_path: Path) -> None:
+    jobs = mirrored_job(tmp_path)
+
+    assert dirsync(jobs, "restore", "d/a", "--to", str(tmp_path / "back")).code == 0
+    assert snapshot(tmp_path / "back").keys() == {b"", b"d", b"d/a"}
+
+
+def test_restore_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
+    jobs = mirrored_job(tmp_path)
+    nothing = plainly(jobs, "restore", "nope")
+    outside = plainly(jobs, "restore", "../x")
+    never = plainly(jobs, "restore", "d", "--at", "yesterday")
+    no_parent = plainly(jobs, "restore", "d", "--to", str(tmp_path / "no/where"))
+
+    assert (nothing.code, outside.code, never.code, no_parent.code) == (5, 2, 2, 5)
+    assert nothing.stderr.startswith("mirror: nothing was at 'nope'; 'dirsync versions mirror' lists")
+    assert "is not beneath the source" in outside.stderr
+    assert "'yesterday' is no moment" in never.stderr
+    assert "cannot be made" in no_parent.stderr
+    assert [each.stderr.count("\n") for each in (nothing, outside, never, no_parent)] == [1, 1, 1, 1]
