@@ -34,8 +34,9 @@ from dirsync.runner.places import Places, create_destination, look_at_places, pi
 from dirsync.runner.scanning import Scan, allocated_bytes
 from dirsync.runner.versions import VersionIndex
 from dirsync.trees import fsops
+from dirsync.trees.handles import ancestors
 from dirsync.trees.local import OPEN_ROOT, capabilities_of, open_tree
-from dirsync.trees.mounts import file_system_identity
+from dirsync.trees.mounts import file_system_identity, mounted_beneath
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,8 @@ class Stages:
         self._counts = counts
         self._operations_done = 0
         self._bytes_moved = 0
+        self._mounts: frozenset[bytes] = frozenset()  # other file systems within the destination
+        self._mounts_touched: set[bytes] = set()
 
     def run(self) -> None:
         """Go through all stages.
@@ -243,6 +246,7 @@ class Stages:
 
     def _carry_out(self, plan: Plan, *, version_area: bytes | None) -> None:
         self._observer.stage(Stage.MIRROR)
+        self._mounts = mounted_beneath(self._job.destination.path)
         self._observer.planned(Totals(operations=len(plan), bytes_to_copy=plan.counts.bytes_copied))
         mirror = Mirror(
             partial(open_tree, self._job.source),
@@ -264,7 +268,8 @@ class Stages:
         self._observer.stage(Stage.SYNC_DISK)
         with open_tree(self._job.destination) as tree:
             try:
-                fsops.sync_file_system(tree.handles.root)
+                for path in (b"", *sorted(self._mounts_touched)):
+                    fsops.sync_file_system(tree.handles.handle(path))
             except OSError as error:
                 what = f"'{self._job.name}': what was written cannot be made durable"
                 raise RunError(f"{what}: {error.strerror}") from error
@@ -285,6 +290,8 @@ class Stages:
         if operation.counted:
             self._counts.count(operation.change)
             self._observer.changed(operation.change)
+        if self._mounts:
+            self._mounts_touched |= self._mounts.intersection(ancestors(operation.change.path))
         self._operations_done += 1
         self._observer.progressed(self._operations_done, self._bytes_moved)
 

@@ -11,9 +11,10 @@ import pytest
 
 from dirsync.model.job import Durability, Job, Retries
 from dirsync.model.result import Outcome
-from dirsync.trees import fsops
+from dirsync.trees import fsops, kernel
 from tests.jobs import run, sync_job
-from tests.trees import File, Snapshot, snapshot, tree
+from tests.program import mounted
+from tests.trees import File, Link, Snapshot, snapshot, tree
 
 T = 1_600_000_000_000_000_000
 
@@ -82,3 +83,17 @@ def test_a_failed_flush_is_never_tried_again_as_if_it_could_succeed(
     run(job, state=tmp_path / "state")
 
     assert gate.passed.count("sync_file") == 1
+
+
+def test_a_disk_mounted_within_the_destination_is_made_durable_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies make no barrier here: what is left is the one at the end."""
+    tree(tmp_path / "s", {"m": {"l": Link("x")}})
+    tree(tmp_path / "d", {"m": {}, "other": {}})
+    job = dataclasses.replace(sync_job(tmp_path / "s", tmp_path / "d"), durability=Durability.FULL)
+    synced: list[int] = []
+    monkeypatch.setattr(kernel, "sync_file_system", lambda fd: synced.append(os.fstat(fd).st_dev))
+    with mounted(tmp_path / "d/m") as inner, mounted(tmp_path / "d/other"):
+        assert run(job, state=tmp_path / "state").outcome is Outcome.SUCCEEDED
+        assert synced == [os.stat(tmp_path).st_dev, os.stat(inner).st_dev]
