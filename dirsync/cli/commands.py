@@ -20,6 +20,7 @@ COMMANDS = {
         Command("show", "print the effective configuration, secrets masked"),
         Command("schema", "print the JSON Schema of jobs.yaml"),
         Command("explain", "tell which rule selects or excludes a path"),
+        Command("verify", "read source and replica again and compare them with the hashes on record"),
         Command("status", "show the last and the next run of each job"),
     )
 }
@@ -32,7 +33,6 @@ LATER = (
     "diff",
     "restore",
     "versions",
-    "verify",
     "approve",
     "accept",
     "catalog",

@@ -46,6 +46,29 @@ _STEPS = (
         ) WITHOUT ROWID
         """,
     ),
+    (
+        """
+        CREATE TABLE hashes (
+            job TEXT NOT NULL,
+            path BLOB NOT NULL,
+            size INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            ctime_ns INTEGER NOT NULL,
+            algorithm TEXT NOT NULL,
+            hash BLOB NOT NULL,
+            verified_at TEXT NOT NULL,
+            PRIMARY KEY (job, path)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE unverified (
+            job TEXT NOT NULL,
+            path BLOB NOT NULL,
+            ctime_ns INTEGER NOT NULL,
+            PRIMARY KEY (job, path)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 
 

@@ -177,6 +177,12 @@ def set_size(handle: int, *, size: int) -> None:
     os.ftruncate(handle, size)
 
 
+def sync_file(handle: int) -> None:
+    """Make what was written to an open file durable, so that its cached pages can be dropped."""
+    gate("sync_file")
+    os.fsync(handle)
+
+
 def sync_file_system(handle: int) -> None:
     """Make everything written to a file system durable."""
     gate("sync_file_system")
