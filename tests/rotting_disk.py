@@ -39,7 +39,7 @@ class RottingDisk:
         assert path.stat().st_ctime_ns == before.st_ctime_ns
 
     def _first_block(self, inode: int) -> int:
-        request = ["debugfs", "-R", f"bmap <{inode}> 0", self.image]
+        request = ["debugfs", "-R", f"bmap <{inode}> 0", str(self.image)]
         return int(subprocess.run(request, check=True, capture_output=True, text=True).stdout)
 
 

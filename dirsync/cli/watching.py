@@ -66,7 +66,7 @@ def run_watched(
     `repeated`: more runs come, so each summary tells the time. `side_by_side`: other runs
     write to the same terminal, so there is no live progress, and each line names its job.
     """
-    progress = _progress(job, show, side_by_side=side_by_side)
+    progress = progress_for(job, show, side_by_side=side_by_side)
     layout = Layout(
         lists_changes=show.dry_run or show.verbosity > 0 or job.type is JobType.CHECK,
         tells_time=repeated,
@@ -87,7 +87,8 @@ def _observer(job: Job, show: Show, *, lines: Lines, progress: Progress, layout:
     return HumanObserver(job, lines=lines, progress=progress, layout=layout)
 
 
-def _progress(job: Job, show: Show, *, side_by_side: bool) -> Progress:
+def progress_for(job: Job, show: Show, *, side_by_side: bool) -> Progress:
+    """Choose how a run's progress is shown."""
     if show.quiet or show.progress == "none":
         return NoProgress()
     if show.progress == "plain":

@@ -26,7 +26,8 @@ class Content(NamedTuple):
 
     hash: bytes
     status: os.stat_result  # of before it was read
-    certain: bool  # the content goes with the status: whoever edits the file later moves its ctime
+    unchanged: bool  # size and times were the same afterwards
+    certain: bool  # more than that: whoever edits the file later will have moved its ctime
 
 
 def content_of_handle(
@@ -48,7 +49,8 @@ def content_of_handle(
     if from_disk and hasattr(os, "posix_fadvise"):
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
     name = hash_handle(handle, algorithm, check=check)
-    return Content(name, before, settled and flushed and _same(before, os.fstat(handle)))
+    unchanged = _same(before, os.fstat(handle))
+    return Content(name, before, unchanged, settled and flushed and unchanged)
 
 
 def _await_tick(ctime_ns: int) -> bool:

@@ -152,9 +152,7 @@ def test_rot_that_was_carried_over_before_is_still_named(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("type_", [JobType.SYNC, JobType.CHECK])
-def test_rot_is_told_by_runs_that_change_nothing(
-    tmp_path: Path, disk: RottingDisk, type_: JobType
-) -> None:
+def test_rot_is_told_by_runs_that_change_nothing(tmp_path: Path, disk: RottingDisk, type_: JobType) -> None:
     source = tree(disk.root / "s", {"a": b"precious"})
     job = mirrored_by_hash(sync_job(source, tmp_path / "d"), tmp_path)
     disk.rot(source / "a")
