@@ -62,7 +62,8 @@ class RotSieve:
                 return BOTH_ROTTED
             case Soundness.REPLICA_ROTTED if _is_silent(item.stamp.path, found):
                 self.rotted_replicas.append(item.stamp.path)
-        self._record.add(item.stamp, item.hash)
+            case Soundness.SOUND:  # nothing else is proof enough to be put on record
+                self._record.add(item.stamp, item.hash)
         return None
 
     def _rotted_unread(self, changes: list[Change], known: dict[bytes, bytes]) -> dict[bytes, str]:
