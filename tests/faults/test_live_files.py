@@ -85,7 +85,7 @@ def test_a_file_that_keeps_changing_is_unstable_and_its_old_replica_stays(memory
 
 
 def test_a_file_that_comes_to_rest_between_two_tries_is_copied(memory: Path) -> None:
-    source = tree(memory / "s", {"live": b"-" * (SIZE // 32)})
+    source = tree(memory / "s", {"live": b"-" * SIZE})
     job = dataclasses.replace(sync_job(source, memory / "d"), retries=Retries(attempts=50, wait_seconds=0.1))
     brief = OPEN_ENDED.format(edit=OVERWRITES).replace("while True", "while number < 50_000")
 

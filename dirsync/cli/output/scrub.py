@@ -7,6 +7,8 @@ photos  not sound: 1 rotted, 1 differs; 12,345 files verified, 3.4 GB (2.1 s)
 
 from __future__ import annotations
 
+import dataclasses
+
 from dirsync.cli.output.human import HumanObserver, Layout, QuietObserver
 from dirsync.cli.output.lines import Lines, error_line
 from dirsync.cli.output.machine import MachineObserver, as_line, path_fields, result_fields
@@ -15,7 +17,7 @@ from dirsync.cli.output.summary import summary_line
 from dirsync.cli.output.tones import Tone, toned
 from dirsync.cli.output.units import human_bytes, human_count, human_seconds, plural
 from dirsync.model.content import Soundness
-from dirsync.model.job import Job
+from dirsync.model.job import Job, JobType
 from dirsync.model.names import shown
 from dirsync.model.result import Outcome, RunResult
 from dirsync.runner.scrub import Tally
@@ -69,7 +71,8 @@ class HumanScrub(HumanObserver):
     """Shows a scrub to a person."""
 
     def __init__(self, job: Job, *, lines: Lines, progress: Progress) -> None:
-        super().__init__(job, lines=lines, progress=progress, layout=Layout(lists_changes=True))
+        told_as = dataclasses.replace(job, type=JobType.CHECK)
+        super().__init__(told_as, lines=lines, progress=progress, layout=Layout(lists_changes=True))
 
     def rotted(self, path: bytes, soundness: Soundness) -> None:
         self._batch.append(rot_line(path, soundness))
