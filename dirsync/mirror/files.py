@@ -6,10 +6,12 @@ again, and given up as unstable when it does not come to rest.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from dirsync.errors import PathError, TransientError
 from dirsync.mirror.placing import drop, place
@@ -24,6 +26,15 @@ from dirsync.trees.local import LocalTree, entry_of
 # file that has just been changed is read only when that tick is over. The longest tick
 # of Linux is 10 ms (HZ=100); since 6.13 stamps are finer where somebody looked.
 _TICK_NS = 10_000_000
+
+
+class Staged(NamedTuple):
+    """A copy that is complete under its temporary name, and not yet in its place."""
+
+    path: bytes  # where it belongs
+    temporary: bytes  # its name beside that place
+    old: Entry | None  # what the plan saw there
+    dev: int  # the file system it lies on
 
 
 class FileCopier:
@@ -54,21 +65,30 @@ class FileCopier:
             PathError: the source is no file any more, or the destination has changed.
             OSError: a system call failed; the destination is as it was.
         """
+        self.publish(self.stage(path, old=old))
+
+    def stage(self, path: bytes, *, old: Entry | None) -> Staged:
+        """Copy one file to a temporary name beside its place, complete but for its durability.
+
+        Raises: as `copy_file`; then nothing is left behind.
+        """
         handle = self._source.open_file(path)
         try:
             before = os.fstat(handle)
             if not stat.S_ISREG(before.st_mode):
                 raise PathError(path, "no regular file any more; left for the next run")
             before = self._settled(handle, before)
-            self._copy_open_file(handle, before, path, old=old)
+            return self._stage_open_file(handle, before, path, old=old)
         finally:
             os.close(handle)
 
-    def _copy_open_file(self, handle: int, before: os.stat_result, path: bytes, *, old: Entry | None) -> None:
-        parent, _ = split(path)
-        directory = self._destination.handles.handle(parent)
+    def _stage_open_file(
+        self, handle: int, before: os.stat_result, path: bytes, *, old: Entry | None
+    ) -> Staged:
+        directory = self._destination.handles.handle(split(path)[0])
         temporary = fsops.temporary_name()
         copy = fsops.create_file(directory, temporary)
+        staged = Staged(path, temporary, old, os.fstat(copy).st_dev)
         try:
             whole = self._data.copy(
                 handle, copy, size=before.st_size, allocated=before.st_blocks * 512, told=self._told
@@ -76,12 +96,30 @@ class FileCopier:
             self._set_metadata(copy, entry_of(path, before, None), old=old)
             if not whole or not _is_unchanged(before, os.fstat(handle)):
                 raise TransientError(path, "unstable: it kept changing while it was read")
-            place(self._destination, temporary, path, old=old, is_directory=False)
         except BaseException:
-            drop(self._destination.handles.handle(parent), temporary)
+            self.drop(staged)
             raise
         finally:
             os.close(copy)
+        return staged
+
+    def publish(self, staged: Staged) -> None:
+        """Give a staged copy its name.
+
+        Raises:
+            PathError: the destination no longer holds what was expected.
+            OSError: the rename failed; the destination is as it was, the copy dropped.
+        """
+        try:
+            place(self._destination, staged.temporary, staged.path, old=staged.old, is_directory=False)
+        except BaseException:
+            self.drop(staged)
+            raise
+
+    def drop(self, staged: Staged) -> None:
+        """Remove a staged copy that does not get its name."""
+        with contextlib.suppress(OSError):
+            drop(self._destination.handles.handle(split(staged.path)[0]), staged.temporary)
 
     def _set_metadata(self, copy: int, new: Entry, *, old: Entry | None) -> None:
         """Set the owner, then the mode (a change of owner clears set-id bits), then the times."""

@@ -6,23 +6,18 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import chain
-from typing import NamedTuple, Protocol
+from itertools import chain, islice
+from typing import Protocol
 
-from dirsync.errors import Cancelled, RunError
+from dirsync.errors import RunError
+from dirsync.mirror.batch import DURABLE, SMALL, Ended, batches, carry_out_batch, is_small
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.steps import Steps
 from dirsync.model.change import Failure
-from dirsync.model.entry import Kind
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.stop import Deadline
 from dirsync.trees.handles import ancestors
-
-_BATCH_OPERATIONS = 64
-_BATCH_BYTES = 32 << 20
-_INLINE_BATCHES = 1  # a plan this short is carried out without workers
-
 
 Operations = Callable[[Phase], Iterator[Operation]]  # in the order they are to be carried out
 
@@ -38,13 +33,6 @@ class Watcher(Protocol):
 
     def moved(self, byte_count: int) -> None:
         """So many bytes were copied since the last call."""
-
-
-class Ended(NamedTuple):
-    """How an operation ended."""
-
-    operation: Operation
-    failure: Failure | None  # None: it is done
 
 
 class Meter:
@@ -155,18 +143,28 @@ class Mirror:
     # Copying
 
     def _copy_in_parallel(self, steps: Steps, operations: Iterator[Operation]) -> None:
-        batches = _batches(operation for operation in operations if not self._is_pointless(operation))
-        first = [batch for _, batch in zip(range(_INLINE_BATCHES + 1), batches, strict=False)]
-        if len(first) <= _INLINE_BATCHES or self._workers == 1:
-            for operation in chain.from_iterable(chain(first, batches)):
-                self._tell(Ended(operation, steps.attempt(operation)))
-                self._watcher.moved(self._meter.take())
-                self._stop_if_asked_to()
+        wanted = (operation for operation in operations if not self._is_pointless(operation))
+        cut = batches(wanted, DURABLE if self._settings.durable else SMALL)
+        first = list(islice(cut, 2))
+        if self._workers == 1 or (len(first) <= 1 and all(map(is_small, first))):
+            self._copy_inline(steps, chain(first, cut))
         else:
-            self._copy_on_workers(chain(first, batches))
+            self._copy_on_workers(chain(first, cut))
+
+    def _copy_inline(self, steps: Steps, batches: Iterator[list[Operation]]) -> None:
+        never = threading.Event()
+        for batch in batches:
+            done = carry_out_batch(
+                steps, batch, stopping=never, stops_on_failure=self._settings.stop_on_failure
+            )
+            self._watcher.moved(self._meter.take())
+            for ended in done:
+                self._tell(ended)
+            self._deadline.check()
+            self._stop_if_asked_to()
 
     def _copy_on_workers(self, batches: Iterator[list[Operation]]) -> None:
-        workers = _Workers(self._open_steps)
+        workers = _Workers(self._open_steps, stops_on_failure=self._settings.stop_on_failure)
         executor = ThreadPoolExecutor(self._workers, thread_name_prefix="copy")
         running: set[Future[list[Ended]]] = set()
         try:
@@ -206,8 +204,9 @@ class Mirror:
 class _Workers:
     """Gives each thread of a pool its own handles."""
 
-    def __init__(self, open_steps: Callable[[], Steps]) -> None:
+    def __init__(self, open_steps: Callable[[], Steps], *, stops_on_failure: bool) -> None:
         self._open_steps = open_steps
+        self._stops_on_failure = stops_on_failure
         self._local = threading.local()
         self._opened: list[Steps] = []
         self.stopping = threading.Event()
@@ -218,33 +217,10 @@ class _Workers:
         if steps is None:
             steps = self._local.steps = self._open_steps()
             self._opened.append(steps)
-        ended = []
-        for operation in batch:
-            if self.stopping.is_set():
-                break
-            try:
-                ended.append(Ended(operation, steps.attempt(operation)))
-            except Cancelled:  # what is done is told; the one who waits for it finds the deadline passed
-                break
-        return ended
+        return carry_out_batch(steps, batch, stopping=self.stopping, stops_on_failure=self._stops_on_failure)
 
     def close(self) -> None:
         """Close the handles of every thread; none may be running."""
         for steps in self._opened:
             steps.source.close()
             steps.destination.close()
-
-
-def _batches(operations: Iterator[Operation]) -> Iterator[list[Operation]]:
-    """Cut a stream of operations into what one worker does at a time."""
-    batch: list[Operation] = []
-    byte_count = 0
-    for operation in operations:
-        batch.append(operation)
-        entry = operation.change.entry
-        byte_count += entry.size if entry.kind is Kind.FILE else 0
-        if len(batch) >= _BATCH_OPERATIONS or byte_count >= _BATCH_BYTES:
-            yield batch
-            batch, byte_count = [], 0
-    if batch:
-        yield batch

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.entry import Entry
-from dirsync.model.job import Job, OnError, Preserve, Retries
+from dirsync.model.job import Durability, Job, OnError, Preserve, Retries
 
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)  # the only way to read it; done once, before there are threads
@@ -23,6 +23,7 @@ class Settings:
     mode: bool
     mtime: bool
     sparse: bool
+    durable: bool  # a name leads only to data that survives a power cut
     retries: Retries
     stop_on_failure: bool
 
@@ -60,6 +61,7 @@ def settings_for(job: Job, kept: Capabilities) -> Settings:
         mode=Preserve.MODE in job.preserve and kept.modes,
         mtime=Preserve.MTIME in job.preserve,
         sparse=Preserve.SPARSE in job.preserve,
+        durable=job.durability is Durability.FULL,
         retries=job.retries,
         stop_on_failure=job.on_error is OnError.STOP,
     )

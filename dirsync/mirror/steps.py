@@ -6,11 +6,13 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Callable
 from types import TracebackType
+from typing import TypeVar
 
 from dirsync.errors import PathError, TransientError
 from dirsync.mirror.expected import CHANGED, check_expected
-from dirsync.mirror.files import FileCopier
+from dirsync.mirror.files import FileCopier, Staged
 from dirsync.mirror.placing import drop, place, remover_of
 from dirsync.mirror.settings import Settings
 from dirsync.model.change import Change, Failure
@@ -22,6 +24,8 @@ from dirsync.trees import fsops
 from dirsync.trees.data import Told
 from dirsync.trees.handles import split
 from dirsync.trees.local import open_tree
+
+T = TypeVar("T")
 
 _TRANSIENT = frozenset(
     {errno.EAGAIN, errno.EBUSY, errno.ETXTBSY, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE}
@@ -69,12 +73,42 @@ class Steps:
         Raises:
             Cancelled: the deadline passed; the file at hand is as it was.
         """
+        return self._tried(operation, lambda: self._carry_out(operation))
+
+    def stages(self, operation: Operation) -> bool:
+        """Whether an operation writes data that must be durable before it gets its name."""
+        change = operation.change
+        return self._settings.durable and change.entry.kind is Kind.FILE and not change.is_in_place
+
+    def stage(self, operation: Operation) -> Staged | Failure:
+        """Copy the file of an operation to its temporary name, with retries.
+
+        Raises:
+            Cancelled: the deadline passed; nothing is left behind.
+        """
+        change = operation.change
+        return self._tried(operation, lambda: self._files.stage(change.entry.path, old=change.old))
+
+    def publish(self, operation: Operation, staged: Staged) -> Failure | None:
+        """Give a staged copy its name. It is not tried again: then it is gone."""
+        try:
+            self._files.publish(staged)
+        except PathError as error:
+            return Failure(operation.change.path, error.reason)
+        except OSError as error:
+            return Failure(operation.change.path, _reason(operation, error))
+        return None
+
+    def drop(self, staged: Staged) -> None:
+        """Remove a staged copy that does not get its name."""
+        self._files.drop(staged)
+
+    def _tried(self, operation: Operation, deed: Callable[[], T]) -> T | Failure:
         retries = self._settings.retries
         for left in reversed(range(max(1, retries.attempts))):
             self._deadline.check()
             try:
-                self._carry_out_opening_up(operation)
-                return None
+                return self._opening_up(operation, deed)
             except TransientError as error:
                 failure = Failure(operation.change.path, error.reason)
             except PathError as error:
@@ -87,14 +121,14 @@ class Steps:
                 self._deadline.sleep(retries.wait_seconds)
         return failure
 
-    def _carry_out_opening_up(self, operation: Operation) -> None:
-        """Carry out one operation, in a directory that its owner made read-only too."""
+    def _opening_up(self, operation: Operation, deed: Callable[[], T]) -> T:
+        """Do something for an operation, in a directory that its owner made read-only too."""
         try:
-            self._carry_out(operation)
+            return deed()
         except PermissionError:
             if not self._open_up(split(operation.change.path)[0]):
                 raise
-            self._carry_out(operation)
+            return deed()
 
     def _open_up(self, parent: bytes) -> bool:
         """Let the owner write to a directory of the destination; its mode is set back at the end."""

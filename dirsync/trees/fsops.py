@@ -178,7 +178,13 @@ def set_size(handle: int, *, size: int) -> None:
 
 
 def sync_file(handle: int) -> None:
-    """Make what was written to an open file durable, so that its cached pages can be dropped."""
+    """Make an open file, and what was written to it through any handle, durable.
+
+    A failure is final: the kernel may have dropped what it could not write, and a
+    second call would find nothing left to complain about.
+
+    Source: fsync(2).
+    """
     gate("sync_file")
     os.fsync(handle)
 

@@ -32,16 +32,23 @@ def verified(job: Job, verify: Verify = Verify.WRITTEN) -> Job:
     return dataclasses.replace(job, verify=verify)
 
 
-def at_first(operation: str, deed: Callable[[], object]) -> Callable[[str], None]:
-    """Make a gate that does something when an operation is first reached."""
+def at_first(
+    operation: str, deed: Callable[[], object], *, once_there: Path | None = None
+) -> Callable[[str], None]:
+    """Make a gate that does something when an operation is first reached, once a file is in place."""
     done: list[str] = []
 
     def gate(name: str) -> None:
-        if name == operation and not done:
+        if name == operation and not done and (once_there is None or once_there.exists()):
             done.append(name)
             deed()
 
     return gate
+
+
+def rotting(disk: RottingDisk, path: str) -> Callable[[str], None]:
+    """Make a gate that lets a file rot when it has its name and is about to be read back."""
+    return at_first("sync_file", lambda: disk.rot(disk.root / path), once_there=disk.root / path)
 
 
 @pytest.mark.parametrize("durability", Durability)
@@ -56,7 +63,7 @@ def test_a_disk_that_does_not_hold_what_was_written_is_found_out_and_mended_by_t
     source = tree(tmp_path / "s", {"a": b"precious", "b": b"other"})
     job = dataclasses.replace(verified(sync_job(source, disk.root / "d"), verify), durability=durability)
     with monkeypatch.context() as patched:
-        patched.setattr(fsops, "gate", at_first("sync_file", lambda: disk.rot(disk.root / "d/a")))
+        patched.setattr(fsops, "gate", rotting(disk, "d/a"))
         result, watched = watched_run(job, tmp_path)
 
     assert result.outcome is Outcome.PARTIAL
@@ -156,7 +163,7 @@ def test_stop_at_the_first_error_holds_for_what_is_read_back(
     source = tree(tmp_path / "s", {"a": b"precious", "b": b"other"})
     job = dataclasses.replace(verified(sync_job(source, disk.root / "d")), on_error=OnError.STOP)
     with monkeypatch.context() as patched:
-        patched.setattr(fsops, "gate", at_first("sync_file", lambda: disk.rot(disk.root / "d/a")))
+        patched.setattr(fsops, "gate", rotting(disk, "d/a"))
         result, _ = watched_run(job, tmp_path)
 
     assert (result.outcome, result.counts.failed) == (Outcome.FAILED, 1)
