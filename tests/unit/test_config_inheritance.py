@@ -78,7 +78,7 @@ def test_null_drops_what_was_inherited(tmp_path: Path) -> None:
 def test_append_without_a_list_below_appends_to_the_programs_default(tmp_path: Path) -> None:
     text = "version: 1\ndefaults: {compare+: [hash]}\njobs: {a: {source: s, destination: d}}\n"
 
-    assert declared(tmp_path, text).jobs[0].comparison.by == frozenset(Compare)
+    assert declared(tmp_path, text).jobs[0].comparison.by == frozenset(Compare) - {Compare.XATTRS}
 
 
 def test_circle_of_profiles_is_named_once(tmp_path: Path) -> None:
