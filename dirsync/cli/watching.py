@@ -66,7 +66,7 @@ def run_watched(
     `repeated`: more runs come, so each summary tells the time. `side_by_side`: other runs
     write to the same terminal, so there is no live progress, and each line names its job.
     """
-    progress = _progress(job, show, side_by_side=side_by_side)
+    progress = progress_for(job, show, side_by_side=side_by_side)
     layout = Layout(
         lists_changes=show.dry_run or show.verbosity > 0 or job.type is JobType.CHECK,
         tells_time=repeated,
@@ -87,15 +87,12 @@ def _observer(job: Job, show: Show, *, lines: Lines, progress: Progress, layout:
     return HumanObserver(job, lines=lines, progress=progress, layout=layout)
 
 
-def _progress(job: Job, show: Show, *, side_by_side: bool) -> Progress:
-    quietly = (show.json or side_by_side) and show.progress != "plain"
-    return progress_for(job, quiet=show.quiet or quietly, wanted=show.progress)
-
-
-def progress_for(job: Job, *, quiet: bool, wanted: str) -> Progress:
-    """Give the progress display that the command line wants: "auto", "plain" or "none"."""
-    if quiet or wanted == "none":
+def progress_for(job: Job, show: Show, *, side_by_side: bool) -> Progress:
+    """Choose how a run's progress is shown."""
+    if show.quiet or show.progress == "none":
         return NoProgress()
-    if wanted == "plain":
+    if show.progress == "plain":
         return PlainProgress(job.name)
+    if show.json or side_by_side:
+        return NoProgress()
     return LiveProgress(job.name) if is_terminal() else PlainProgress(job.name)

@@ -24,6 +24,7 @@ from dirsync.model.job import (
     OnError,
     Preserve,
     SymlinkPolicy,
+    Verify,
 )
 
 _DROP = "remove it"
@@ -197,17 +198,10 @@ class JobKeys(Keys):
     durability: Annotated[Durability, choice(Durability)] | None = Field(
         None, description="full: exit 0 means it survives a power cut"
     )
-    verify: (
-        Annotated[
-            str,
-            only(
-                "none",
-                later=["written", "all"],
-                instead="write 'verify: none', and run a check job with 'compare: [hash]'",
-            ),
-        ]
-        | None
-    ) = Field(None, exclude=True, description="What is read again and hashed")
+    verify: Annotated[Verify, choice(Verify)] | None = Field(
+        None,
+        description="What is read again from the disk and compared by hash: nothing, what was written, all",
+    )
     on_error: Annotated[OnError, choice(OnError)] | None = Field(
         None, description="Whether the first path that fails ends the run"
     )

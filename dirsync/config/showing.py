@@ -115,7 +115,7 @@ def _job(job: Job) -> dict[str, Any]:
         "moves": False,
         "guard": _guard(job.guard),
         "durability": job.durability.value,
-        "verify": "none",
+        "verify": job.verify.value,
         "on_error": job.on_error.value,
         "retries": {"attempts": job.retries.attempts, "wait": written_seconds(job.retries.wait_seconds)},
         "timeout": "none" if job.timeout_seconds is None else written_seconds(job.timeout_seconds),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dirsync.compare.rules import Rules
 from dirsync.filters import Scope
 from dirsync.model.change import Change, Failure
+from dirsync.model.content import Hashed, Stamp
 from dirsync.model.entry import Entry
 from dirsync.model.place import LocalPlace
 
@@ -44,6 +45,8 @@ class Context:
     destination_device: int | None = None  # None: there is no destination yet
     destination_mounts: frozenset[bytes] = frozenset()  # relative to the root
     protected: frozenset[bytes] = frozenset()  # paths of the destination that are never deleted
+    reads_disk: bool = False  # what is hashed is read from the disk, not from memory
+    lists_equal: bool = False  # files that do not differ are found too
 
 
 class Touched(NamedTuple):
@@ -65,6 +68,8 @@ class Found:
     failures: list[Failure] = field(default_factory=list)
     specials: list[bytes] = field(default_factory=list)  # sockets, FIFOs, devices of the source
     mounts_kept: list[bytes] = field(default_factory=list)
+    hashed: list[Hashed] = field(default_factory=list)  # files of both sides, of the same size
+    equal: list[Stamp] = field(default_factory=list)  # if asked for: files whose content should be equal
     subdirectories: list[Directory] = field(default_factory=list)
     scanned: int = 0  # entries of the source
     destination_entries: int = 0

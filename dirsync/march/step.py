@@ -16,12 +16,13 @@ from dirsync.filters import Scope, Verdict, scope_of
 from dirsync.march.found import Context, Directory, Found, Sides, Touched
 from dirsync.march.sight import Sight
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
+from dirsync.model.content import Hashed, Stamp
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.listing import Listing
 from dirsync.model.place import RESERVED
 from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
 from dirsync.trees.handles import join, split
-from dirsync.trees.local import LocalTree
+from dirsync.trees.local import LocalTree, entry_of
 
 _EVERYTHING = scope_of(include=(), exclude=())
 
@@ -80,6 +81,7 @@ class Step:
         return (
             self.rules.same_columns(new, old)
             and self.rules.hash is None
+            and not self.context.lists_equal
             and TEMPORARY_MARK not in old.names
             and not (
                 self.context.delete_excluded and not (self.scope.trivial and not self.context.skip_symlinks)
@@ -202,6 +204,8 @@ class Step:
             except OSError as error:
                 self._fail(new.path, f"cannot be hashed: {error.strerror}")
                 return
+        if self.context.lists_equal and new.kind is Kind.FILE and not aspects & CONTENT:
+            self.found.equal.append(Stamp.of(new))
         if not aspects:
             return
         content = aspects & CONTENT - ({Aspect.MTIME} if self._content_is_known(new, aspects) else set())
@@ -212,9 +216,13 @@ class Step:
         assert algorithm is not None
         if new.size != old.size:  # no need to read what cannot be equal
             return aspects | {Aspect.HASH}
-        new_hash = self.source.hash_file(new.path, algorithm, check=self.check)
-        old_hash = self.destination.hash_file(new.path, algorithm, check=self.check)
-        return aspects if new_hash == old_hash else aspects | {Aspect.HASH}
+        from_disk = self.context.reads_disk
+        content = self.source.content(new.path, algorithm, check=self.check, from_disk=from_disk)
+        replica = self.destination.content(new.path, algorithm, check=self.check, from_disk=from_disk)
+        stamp = Stamp.of(entry_of(new.path, content.status, None))
+        if content.certain and stamp == Stamp.of(new):
+            self.found.hashed.append(Hashed(stamp, content.hash, replica.hash))
+        return aspects if content.hash == replica.hash else aspects | {Aspect.HASH}
 
     def _content_is_known(self, new: Entry, aspects: frozenset[Aspect]) -> bool:
         """Whether the content is known to be equal, so that an mtime is mere metadata."""

@@ -76,6 +76,14 @@ class Durability(enum.Enum):
     NONE = "none"
 
 
+class Verify(enum.Enum):
+    """What is read again from the disk and compared by hash before a run is done."""
+
+    NONE = "none"
+    WRITTEN = "written"
+    ALL = "all"
+
+
 class OnError(enum.Enum):
     """Whether the first path that fails ends the run."""
 
@@ -169,6 +177,7 @@ class Job:
     versions: Versions = field(default_factory=Versions)
     guard: Guard = field(default_factory=Guard)
     durability: Durability = Durability.FULL
+    verify: Verify = Verify.NONE
     on_error: OnError = OnError.CONTINUE
     retries: Retries = field(default_factory=Retries)
     timeout_seconds: float | None = None  # None: no limit

@@ -117,7 +117,7 @@ def _result(
         job=job.name,
         run_id=run_id,
         type=job.type,
-        outcome=_outcome(counts, error),
+        outcome=outcome_of(counts, error),
         dry_run=dry_run,
         started_at=started_at,
         finished_at=_now(),
@@ -127,7 +127,8 @@ def _result(
     )
 
 
-def _outcome(counts: Counts, error: RunError | None) -> Outcome:
+def outcome_of(counts: Counts, error: RunError | None) -> Outcome:
+    """Name how a run ended: by the error that ended it (None: none did), else by its counts."""
     match error:
         case None:
             return Outcome.PARTIAL if counts.failed else Outcome.SUCCEEDED

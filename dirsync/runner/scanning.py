@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 
 from dirsync.compare.rules import Rules
 from dirsync.errors import RunError
@@ -25,13 +26,28 @@ from dirsync.trees.mounts import mounted_beneath
 
 logger = logging.getLogger(__name__)
 
+Sieve = Callable[[Found], None]
+
 
 class Scan:
     """Scans both ends of a job, compares them, and plans."""
 
     def __init__(
-        self, job: Job, places: Places, rules: Rules, *, observer: Observer, deadline: Deadline
+        self,
+        job: Job,
+        places: Places,
+        rules: Rules,
+        *,
+        observer: Observer,
+        deadline: Deadline,
+        sieve: Sieve | None = None,
+        reads_disk: bool = False,
+        lists_equal: bool = False,
     ) -> None:
+        """Work for one run; `sieve` sees each piece of what was found first, and may alter it."""
+        self._sieve = sieve
+        self._reads_disk = reads_disk
+        self._lists_equal = lists_equal
         self._job = job
         self._places = places
         self._rules = rules
@@ -55,6 +71,8 @@ class Scan:
                 self._context(), root, workers=self._job.workers, deadline=self._deadline
             )
             for found in found_pieces:
+                if self._sieve is not None:
+                    self._sieve(found)
                 self._take(found, plan, planner)
         except OSError as error:
             plan.close()
@@ -96,6 +114,8 @@ class Scan:
             destination_device=_device(places.destination),
             destination_mounts=mounted_beneath(job.destination.path) if there else frozenset(),
             protected=frozenset({marker}) if protects_marker and marker else frozenset(),
+            reads_disk=self._reads_disk,
+            lists_equal=self._lists_equal,
         )
 
     def _take(self, found: Found, plan: Plan, planner: Planner) -> None:

@@ -16,10 +16,10 @@ from dirsync.march.driver import available_processors
 from dirsync.mirror.mirror import Mirror
 from dirsync.mirror.settings import settings_for
 from dirsync.model.capabilities import Capabilities
-from dirsync.model.change import Failure
-from dirsync.model.job import DeletePolicy, Durability, Job, JobType, OnError, Preserve
+from dirsync.model.change import Change, Failure
+from dirsync.model.job import DeletePolicy, Durability, Job, JobType, OnError, Preserve, Verify
 from dirsync.model.names import local_text, shown
-from dirsync.model.operation import Operation
+from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import Counts, Outcome
 from dirsync.model.stop import Deadline
@@ -27,11 +27,15 @@ from dirsync.model.version import Before
 from dirsync.plan.guards import check_guards
 from dirsync.plan.plan import Plan
 from dirsync.runner.displacing import NOTHING, Displacing, records_of
+from dirsync.runner.hashes import HashRecord
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.lock import locked_directory
 from dirsync.runner.observer import Observer, Stage, Totals
 from dirsync.runner.places import Places, create_destination, look_at_places, pinned
+from dirsync.runner.rot import RotSieve, replicas_told
 from dirsync.runner.scanning import Scan, allocated_bytes
+from dirsync.runner.unverified import Unverified
+from dirsync.runner.verification import Verification
 from dirsync.runner.versions import VersionIndex
 from dirsync.trees import fsops
 from dirsync.trees.handles import ancestors
@@ -74,6 +78,11 @@ class Stages:
         self._bytes_moved = 0
         self._mounts: frozenset[bytes] = frozenset()  # other file systems within the destination
         self._mounts_touched: set[bytes] = set()
+        self._given_up: set[bytes] = set()
+        self._unverified = Unverified(ledger.database, job=job.name)
+        self._record = HashRecord(
+            ledger.database, job=job.name, algorithm=job.comparison.algorithm, keeps=not dry_run
+        )
 
     def run(self) -> None:
         """Go through all stages.
@@ -82,7 +91,10 @@ class Stages:
             RunError: the run ended early; its kind says why.
         """
         try:
-            self._run()
+            try:
+                self._run()
+            finally:
+                self._record.flush()
         except OSError as error:
             raise RunError(f"'{self._job.name}': the run could not go on: {_in_words(error)}") from error
 
@@ -153,6 +165,8 @@ class Stages:
             if places.destination is None:
                 create_destination(self._job)
                 self._lock_destination(until_the_end)
+            if self._job.verify is not Verify.NONE:
+                self._unverified.note(plan.operations(Phase.COPY))
             if versions is None:
                 self._carry_out(plan, version_area=None)
             else:
@@ -161,6 +175,7 @@ class Stages:
             self._make_durable(plan)
         finally:
             plan.close()
+        self._verify(places)
         self._remember(places)
 
     def _plan(self, places: Places) -> Plan:
@@ -169,8 +184,14 @@ class Stages:
         self._tell_what_is_not_kept(kept)
         rules = rules_for(self._job, source=capabilities_of(self._job.source.path), destination=kept)
         self._rules = rules
-        scan = Scan(self._job, places, rules, observer=self._observer, deadline=self._deadline)
+        sieve = RotSieve(self._job, self._record, check=self._deadline.check)
+        scan = Scan(
+            self._job, places, rules, observer=self._observer, deadline=self._deadline, sieve=sieve.sift
+        )
         plan = scan.plan(folder=self._state)
+        if sieve.rotted_replicas:
+            copied = self._job.type is JobType.SYNC
+            self._observer.noticed(replicas_told(sieve.rotted_replicas, copied=copied))
         self._counts.scanned = plan.counts.scanned
         for failure in plan.failures:
             self.failed(failure)
@@ -252,11 +273,14 @@ class Stages:
             partial(open_tree, self._job.source),
             self._job.destination,
             settings=settings_for(self._job, self._rules.kept, version_area=version_area),
-            workers=self._job.workers or min(_MAX_COPY_WORKERS, available_processors()),
+            workers=self._workers(),
             deadline=self._deadline,
             watcher=self,
         )
         mirror.carry_out(plan.operations)
+
+    def _workers(self) -> int:
+        return self._job.workers or min(_MAX_COPY_WORKERS, available_processors())
 
     def _make_durable(self, plan: Plan) -> None:
         """Have everything on disk before the ledger says so; also what a run cut off had left."""
@@ -274,6 +298,26 @@ class Stages:
                 what = f"'{self._job.name}': what was written cannot be made durable"
                 raise RunError(f"{what}: {error.strerror}") from error
 
+    def _verify(self, places: Places) -> None:
+        """Read back what was written, this time or by a run that was cut off before it could."""
+        if self._job.verify is Verify.NONE:
+            return
+        self._observer.stage(Stage.VERIFY)
+        verification = Verification(
+            self._job,
+            self._rules,
+            record=self._record,
+            unverified=self._unverified,
+            observer=self._observer,
+            deadline=self._deadline,
+            workers=self._workers(),
+            tell=self.failed,
+        )
+        verification.written(given_up=self._given_up)
+        if self._job.verify is Verify.ALL:
+            there = dataclasses.replace(places, destination=self._job.destination)
+            verification.everything(there, folder=self._state, given_up=self._given_up)
+
     def _remember(self, places: Places) -> None:
         """Keep what the next run's guards want to know."""
         identity = file_system_identity(self._job.source.path)
@@ -290,13 +334,20 @@ class Stages:
         if operation.counted:
             self._counts.count(operation.change)
             self._observer.changed(operation.change)
+            self._forget_hash(operation.change)
         if self._mounts:
             self._mounts_touched |= self._mounts.intersection(ancestors(operation.change.path))
         self._operations_done += 1
         self._observer.progressed(self._operations_done, self._bytes_moved)
 
+    def _forget_hash(self, change: Change) -> None:
+        """Drop the hash on record of a path that the source no longer has."""
+        if change.old is not None and (change.new is None or change.new.path != change.old.path):
+            self._record.forget(change.old.path)
+
     def failed(self, failure: Failure) -> None:
         """Count a path that was given up."""
+        self._given_up.add(failure.path)
         self._counts.failed += 1
         logger.warning("given up: '%s': %s", shown(failure.path), failure.reason)
         self._observer.failed(failure)

@@ -15,6 +15,7 @@ from dirsync.model.job import HashAlgorithm
 from dirsync.model.place import LocalPlace
 from dirsync.trees import hashing
 from dirsync.trees.handles import DirectoryHandles, split
+from dirsync.trees.hashing import Content
 from dirsync.trees.mounts import mount_holding
 
 OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC  # the root itself may be reached through links
@@ -99,7 +100,14 @@ class LocalTree:
                 raise IsADirectoryError(f"{os.fsdecode(path)!r} is no regular file")
             return file.read()
 
-    def hash_file(self, path: bytes, algorithm: HashAlgorithm, *, check: Callable[[], None]) -> bytes:
+    def content(
+        self,
+        path: bytes,
+        algorithm: HashAlgorithm,
+        *,
+        check: Callable[[], None],
+        from_disk: bool = False,
+    ) -> Content:
         """Hash a file's content; `check` is called now and then, and may raise to stop.
 
         Raises:
@@ -107,7 +115,7 @@ class LocalTree:
         """
         handle = self.open_file(path)
         try:
-            return hashing.hash_handle(handle, algorithm, check=check)
+            return hashing.content_of_handle(handle, algorithm, from_disk=from_disk, check=check)
         finally:
             os.close(handle)
 

@@ -21,6 +21,7 @@ from dirsync.model.job import (
     OnError,
     Preserve,
     SymlinkPolicy,
+    Verify,
 )
 from dirsync.model.timing import Schedule, Start, Weekday, Window
 from tests.declared import job_with, problems_of, problems_with
@@ -93,6 +94,7 @@ def test_job_without_other_keys_is_the_models_own_default(tmp_path: Path) -> Non
         ("guard: {marker: ./x//.here}", lambda job: job.guard.marker, b"x/.here"),
         ("guard: {mountpoint: true}", lambda job: job.guard.mountpoint, True),
         ("durability: none", lambda job: job.durability, Durability.NONE),
+        ("verify: written", lambda job: job.verify, Verify.WRITTEN),
         ("on_error: stop", lambda job: job.on_error, OnError.STOP),
         ("retries: {attempts: 1}", lambda job: job.retries.attempts, 1),
         ("retries: {wait: 0}", lambda job: job.retries.wait_seconds, 0.0),
@@ -102,7 +104,7 @@ def test_job_without_other_keys_is_the_models_own_default(tmp_path: Path) -> Non
         ("workers: auto", lambda job: job.workers, None),
         ("log: {level: debug}", lambda job: job.log.level, "DEBUG"),
         (
-            "moves: false\nwatch: false\nverify: none\nbandwidth: none\nengine: local",
+            "moves: false\nwatch: false\nbandwidth: none\nengine: local",
             lambda job: job.name,
             "a",
         ),
@@ -190,7 +192,6 @@ def test_wrong_value_is_told_in_one_line(tmp_path: Path, keys: str, line: str) -
         ("compare: [xattrs, size]", "compare[0]: 'xattrs' is not yet available; remove it"),
         ("preserve+: [acls]", "preserve+[0]: 'acls' is not yet available; remove it"),
         ("guard: {on_trip: hold}", "guard.on_trip: 'hold' is not yet available; write 'on_trip: fail'"),
-        ("verify: all", "verify: 'all' is not yet available; write 'verify: none', and run a check job with 'compare: [hash]'"),
         ("bandwidth: 10M", "bandwidth: '10M' is not yet available; write 'bandwidth: none'"),
         ("engine: dask://h:1", "engine: 'dask://h:1' is not yet available; write 'engine: local'"),
         ("stale_after: 2d", "stale_after: is not yet available; remove it, and watch 'status'"),
