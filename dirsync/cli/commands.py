@@ -23,6 +23,7 @@ COMMANDS = {
         Command("versions", "list what was deleted or overwritten and can be restored"),
         Command("restore", "bring back what was deleted or overwritten"),
         Command("status", "show the last and the next run of each job"),
+        Command("approve", "carry out the plan that a guard held"),
     )
 }
 
@@ -33,7 +34,6 @@ LATER = (
     "snap",
     "diff",
     "verify",
-    "approve",
     "accept",
     "catalog",
     "notify",

@@ -104,7 +104,7 @@ def declared(options: SyncOptions) -> dict[str, object]:
         "delete": options.delete,
         "delete_excluded": options.delete_excluded or None,
         "one_file_system": options.one_file_system or None,
-        "guard": {"max_delete": options.max_delete} if options.max_delete is not None else None,
+        "guard": _guard(options),
         "durability": options.durability,
         "workers": options.workers,
         "timeout": options.timeout,
@@ -112,6 +112,12 @@ def declared(options: SyncOptions) -> dict[str, object]:
         "log": {"file": os.path.abspath(options.log)} if options.log is not None else None,
     }
     return {key: value for key, value in keys.items() if value is not None}
+
+
+def _guard(options: SyncOptions) -> dict[str, object]:
+    """Hold no plan: `approve` takes the name of a declared job."""
+    limit = {} if options.max_delete is None else {"max_delete": options.max_delete}
+    return {"on_trip": "fail", **limit}
 
 
 def state_directory(job: Job) -> str:

@@ -22,6 +22,7 @@ from dirsync.model.job import (
     HashAlgorithm,
     JobType,
     OnError,
+    OnTrip,
     Preserve,
     SymlinkPolicy,
 )
@@ -69,8 +70,8 @@ class GuardKeys(Keys):
         None, description="A file that must be there, as a path below the root"
     )
     mountpoint: tree.Flag | None = Field(None, description="The destination must be a mount point")
-    on_trip: Annotated[str, only("fail", later=["hold"], instead="write 'on_trip: fail'")] | None = Field(
-        None, exclude=True, description="What a tripped guard does to the run"
+    on_trip: Annotated[OnTrip, choice(OnTrip)] | None = Field(
+        None, description="hold: a tripped guard keeps the plan for `approve`; fail: it does not"
     )
 
 
@@ -251,7 +252,9 @@ class FileKeys(IncludedKeys):
         "notifiers": f"{_DROP}, and act on the exit code",
     }
 
-    state: tree.Path | None = Field(None, description="The directory of the run ledger and the locks")
+    state: tree.Path | None = Field(
+        None, description="The directory of the run ledger, the locks and the held plans"
+    )
     include: tuple[tree.Text, ...] | None = Field(
         None, description="Files of profiles and jobs; wildcards are allowed"
     )

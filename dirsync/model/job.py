@@ -76,6 +76,13 @@ class Durability(enum.Enum):
     NONE = "none"
 
 
+class OnTrip(enum.Enum):
+    """What a guard that trips does with the plan."""
+
+    HOLD = "hold"
+    FAIL = "fail"
+
+
 class OnError(enum.Enum):
     """Whether the first path that fails ends the run."""
 
@@ -118,6 +125,7 @@ class Guard:
     source_not_empty: bool = True
     marker: bytes | None = None  # a path below the root; None: no marker asked for
     mountpoint: bool = False
+    on_trip: OnTrip = OnTrip.HOLD
 
 
 _DAY_SECONDS = 86_400.0

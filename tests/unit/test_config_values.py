@@ -19,6 +19,7 @@ from dirsync.model.job import (
     JobType,
     Limit,
     OnError,
+    OnTrip,
     Preserve,
     SymlinkPolicy,
 )
@@ -106,7 +107,8 @@ def test_job_without_other_keys_is_the_models_own_default(tmp_path: Path) -> Non
             lambda job: job.name,
             "a",
         ),
-        ("guard: {on_trip: fail}", lambda job: job.guard.source_not_empty, True),
+        ("guard: {on_trip: fail}", lambda job: job.guard.on_trip, OnTrip.FAIL),
+        ("guard: {max_delete: 1}", lambda job: job.guard.on_trip, OnTrip.HOLD),
         ("exclude:\nguard: ~\nworkers: null", lambda job: job, None),
     ],
 )
@@ -189,7 +191,6 @@ def test_wrong_value_is_told_in_one_line(tmp_path: Path, keys: str, line: str) -
         ("symlinks: follow", "symlinks: 'follow' is not yet available; write preserve or skip"),
         ("compare: [xattrs, size]", "compare[0]: 'xattrs' is not yet available; remove it"),
         ("preserve+: [acls]", "preserve+[0]: 'acls' is not yet available; remove it"),
-        ("guard: {on_trip: hold}", "guard.on_trip: 'hold' is not yet available; write 'on_trip: fail'"),
         ("verify: all", "verify: 'all' is not yet available; write 'verify: none', and run a check job with 'compare: [hash]'"),
         ("bandwidth: 10M", "bandwidth: '10M' is not yet available; write 'bandwidth: none'"),
         ("engine: dask://h:1", "engine: 'dask://h:1' is not yet available; write 'engine: local'"),
