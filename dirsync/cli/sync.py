@@ -30,6 +30,7 @@ class SyncOptions(Options):
     exclude: list[str] | None
     ignore_file: list[str] | None
     compare: str | None
+    symlinks: str | None
     delete: str | None
     delete_excluded: bool
     one_file_system: bool
@@ -58,6 +59,11 @@ def parser() -> Parser:
     )
     made.add_argument(
         "--compare", metavar="size,mtime,…", help="what counts as different; also mode, ownership, hash"
+    )
+    made.add_argument(
+        "--symlinks",
+        metavar="preserve|follow|skip",
+        help="what happens to symlinks of SRC (default: preserve)",
     )
     made.add_argument("--delete", metavar="trash|remove|keep", help="what happens to what SRC no longer has")
     made.add_argument("--delete-excluded", action="store_true", help="delete what is excluded from DST too")
@@ -101,6 +107,7 @@ def declared(options: SyncOptions) -> dict[str, object]:
         "exclude": options.exclude,
         "ignore_files": options.ignore_file,
         "compare": options.compare.split(",") if options.compare is not None else None,
+        "symlinks": options.symlinks,
         "delete": options.delete,
         "delete_excluded": options.delete_excluded or None,
         "one_file_system": options.one_file_system or None,

@@ -175,8 +175,8 @@ class JobKeys(Keys):
         frozenset[Annotated[Preserve, choice(Preserve, {"hardlinks": _DROP, "xattrs": _DROP, "acls": _DROP})]]
         | None
     ) = Field(None, description="What is carried over besides the data")
-    symlinks: Annotated[SymlinkPolicy, choice(SymlinkPolicy, {"follow": "write preserve or skip"})] | None = (
-        Field(None, description="What happens to symlinks of the source")
+    symlinks: Annotated[SymlinkPolicy, choice(SymlinkPolicy)] | None = Field(
+        None, description="What happens to symlinks of the source"
     )
     delete: Annotated[DeletePolicy, choice(DeletePolicy)] | None = Field(
         None, description="What happens to what the source no longer has, and to what is overwritten"

@@ -13,7 +13,7 @@ from dirsync.filters import scope_of
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.unchanged import SourceCheck
 from dirsync.model.entry import Entry
-from dirsync.model.job import DeletePolicy, Preserve, SymlinkPolicy
+from dirsync.model.job import DeletePolicy
 from dirsync.model.operation import Operation
 from dirsync.plan.plan import Plan
 from dirsync.runner.declared import declaration_of
@@ -21,6 +21,7 @@ from dirsync.runner.held import load_plan, remove_plan
 from dirsync.runner.held_file import HeldPlan
 from dirsync.runner.places import Places
 from dirsync.runner.roots import Root, is_same_root, root_of
+from dirsync.runner.scanning import skips_symlinks
 from dirsync.runner.stages import Stages
 from dirsync.runner.vetting import Vetting
 from dirsync.trees.local import open_tree
@@ -86,11 +87,8 @@ class Approval(Stages):
 
     def _source_check(self) -> SourceCheck:
         job = self._job
-        skips = job.symlinks is SymlinkPolicy.SKIP or not (
-            self._rules.kept.symlinks and Preserve.SYMLINKS in job.preserve
-        )
         scope = scope_of(include=job.include, exclude=job.exclude, ignore_files=job.ignore_files)
-        return SourceCheck(scope=scope, skips_symlinks=skips)
+        return SourceCheck(scope=scope, skips_symlinks=skips_symlinks(job, self._rules.kept))
 
 
 def _on_devices_of_today(

@@ -17,7 +17,18 @@ from dirsync.model.place import LocalPlace
 
 # How and when a job runs, and what its guards say, may change while a plan is held.
 _BESIDE_THE_PLAN = frozenset(
-    {"enabled", "schedule", "versions", "guard", "durability", "on_error", "retries", "timeout_seconds", "workers", "log"}
+    {
+        "enabled",
+        "schedule",
+        "versions",
+        "guard",
+        "durability",
+        "on_error",
+        "retries",
+        "timeout_seconds",
+        "workers",
+        "log",
+    }
 )
 
 

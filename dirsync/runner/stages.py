@@ -17,7 +17,16 @@ from dirsync.mirror.mirror import Mirror
 from dirsync.mirror.settings import Settings, settings_for
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import Failure
-from dirsync.model.job import DeletePolicy, Durability, Job, JobType, OnError, OnTrip, Preserve
+from dirsync.model.job import (
+    DeletePolicy,
+    Durability,
+    Job,
+    JobType,
+    OnError,
+    OnTrip,
+    Preserve,
+    SymlinkPolicy,
+)
 from dirsync.model.names import in_words, shown
 from dirsync.model.operation import Operation
 from dirsync.model.place import LocalPlace
@@ -191,12 +200,13 @@ class Stages:
 
     def _tell_what_is_not_kept(self, kept: Capabilities) -> None:
         wanted = self._job.preserve
+        follows = self._job.symlinks is SymlinkPolicy.FOLLOW
         lost = [
             name
             for name, is_lost in (
                 ("modes", Preserve.MODE in wanted and not kept.modes),
                 ("owners", Preserve.OWNERSHIP in wanted and not kept.modes),
-                ("symlinks", Preserve.SYMLINKS in wanted and not kept.symlinks),
+                ("symlinks", Preserve.SYMLINKS in wanted and not follows and not kept.symlinks),
                 ("times finer than 1 s", Preserve.MTIME in wanted and kept.mtime_resolution_ns >= 10**9),
             )
             if is_lost

@@ -64,6 +64,8 @@ class Vetting:
         except (FileNotFoundError, NotADirectoryError):  # gone is as good as deleted
             return None
         except PathError as error:
+            if operation.phase is Phase.SWEEP:  # it stays, and its directory with it
+                return None
             return self._refuse(change, error.reason)
         except OSError as error:
             return self._refuse(change, f"cannot be looked at: {error.strerror}")
