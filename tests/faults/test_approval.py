@@ -9,6 +9,7 @@ import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,9 +23,10 @@ from dirsync.runner.held import held_plan, is_held
 from dirsync.runner.observer import Silent
 from dirsync.runner.run import approve_job, run_job
 from dirsync.trees import fsops
+from dirsync.trees.handles import ancestors
 from tests.jobs import sync_job
 from tests.program import bound
-from tests.trees import Directory, File, Link, Seen, snapshot, tree
+from tests.trees import Children, Directory, File, Link, Seen, Snapshot, snapshot, tree
 
 OLD = 1_600_000_000_000_000_000
 
@@ -422,3 +424,75 @@ def test_same_directory_through_another_path_is_the_same(tmp_path: Path) -> None
         result, _ = approve(job, tmp_path)
 
     assert result.outcome is Outcome.SUCCEEDED
+
+
+def trashed(place: Path, source: Children, destination: Children) -> Job:
+    """Have a plan held that keeps what it displaces, directories whole."""
+    tree(place / "s", source)
+    tree(place / "d", destination)
+    job = dataclasses.replace(guarded(place), delete=DeletePolicy.TRASH)
+    assert run(job, place).outcome is Outcome.HELD
+    return job
+
+
+def mirrored(place: Path) -> Snapshot:
+    """Say what is at the destination, but for the versions, and for times that changes beneath leave."""
+    found = snapshot(place / "d")
+    return {
+        path: seen._replace(mtime_ns=0)
+        for path, seen in found.items()
+        if path != b".dirsync" and not path.startswith(b".dirsync/")
+    }
+
+
+GOING: dict[Any, Any] = {"gone": {"a": b"1", "sub": {"b": b"2", "deep": {"c": b"3"}}}, "stays": b"x"}
+
+
+def test_approval_keeps_what_it_displaces_as_versions(tmp_path: Path) -> None:
+    job = trashed(tmp_path, {"stays": b"longer", "swap": b"file"}, GOING | {"swap": {"in": b"it"}})
+    result, watched = approve(job, tmp_path)
+
+    assert (result.outcome, watched.failures) == (Outcome.SUCCEEDED, {})
+    assert mirrored(tmp_path).keys() == {b"", b"stays", b"swap"}
+    kept = snapshot(tmp_path / "d" / ".dirsync" / "versions")
+    assert {path.partition(b"/")[2] for path in kept} >= {b"gone/sub/deep/c", b"stays", b"swap/in"}
+
+
+@pytest.mark.parametrize(
+    ("change", "failed", "stays"),
+    [
+        (lambda s, d: (d / "gone/sub/new").write_bytes(b"n"), b"gone/sub", {b"gone/sub/new"}),
+        (lambda s, d: (d / "gone/sub/deep/c").write_bytes(b"edit"), b"gone/sub/deep/c", {b"gone/sub/deep/c"}),
+        (lambda s, d: tree(s, {"gone": {"a": b"1"}}), b"gone/a", {b"gone/a"}),
+        (lambda s, d: (d / "gone/new").mkdir(), b"gone", {b"gone/new"}),
+    ],
+)
+def test_directory_that_would_go_whole_stays_with_what_came_or_changed_since(
+    tmp_path: Path, change: Callable[[Path, Path], None], failed: bytes, stays: set[bytes]
+) -> None:
+    job = trashed(tmp_path, {"stays": b"x"}, GOING)
+    change(tmp_path / "s", tmp_path / "d")
+    before = mirrored(tmp_path)
+    result, watched = approve(job, tmp_path)
+    after = mirrored(tmp_path)
+
+    assert result.outcome is Outcome.PARTIAL
+    assert failed in watched.failures
+    staying = stays | {above for path in stays for above in ancestors(path)} | {b"", b"stays"}
+    assert after.keys() == staying
+    assert {path: after[path] for path in stays} == {path: before[path] for path in stays}
+    kept = {path.partition(b"/")[2] for path in snapshot(tmp_path / "d" / ".dirsync" / "versions")}
+    assert kept >= before.keys() - staying
+
+
+def test_directory_that_a_file_replaces_stays_with_what_came_since(tmp_path: Path) -> None:
+    job = trashed(tmp_path, {"swap": b"file"}, {"swap": {"in": b"it", "too": b"x"}})
+    (tmp_path / "d" / "swap" / "new").write_bytes(b"n")
+    result, watched = approve(job, tmp_path)
+
+    assert result.outcome is Outcome.PARTIAL
+    assert set(watched.failures) == {b"swap"}
+    assert mirrored(tmp_path).keys() == {b"", b"swap", b"swap/new"}
+    assert run(job, tmp_path).outcome is Outcome.HELD
+    assert approve(job, tmp_path)[0].outcome is Outcome.SUCCEEDED
+    assert (tmp_path / "d" / "swap").read_bytes() == b"file"
