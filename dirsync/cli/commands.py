@@ -24,6 +24,7 @@ COMMANDS = {
         Command("restore", "bring back what was deleted or overwritten"),
         Command("verify", "read source and replica again and compare them with the hashes on record"),
         Command("status", "show the last and the next run of each job"),
+        Command("approve", "carry out the plan that a guard held"),
     )
 }
 
@@ -33,7 +34,6 @@ RUN = Command("run", "run jobs: on their schedules, or at once with --now")
 LATER = (
     "snap",
     "diff",
-    "approve",
     "accept",
     "catalog",
     "notify",

@@ -60,6 +60,7 @@ class Options(argparse.Namespace):
     json: bool
     progress: str  # "auto", "plain" or "none"
     dry_run: bool
+    save: bool = False  # only where the command has it
 
 
 def add_common(parser: Parser) -> None:

@@ -143,7 +143,7 @@ def _guard(guard: Guard) -> dict[str, Any]:
         "source_not_empty": guard.source_not_empty,
         "marker": None if guard.marker is None else os.fsdecode(guard.marker),
         "mountpoint": guard.mountpoint,
-        "on_trip": "fail",
+        "on_trip": guard.on_trip.value,
     }
 
 

@@ -35,6 +35,7 @@ class Step:
         context: Context,
         directory: Directory,
         *,
+        sight: Sight,
         source: LocalTree,
         destination: LocalTree,
         found: Found,
@@ -43,7 +44,7 @@ class Step:
         self.context = context
         self.rules = context.rules
         self.directory = directory
-        self.sight = Sight(directory, source=source, destination=destination)
+        self.sight = sight
         self.source = source
         self.destination = destination
         self.found = found

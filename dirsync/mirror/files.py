@@ -17,6 +17,7 @@ from dirsync.errors import PathError, TransientError
 from dirsync.mirror.placing import drop, place
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.trash import Trash
+from dirsync.mirror.unchanged import CHANGED_IN_SOURCE, is_as_planned
 from dirsync.model.entry import Entry
 from dirsync.trees import fsops
 from dirsync.trees.data import DataCopier, Told
@@ -63,17 +64,19 @@ class FileCopier:
         self._sleep = sleep
         self._data = DataCopier(sparse=settings.sparse)
 
-    def copy_file(self, path: bytes, *, old: Entry | None) -> None:
+    def copy_file(self, path: bytes, *, old: Entry | None, planned: Entry | None = None) -> None:
         """Copy one file; `old` is what the plan saw at its place.
+
+        `planned` is what the source must still be; None: whatever it is by now.
 
         Raises:
             TransientError: the source changed while it was read.
             PathError: the source is no file any more, or the destination has changed.
             OSError: a system call failed; the destination is as it was.
         """
-        self.publish(self.stage(path, old=old))
+        self.publish(self.stage(path, old=old, planned=planned))
 
-    def stage(self, path: bytes, *, old: Entry | None) -> Staged:
+    def stage(self, path: bytes, *, old: Entry | None, planned: Entry | None = None) -> Staged:
         """Copy one file to a temporary name beside its place, complete but for its durability.
 
         Raises: as `copy_file`; then nothing is left behind.
@@ -83,6 +86,8 @@ class FileCopier:
             before = os.fstat(handle)
             if not stat.S_ISREG(before.st_mode):
                 raise PathError(path, "no regular file any more; left for the next run")
+            if planned is not None and not is_as_planned(self._source.described(path, before), planned):
+                raise PathError(path, CHANGED_IN_SOURCE)
             before = self._settled(handle, before)
             return self._stage_open_file(handle, before, path, old=old)
         finally:

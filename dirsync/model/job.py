@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -58,6 +59,7 @@ class SymlinkPolicy(enum.Enum):
     """What happens to symlinks of the source."""
 
     PRESERVE = "preserve"
+    FOLLOW = "follow"
     SKIP = "skip"
 
 
@@ -82,6 +84,13 @@ class Verify(enum.Enum):
     NONE = "none"
     WRITTEN = "written"
     ALL = "all"
+
+
+class OnTrip(enum.Enum):
+    """What a guard that trips does with the plan."""
+
+    HOLD = "hold"
+    FAIL = "fail"
 
 
 class OnError(enum.Enum):
@@ -126,6 +135,7 @@ class Guard:
     source_not_empty: bool = True
     marker: bytes | None = None  # a path below the root; None: no marker asked for
     mountpoint: bool = False
+    on_trip: OnTrip = OnTrip.HOLD
 
 
 _DAY_SECONDS = 86_400.0
@@ -183,3 +193,8 @@ class Job:
     timeout_seconds: float | None = None  # None: no limit
     workers: int | None = None  # None: as many as pay
     log: JobLog = field(default_factory=JobLog)
+
+    @property
+    def source_as_read(self) -> LocalPlace:
+        """The source, with its symlinks followed where the job asks for that."""
+        return dataclasses.replace(self.source, follows_links=self.symlinks is SymlinkPolicy.FOLLOW)

@@ -48,6 +48,16 @@ class Plan:
             if not self.blocked or operation.change.path not in self.blocked:
                 yield operation
 
+    def steps(self) -> Iterator[Operation]:
+        """Give every step that was not taken back, phase by phase, as they were added.
+
+        Adding them to another plan in this order makes it the same.
+        """
+        for steps in self._phases.values():
+            for operation in steps:
+                if not self.blocked or operation.change.path not in self.blocked:
+                    yield operation
+
     def changes(self) -> Iterator[Change]:
         """Give the changes the plan is about, in the order of its phases."""
         for phase in Phase:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 
 from dirsync.compare.rules import Rules
@@ -11,6 +10,7 @@ from dirsync.errors import RunError
 from dirsync.filters import scope_of
 from dirsync.march.driver import march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
+from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import Change, ChangeKind
 from dirsync.model.job import DeletePolicy, Job, Preserve, SymlinkPolicy
 from dirsync.model.names import local_text, shown
@@ -103,12 +103,11 @@ class Scan:
         there = places.destination is not None
         marker = job.guard.marker
         protects_marker = marker is not None and "source" not in places.marker_sides
-        keeps_symlinks = self._rules.kept.symlinks and Preserve.SYMLINKS in job.preserve
         return Context(
             source=job.source,
             destination=job.destination,
             rules=self._rules,
-            skip_symlinks=job.symlinks is SymlinkPolicy.SKIP or not keeps_symlinks,
+            skip_symlinks=skips_symlinks(job, self._rules.kept),
             delete_excluded=job.delete_excluded,
             source_device=_device(places.source) if job.one_file_system else None,
             destination_device=_device(places.destination),
@@ -151,6 +150,17 @@ class Scan:
             )
 
 
+def skips_symlinks(job: Job, kept: Capabilities) -> bool:
+    """Whether symlinks are no part of either tree; where they are followed, the source has none."""
+    match job.symlinks:
+        case SymlinkPolicy.SKIP:
+            return True
+        case SymlinkPolicy.FOLLOW:
+            return False
+        case SymlinkPolicy.PRESERVE:
+            return not kept.symlinks or Preserve.SYMLINKS not in job.preserve
+
+
 def _device(place: LocalPlace | None) -> int | None:
     return place.identity[0] if place is not None and place.identity is not None else None
 
@@ -168,8 +178,7 @@ def allocated_bytes(job: Job, plan: Plan) -> int:
 def _allocated(source: LocalTree, path: bytes) -> int:
     """Give a file's blocks in bytes; a file that cannot be seen now counts for nothing."""
     try:
-        parent, _, name = path.rpartition(b"/")
-        status = os.stat(name, dir_fd=source.handles.handle(parent), follow_symlinks=False)
+        status = source.status(path)
     except OSError:
         logger.debug("blocks of '%s' cannot be counted", local_text(path))
         return 0

@@ -14,11 +14,21 @@ from dirsync.compare.rules import rules_for
 from dirsync.errors import GuardTripped, RunError
 from dirsync.march.driver import available_processors
 from dirsync.mirror.mirror import Mirror
-from dirsync.mirror.settings import settings_for
+from dirsync.mirror.settings import Settings, settings_for
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import Change, Failure
-from dirsync.model.job import DeletePolicy, Durability, Job, JobType, OnError, Preserve, Verify
-from dirsync.model.names import local_text, shown
+from dirsync.model.job import (
+    DeletePolicy,
+    Durability,
+    Job,
+    JobType,
+    OnError,
+    OnTrip,
+    Preserve,
+    SymlinkPolicy,
+    Verify,
+)
+from dirsync.model.names import in_words, shown
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import Counts, Outcome
@@ -28,6 +38,7 @@ from dirsync.plan.guards import check_guards
 from dirsync.plan.plan import Plan
 from dirsync.runner.displacing import NOTHING, Displacing, records_of
 from dirsync.runner.hashes import HashRecord
+from dirsync.runner.held import hold, remove_plan
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.lock import locked_directory
 from dirsync.runner.observer import Observer, Stage, Totals
@@ -64,7 +75,9 @@ class Stages:
         deadline: Deadline,
         dry_run: bool,
         counts: Counts,
+        saves_plan: bool = False,
     ) -> None:
+        """`saves_plan`: hold the plan for `approve`, though no guard tripped."""
         self._job = job
         self._ledger = ledger
         self._run_id = run_id
@@ -73,6 +86,7 @@ class Stages:
         self._observer = observer
         self._deadline = deadline
         self._changes_nothing = dry_run or job.type is JobType.CHECK
+        self._saves_plan = saves_plan
         self._counts = counts
         self._operations_done = 0
         self._bytes_moved = 0
@@ -96,7 +110,7 @@ class Stages:
             finally:
                 self._record.flush()
         except OSError as error:
-            raise RunError(f"'{self._job.name}': the run could not go on: {_in_words(error)}") from error
+            raise RunError(f"'{self._job.name}': the run could not go on: {in_words(error)}") from error
 
     def _run(self) -> None:
         places = look_at_places(self._job, marker_seen=self._remembered_sides())
@@ -142,7 +156,7 @@ class Stages:
             for change in plan.changes():
                 self._observer.changed(change)
             if self._job.type is JobType.SYNC:
-                self._check_guards(plan, places)
+                self._judge(plan, places)
         finally:
             plan.close()
 
@@ -159,7 +173,7 @@ class Stages:
         plan = self._plan(places)
         try:
             self._stop_if_asked_to(plan)
-            self._check_guards(plan, places)
+            self._judge(plan, places)
             self._deadline.check()
             self._check_writable(plan, places)
             if places.destination is None:
@@ -177,16 +191,20 @@ class Stages:
             plan.close()
         self._verify(places)
         self._remember(places)
+        if not self._counts.failed:
+            remove_plan(self._state, self._job.name)
 
     def _plan(self, places: Places) -> Plan:
         self._observer.stage(Stage.SCAN)
-        kept = capabilities_of(self._nearest_destination(places))
-        self._tell_what_is_not_kept(kept)
-        rules = rules_for(self._job, source=capabilities_of(self._job.source.path), destination=kept)
-        self._rules = rules
+        self._look_at_capabilities(places)
         sieve = RotSieve(self._job, self._record, check=self._deadline.check)
         scan = Scan(
-            self._job, places, rules, observer=self._observer, deadline=self._deadline, sieve=sieve.sift
+            self._job,
+            places,
+            self._rules,
+            observer=self._observer,
+            deadline=self._deadline,
+            sieve=sieve.sift,
         )
         plan = scan.plan(folder=self._state)
         if sieve.rotted_replicas:
@@ -198,18 +216,24 @@ class Stages:
         logger.info("scanned: %d entries, %d steps planned", plan.counts.scanned, len(plan))
         return plan
 
+    def _look_at_capabilities(self, places: Places) -> None:
+        kept = capabilities_of(self._nearest_destination(places))
+        self._tell_what_is_not_kept(kept)
+        self._rules = rules_for(self._job, source=capabilities_of(self._job.source.path), destination=kept)
+
     def _nearest_destination(self, places: Places) -> bytes:
         path = self._job.destination.path
         return path if places.destination is not None else os.path.dirname(path)
 
     def _tell_what_is_not_kept(self, kept: Capabilities) -> None:
         wanted = self._job.preserve
+        follows = self._job.symlinks is SymlinkPolicy.FOLLOW
         lost = [
             name
             for name, is_lost in (
                 ("modes", Preserve.MODE in wanted and not kept.modes),
                 ("owners", Preserve.OWNERSHIP in wanted and not kept.modes),
-                ("symlinks", Preserve.SYMLINKS in wanted and not kept.symlinks),
+                ("symlinks", Preserve.SYMLINKS in wanted and not follows and not kept.symlinks),
                 ("times finer than 1 s", Preserve.MTIME in wanted and kept.mtime_resolution_ns >= 10**9),
             )
             if is_lost
@@ -220,6 +244,19 @@ class Stages:
     def _stop_if_asked_to(self, plan: Plan) -> None:
         if self._job.on_error is OnError.STOP and len(plan.failures):
             raise RunError("stopped before the first change: paths failed, and 'on_error: stop' is set")
+
+    def _judge(self, plan: Plan, places: Places) -> None:
+        """Let the plan pass its guards, or hold it until somebody approves it."""
+        holds = self._saves_plan or (not self._changes_nothing and self._job.guard.on_trip is OnTrip.HOLD)
+        try:
+            self._check_guards(plan, places)
+        except GuardTripped as tripped:
+            if not holds:
+                raise
+            held = hold(self._job, places, plan, state=self._state, reason=str(tripped))
+            raise GuardTripped(f"{tripped}; {held}") from None
+        if self._saves_plan:
+            self._observer.noticed(hold(self._job, places, plan, state=self._state, reason=None))
 
     def _check_guards(self, plan: Plan, places: Places) -> None:
         space = os.statvfs(self._nearest_destination(places))
@@ -272,7 +309,7 @@ class Stages:
         mirror = Mirror(
             partial(open_tree, self._job.source),
             self._job.destination,
-            settings=settings_for(self._job, self._rules.kept, version_area=version_area),
+            settings=self._settings(version_area=version_area),
             workers=self._workers(),
             deadline=self._deadline,
             watcher=self,
@@ -281,6 +318,9 @@ class Stages:
 
     def _workers(self) -> int:
         return self._job.workers or min(_MAX_COPY_WORKERS, available_processors())
+
+    def _settings(self, *, version_area: bytes | None) -> Settings:
+        return settings_for(self._job, self._rules.kept, version_area=version_area)
 
     def _make_durable(self, plan: Plan) -> None:
         """Have everything on disk before the ledger says so; also what a run cut off had left."""
@@ -357,8 +397,3 @@ class Stages:
         if byte_count:
             self._bytes_moved += byte_count
             self._observer.progressed(self._operations_done, self._bytes_moved)
-
-
-def _in_words(error: OSError) -> str:
-    where = f"'{local_text(os.fsencode(error.filename))}': " if error.filename else ""
-    return f"{where}{error.strerror or error}"

@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Callable
 from types import TracebackType
+from typing import Self
 
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.entry import Entry
@@ -43,7 +44,7 @@ class LocalTree:
         """Take over `root`, the open root directory."""
         self.handles = DirectoryHandles(root)
 
-    def __enter__(self) -> LocalTree:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
@@ -75,6 +76,15 @@ class LocalTree:
         except FileNotFoundError:
             return None
         return entry_of(path, status, target)
+
+    def status(self, path: bytes) -> os.stat_result:
+        """Give what `lstat` says of a path.
+
+        Raises:
+            OSError: it is not there, or its directory cannot be entered.
+        """
+        parent, name = split(path)
+        return os.stat(name, dir_fd=self.handles.handle(parent), follow_symlinks=False)
 
     def open_file(self, path: bytes) -> int:
         """Open a file for reading, never through a symlink and never waiting for a FIFO.
@@ -132,6 +142,10 @@ def open_tree(place: LocalPlace) -> LocalTree:
     if place.identity not in (None, (status.st_dev, status.st_ino)):
         os.close(root)
         raise OSError(errno.ESTALE, "another directory has taken its place")
+    if place.follows_links:
+        from dirsync.trees.following import FollowingTree  # few jobs need it
+
+        return FollowingTree(root, path=place.path)
     return LocalTree(root)
 
 
