@@ -1,0 +1,32 @@
+"""The power goes anywhere: no file is torn, and nobody claims what the disk does not hold.
+
+`DIRSYNC_SWEEP_CUT=5000` makes so many points on each file system, with each flag.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sweeps.images import Cut, FileSystem
+from tests.sweeps.power_cut import sweep_power_cuts, sweep_synced
+from tests.sweeps.scenarios import SCENARIOS
+from tests.sweeps.tally import asked_of, check
+
+ASKED = asked_of("cut", usual=50)
+
+places = pytest.mark.parametrize("file_system", FileSystem, ids=lambda file_system: file_system.type_name)
+flags = pytest.mark.parametrize("how", Cut, ids=["journal-written", "journal-lost"])
+
+
+@places
+@flags
+def test_power_cut_at_any_operation_leaves_every_path_old_or_new(file_system: FileSystem, how: Cut) -> None:
+    check(sweep_power_cuts(iter(SCENARIOS), file_system=file_system, how=how, asked=ASKED, each_at_most=4))
+
+
+@places
+@flags
+def test_what_was_synced_survives_a_power_cut_directly_after_exit_0(
+    file_system: FileSystem, how: Cut
+) -> None:
+    check(sweep_synced(file_system=file_system, how=how))
