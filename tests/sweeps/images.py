@@ -114,9 +114,7 @@ def mounted_image(file_system: FileSystem) -> Iterator[Image]:
 @contextlib.contextmanager
 def _looped(file: Path) -> Iterator[str]:
     """Show a file as a block device."""
-    found = subprocess.run(
-        ["losetup", "--find", "--show", file], check=True, capture_output=True, text=True
-    )
+    found = subprocess.run(["losetup", "--find", "--show", file], check=True, capture_output=True, text=True)
     device = found.stdout.strip()
     try:
         yield device
