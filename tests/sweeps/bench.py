@@ -11,12 +11,10 @@ import dataclasses
 import shutil
 import tempfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from dirsync.model.job import DeletePolicy, Durability, Job
 from dirsync.plan.plan import Plan
-from dirsync.runner import scanning
 from tests.jobs import run, sync_job
 from tests.sweeps.gates import Counted, gated
 from tests.sweeps.scenarios import NEW_NS, OLD_NS, Scenario
@@ -84,9 +82,10 @@ def _spilling(batch: int | None) -> Iterator[None]:
     if batch is None:
         yield
         return
-    before = scanning.Plan
-    scanning.Plan = partial(Plan, batch=batch)  # type: ignore[assignment,misc]
+    defaults = Plan.__init__.__kwdefaults__
+    assert defaults is not None
+    before, defaults["batch"] = defaults["batch"], batch
     try:
         yield
     finally:
-        scanning.Plan = before  # type: ignore[misc]
+        defaults["batch"] = before

@@ -15,13 +15,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from dirsync.model.result import Outcome
 from tests.jobs import run, sync_job
 from tests.sweeps.gates import Refused, gated, was_killed
 from tests.sweeps.judging import mirrored, torn, unlike
+from tests.sweeps.tally import Tally
 from tests.trees import Seen, ctimes, snapshot, tree
 
 _NAMES = st.sampled_from([b"a", b"b", b"c", b"n" * 255, b"\xff new\n"])
@@ -29,6 +31,8 @@ _PATHS = st.lists(_NAMES, min_size=1, max_size=3).map(b"/".join)
 _SIZES = st.integers(0, 3)
 _OPERATIONS = st.integers(0, 25)
 _REFUSALS = st.sampled_from([5, 13, 28, 30])  # EIO, EACCES, ENOSPC, EROFS
+
+_STEPS = 30
 
 Content = tuple[str, int, bytes]  # kind; mode (0 of a symlink); bytes of a file or target of a symlink
 
@@ -82,10 +86,10 @@ class MirrorMachine(RuleBasedStateMachine):
     def link_file(self, path: bytes, other: bytes) -> None:
         """Give a file another name."""
         there = self.model.get(path)
-        if there is not None and there[0] == "file" and path != other and self._make_room(other):
-            if path in self.model:  # it did not stand in the way
-                os.link(self._at(path), self._at(other))
-                self.model[other] = there
+        apart = not (path + b"/").startswith(other + b"/")
+        if there is not None and there[0] == "file" and apart and self._make_room(other):
+            os.link(self._at(path), self._at(other))
+            self.model[other] = there
 
     @rule(path=_PATHS, data=st.binary(min_size=1, max_size=4))
     def edit_in_place(self, path: bytes, data: bytes) -> None:
@@ -200,6 +204,26 @@ class MirrorMachine(RuleBasedStateMachine):
         for name, there in self.model.items():
             if os.lstat(self._at(name)).st_ino == inode:
                 self.model[name] = change(there)
+
+
+def sweep_sequences(*, asked: int) -> Tally:
+    """Try so many sequences; a point is a run that made everything agree."""
+    tally = Tally(sweep="state machine", asked=asked)
+    before = MirrorMachine.syncs
+    chosen = settings(
+        max_examples=asked,
+        stateful_step_count=_STEPS,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    try:
+        run_state_machine_as_test(MirrorMachine, settings=chosen)
+    except AssertionError as error:
+        notes = "\n".join(getattr(error, "__notes__", ()))  # the shortest sequence that fails
+        tally.violations.append(f"{error}\n{notes}")
+    tally.points = MirrorMachine.syncs - before
+    return tally
 
 
 def _swapped(name: bytes, one: bytes, other: bytes) -> bytes:

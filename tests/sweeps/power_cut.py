@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from dirsync.model.job import Job
@@ -47,14 +47,12 @@ class PowerGate:
 
 
 def sweep_power_cuts(
-    scenarios: Iterator[Scenario], *, file_system: FileSystem, how: Cut, asked: int, each_at_most: int
+    scenarios: Iterable[Scenario], *, file_system: FileSystem, how: Cut, asked: int = 1, each_at_most: int
 ) -> Tally:
-    """Cut at operations of one scenario after the other, until enough points were made."""
+    """Cut at operations of one scenario after the other; fewer points than asked for are a failure."""
     tally = Tally(sweep=f"power cut, {file_system.type_name}, flag {how.value}", asked=asked)
     with mounted_image(file_system) as image:
         for scenario in scenarios:
-            if tally.points >= asked:
-                break
             image.renewed()
             with bench(scenario, destinations=image.top) as here:
                 _sweep_scenario(here, image, how, each_at_most=each_at_most, tally=tally)

@@ -92,7 +92,7 @@ def sweep_race(kind: str, *, seconds: float) -> Tally:
         while time.monotonic() < ends_at:
             wrong = _fight(field, tally)
             tally.violations += [f"{tally.sweep}: {what}" for what in wrong]
-    tally.notes.append(f"{tally.sweep}: {dict(counted.kinds)}")
+    tally.notes.append(", ".join(f"{count:,} {name}" for name, count in sorted(counted.kinds.items())))
     if not counted.passed:
         tally.violations.append(f"{tally.sweep}: no run changed anything, so nothing was tried")
     return tally

@@ -14,8 +14,20 @@ from tests.trees import Children, Directory, File, HardLink, Link, Node
 
 OLD_NS, NEW_NS = 1_500_000_000_000_000_001, 1_600_000_000_000_000_002
 
-_LONG = ("n" * 255, b"\xf0" * 255)
-_ODD = ("-rf", " ", "new\nline", b"\xff\xfe", "*[x]?", "\x1b[31m", "...", "a.tmp", "caf\u00e9", "cafe\u0301")
+_LONG: tuple[str | bytes, ...] = ("n" * 255, b"\xf0" * 255)
+_ODD: tuple[str | bytes, ...] = (
+    "-rf",
+    " ",
+    "new\nline",
+    b"\xff\xfe",
+    "*[x]?",
+    "\x1b[31m",
+    "...",
+    "a.tmp",
+    "caf\u00e9",
+    "cafe\u0301",
+)
+_DRAWN_NAMES = ("a", "b", "c", "d", *_ODD, *_LONG)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +155,7 @@ def _drawn_children(chance: random.Random, *, depth: int) -> tuple[Children, Chi
     """Draw two directories with the same few names in both."""
     source: dict[str | bytes, Node] = {}
     destination: dict[str | bytes, Node] = {}
-    for name in chance.sample(("a", "b", "c", "d", *_ODD, *_LONG), chance.randint(1, 4)):
+    for name in chance.sample(_DRAWN_NAMES, chance.randint(1, 4)):
         one, other = _drawn_pair(chance, depth=depth)
         if one is not None:
             source[name] = one

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -54,6 +53,3 @@ def evenly(total: int, *, at_most: int) -> list[int]:
     if total <= at_most:
         return list(range(total))
     return sorted({round(number * (total - 1) / max(1, at_most - 1)) for number in range(at_most)})
-
-
-Progress = Callable[[str], None]

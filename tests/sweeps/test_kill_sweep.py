@@ -1,6 +1,6 @@
 """Killed anywhere, and again while recovering: nothing is lost, and the next run converges.
 
-`DIRSYNC_SWEEP_KILL=1000` tries up to so many operations of each scenario.
+`DIRSYNC_SWEEP_EACH=1000` tries up to so many operations of each scenario.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from tests.sweeps.kill import sweep_double_kills, sweep_kills
 from tests.sweeps.scenarios import SCENARIOS, Scenario, drawn
 from tests.sweeps.tally import Tally, asked_of, check
 
-EACH = asked_of("kill", usual=6)
+EACH = asked_of("each", usual=6)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name.replace(" ", "-"))

@@ -1,6 +1,6 @@
 """The power goes anywhere: no file is torn, and nobody claims what the disk does not hold.
 
-`DIRSYNC_SWEEP_CUT=5000` makes so many points on each file system, with each flag.
+`DIRSYNC_SWEEP_EACH=1000` cuts at up to so many operations of each scenario.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from tests.sweeps.power_cut import sweep_power_cuts, sweep_synced
 from tests.sweeps.scenarios import SCENARIOS
 from tests.sweeps.tally import asked_of, check
 
-ASKED = asked_of("cut", usual=50)
+EACH = asked_of("each", usual=3)
 
 places = pytest.mark.parametrize("file_system", FileSystem, ids=lambda file_system: file_system.type_name)
 flags = pytest.mark.parametrize("how", Cut, ids=["journal-written", "journal-lost"])
@@ -21,7 +21,9 @@ flags = pytest.mark.parametrize("how", Cut, ids=["journal-written", "journal-los
 @places
 @flags
 def test_power_cut_at_any_operation_leaves_every_path_old_or_new(file_system: FileSystem, how: Cut) -> None:
-    check(sweep_power_cuts(iter(SCENARIOS), file_system=file_system, how=how, asked=ASKED, each_at_most=4))
+    check(
+        sweep_power_cuts(SCENARIOS, file_system=file_system, how=how, asked=len(SCENARIOS), each_at_most=EACH)
+    )
 
 
 @places
