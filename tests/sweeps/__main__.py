@@ -23,7 +23,7 @@ from tests.sweeps.machine import sweep_sequences
 from tests.sweeps.power_cut import SYNCED_FILES, sweep_power_cuts, sweep_synced
 from tests.sweeps.race import KINDS, seconds_until_control_loses, sweep_race
 from tests.sweeps.refusal import sweep_refusals
-from tests.sweeps.scenarios import SCENARIOS, Scenario, drawn
+from tests.sweeps.scenarios import SCENARIOS, Scenario, drawn, keeping_versions
 from tests.sweeps.tally import Tally, asked_of
 
 Part = Callable[[], Tally]
@@ -58,6 +58,7 @@ def _shown(tally: Tally) -> Tally:
 def _scenarios() -> Iterator[Scenario]:
     """Give those with names, then drawn ones without end."""
     yield from SCENARIOS
+    yield from map(keeping_versions, SCENARIOS)
     yield from map(drawn, itertools.count())
 
 

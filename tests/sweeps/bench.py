@@ -13,12 +13,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from dirsync.model.job import DeletePolicy, Durability, Job
+from dirsync.model.job import Job
 from dirsync.plan.plan import Plan
 from tests.jobs import run, sync_job
 from tests.sweeps.gates import Counted, gated
+from tests.sweeps.judging import unlike
 from tests.sweeps.scenarios import NEW_NS, OLD_NS, Scenario
-from tests.trees import Directory, Snapshot, differences, snapshot, tree
+from tests.trees import Directory, Snapshot, snapshot, tree
 
 
 class Bench:
@@ -39,8 +40,8 @@ class Bench:
         return dataclasses.replace(
             sync_job(self.source, self.destination),
             workers=self.scenario.workers,
-            durability=Durability.FULL,
-            delete=DeletePolicy.REMOVE,
+            durability=self.scenario.durability,
+            delete=self.scenario.delete,
         )
 
     def renewed(self) -> Job:
@@ -62,7 +63,7 @@ class Bench:
         counted = Counted()
         with gated(counted):
             run(self.renewed(), state=self.state)
-        assert not differences(self.wanted, snapshot(self.destination)), self.scenario.name
+        assert not unlike(self.wanted, self.destination), self.scenario.name
         return len(counted.passed)
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from dirsync.model.job import Job
+from dirsync.model.place import RESERVED
 from dirsync.model.result import Outcome
 from dirsync.runner.ledger import open_ledger
 from dirsync.trees import fsops
 from tests.jobs import run
 from tests.trees import Seen, Snapshot, differences, snapshot
-
-OWN_FOLDER = b".dirsync"  # at the top of a destination: what the program keeps there is not mirrored
 
 
 def torn(before: Snapshot, wanted: Snapshot, now: Snapshot) -> dict[bytes, object]:
@@ -27,7 +26,7 @@ def torn(before: Snapshot, wanted: Snapshot, now: Snapshot) -> dict[bytes, objec
 def is_own_path(path: bytes) -> bool:
     """Whether a path is the program's own: temporary, or in its folder."""
     names = path.split(b"/")
-    return names[0] == OWN_FOLDER or any(fsops.is_temporary(name) for name in names)
+    return names[0] == RESERVED or any(fsops.is_temporary(name) for name in names)
 
 
 def content(seen: Seen | None) -> object:
@@ -37,9 +36,7 @@ def content(seen: Seen | None) -> object:
 
 def mirrored(destination: Path) -> Snapshot:
     """Say what a destination holds, but for the folder that is the program's own."""
-    return {
-        path: seen for path, seen in snapshot(destination).items() if path.split(b"/", 1)[0] != OWN_FOLDER
-    }
+    return {path: seen for path, seen in snapshot(destination).items() if path.split(b"/", 1)[0] != RESERVED}
 
 
 def unlike(wanted: Snapshot, destination: Path) -> list[str]:

@@ -7,9 +7,11 @@ comparison by size and time sees every difference.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from dataclasses import dataclass
 
+from dirsync.model.job import DeletePolicy, Durability
 from tests.trees import Children, Directory, File, HardLink, Link, Node
 
 OLD_NS, NEW_NS = 1_500_000_000_000_000_001, 1_600_000_000_000_000_002
@@ -37,6 +39,8 @@ class Scenario:
     name: str
     source: Children
     destination: Children
+    delete: DeletePolicy = DeletePolicy.REMOVE
+    durability: Durability = Durability.FULL
     workers: int = 1
     plan_batch: int | None = None  # operations a plan keeps in memory; None: as many as ever
 
@@ -139,6 +143,11 @@ SCENARIOS = (
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
+def keeping_versions(scenario: Scenario) -> Scenario:
+    """Give a scenario whose job keeps what it displaces."""
+    return dataclasses.replace(scenario, name=f"{scenario.name}, keeping versions", delete=DeletePolicy.TRASH)
+
+
 def drawn(seed: int) -> Scenario:
     """Draw a scenario; the same seed gives the same one."""
     chance = random.Random(seed)
@@ -147,6 +156,7 @@ def drawn(seed: int) -> Scenario:
         name=f"drawn {seed}",
         source=source,
         destination=destination,
+        delete=chance.choice((DeletePolicy.REMOVE, DeletePolicy.TRASH)),
         plan_batch=chance.choice((None, None, None, 2)),
     )
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 import pytest
 
 from tests.sweeps.kill import sweep_double_kills, sweep_kills
-from tests.sweeps.scenarios import SCENARIOS, Scenario, drawn
+from tests.sweeps.scenarios import SCENARIOS, Scenario, drawn, keeping_versions
 from tests.sweeps.tally import Tally, asked_of, check
 
-EACH = asked_of("each", usual=6)
+EACH = asked_of("each", usual=4)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name.replace(" ", "-"))
+@pytest.mark.parametrize(
+    "scenario",
+    [*SCENARIOS, *map(keeping_versions, SCENARIOS)],
+    ids=lambda scenario: scenario.name.replace(" ", "-"),
+)
 def test_killed_at_any_operation_every_path_is_old_or_new_and_the_next_run_converges(
     scenario: Scenario,
 ) -> None:
