@@ -19,7 +19,6 @@ from functools import partial
 from tests.sweeps.error import sweep_errors
 from tests.sweeps.images import Cut, FileSystem
 from tests.sweeps.kill import sweep_double_kills, sweep_kills
-from tests.sweeps.machine import sweep_sequences
 from tests.sweeps.power_cut import SYNCED_FILES, sweep_power_cuts, sweep_synced
 from tests.sweeps.race import KINDS, seconds_until_control_loses, sweep_race
 from tests.sweeps.refusal import sweep_refusals
@@ -101,6 +100,8 @@ def _errors() -> Iterator[Tally]:
 
 
 def _machine() -> Iterator[Tally]:
+    from tests.sweeps.machine import sweep_sequences  # here: hypothesis would make every fork dearer
+
     asked = asked_of("machine", usual=2_000)
     yield _swept("state machine", iter([partial(sweep_sequences, asked=asked)]), asked=asked)
 

@@ -15,7 +15,7 @@ from tests.sweeps.power_cut import sweep_power_cuts, sweep_synced
 from tests.sweeps.scenarios import BY_NAME, SCENARIOS
 from tests.sweeps.tally import asked_of, check
 
-EACH = asked_of("each", usual=3)
+EACH = asked_of("each", usual=2)
 _EVERY_OPERATION = 100
 
 places = pytest.mark.parametrize("file_system", FileSystem, ids=lambda file_system: file_system.type_name)
