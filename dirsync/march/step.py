@@ -148,6 +148,7 @@ class Step:
                 return
         if old is not None and is_temporary(name):
             self.found.strays.append(old)
+            self.content_changed = True  # removing it moves the directory's mtime
             old = None
         if new is not None and self._verdict_of(name, new) is Verdict.EXCLUDED:
             if old is not None and (old.kind is new.kind or self._is_skipped_symlink(new)):

@@ -99,20 +99,19 @@ class FileCopier:
         directory = self._destination.handles.handle(split(path)[0])
         temporary = fsops.temporary_name()
         copy = fsops.create_file(directory, temporary)
-        staged = Staged(path, temporary, old, os.fstat(copy).st_dev)
         try:
             whole = self._data.copy(
                 handle, copy, size=before.st_size, allocated=before.st_blocks * 512, told=self._told
             )
-            self._set_metadata(copy, self._source.described(path, before), old=old)
+            dev = self._set_metadata(copy, self._source.described(path, before), old=old)
             if not whole or not _is_unchanged(before, os.fstat(handle)):
                 raise TransientError(path, "unstable: it kept changing while it was read")
         except BaseException:
-            self.drop(staged)
+            self._drop(path, temporary)
             raise
         finally:
             os.close(copy)
-        return staged
+        return Staged(path, temporary, old, dev)
 
     def publish(self, staged: Staged) -> None:
         """Give a staged copy its name.
@@ -132,11 +131,17 @@ class FileCopier:
 
     def drop(self, staged: Staged) -> None:
         """Remove a staged copy that does not get its name."""
-        with contextlib.suppress(OSError):
-            drop(self._destination.handles.handle(split(staged.path)[0]), staged.temporary)
+        self._drop(staged.path, staged.temporary)
 
-    def _set_metadata(self, copy: int, new: Entry, *, old: Entry | None) -> None:
-        """Set the owner, then the mode (a change of owner clears set-id bits), then the times."""
+    def _drop(self, path: bytes, temporary: bytes) -> None:
+        with contextlib.suppress(OSError):
+            drop(self._destination.handles.handle(split(path)[0]), temporary)
+
+    def _set_metadata(self, copy: int, new: Entry, *, old: Entry | None) -> int:
+        """Set the owner, then the mode (a change of owner clears set-id bits), then the times.
+
+        Gives the device that the copy lies on.
+        """
         settings = self._settings
         current = os.fstat(copy)
         uid, gid = settings.owner_for(new, old, current=current)
@@ -145,6 +150,7 @@ class FileCopier:
         fsops.set_mode_of_handle(copy, mode=settings.mode_for(new, old, uid=uid, gid=gid))
         if settings.mtime:
             fsops.set_mtime_of_handle(copy, mtime_ns=new.mtime_ns)
+        return current.st_dev
 
     def _settled(self, handle: int, status: os.stat_result) -> os.stat_result:
         """Let the tick in which a file was last changed pass, and look at it again."""
