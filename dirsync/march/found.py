@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,7 +11,12 @@ from dirsync.compare.rules import Rules
 from dirsync.filters import Scope
 from dirsync.model.change import Change, Failure
 from dirsync.model.entry import Entry
+from dirsync.model.job import HashAlgorithm
 from dirsync.model.place import LocalPlace
+
+IsKnown = Callable[
+    [Entry, bytes], bool
+]  # whether a file of the source is what the path there was copied from
 
 
 class Sides(enum.IntFlag):
@@ -29,6 +35,7 @@ class Directory(NamedTuple):
     scope: Scope  # the filter rules that hold for its children
     change: Change | None = None  # in what the directory itself differs, where it is on both sides
     may_delete: bool = True  # False: beneath another file system's mount point
+    destination_path: bytes | None = None  # where it is to be moved from; None: it is at `path` there too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +51,9 @@ class Context:
     destination_device: int | None = None  # None: there is no destination yet
     destination_mounts: frozenset[bytes] = frozenset()  # relative to the root
     protected: frozenset[bytes] = frozenset()  # paths of the destination that are never deleted
+    taken: frozenset[bytes] = frozenset()  # paths of the destination that are moved away beforehand
+    confirming: HashAlgorithm | None = None  # set: content that seems to agree is compared by this hash
+    is_known: IsKnown | None = None  # None: no file's content is known without hashing it
 
 
 class Touched(NamedTuple):

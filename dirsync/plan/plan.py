@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from dirsync.model.change import Change, Failure
 from dirsync.model.operation import BOTTOM_UP, Operation, Phase
@@ -29,6 +29,10 @@ class Plan:
         self._phases = {phase: SpillList[Operation](folder=folder, batch=batch) for phase in Phase}
         self.failures = SpillList[Failure](folder=folder, batch=batch)
         self.blocked: set[bytes] = set()  # paths whose step must not be carried out after all
+        self.holding_kept: set[bytes] = (
+            set()
+        )  # paths of the destination that stay or hold something that does
+        self.moved_from: dict[bytes, bytes] = {}  # by its new path, where what is moved was before the run
         self.counts = Counts()
         self.growth_bytes = 0  # by how much the destination grows
         self.largest_copy_bytes = 0  # an overwritten file is there twice for a moment
@@ -47,6 +51,13 @@ class Plan:
         for operation in steps if top_down else reversed(steps):
             if not self.blocked or operation.change.path not in self.blocked:
                 yield operation
+
+    def take_over(self, other: Plan, phase: Phase, *, where: Callable[[bytes], bool]) -> None:
+        """Append another plan's steps of a phase, those at wanted paths."""
+        for operation in other._phases[phase]:
+            path = operation.change.path
+            if path not in other.blocked and where(path):
+                self.add(operation)
 
     def changes(self) -> Iterator[Change]:
         """Give the changes the plan is about, in the order of its phases."""

@@ -71,6 +71,19 @@ _STEPS = (
         """,
         "CREATE INDEX before_runs_of_a_path ON before_runs (job, path, run_id)",
     ),
+    (
+        # Which object of the source became which path of the destination.
+        """
+        CREATE TABLE identities (
+            job TEXT NOT NULL,
+            ino INTEGER NOT NULL,
+            ctime_ns INTEGER NOT NULL,
+            path BLOB NOT NULL,
+            PRIMARY KEY (job, ino)
+        ) WITHOUT ROWID
+        """,
+        "CREATE UNIQUE INDEX identities_by_path ON identities (job, path)",
+    ),
 )
 
 

@@ -1,0 +1,177 @@
+"""Which object of the source became which path of the destination, kept from run to run.
+
+A row says: what the destination holds at this path, if it holds anything there, was
+made from the source's object with this inode number when that had this ctime. So a
+row is removed, durably, before anything else may come to its path, and written
+when what it says is done and durable. A run that is killed leaves rows missing, and
+then content decides.
+
+Rows hold for one pair of directories. When either is another than before, all of a
+job's rows go.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from typing import NamedTuple, TypeVar
+
+from dirsync.model.change import ChangeKind
+from dirsync.model.entry import Entry, Kind
+from dirsync.model.job import Job
+from dirsync.model.operation import Operation, Phase
+from dirsync.plan.plan import Plan
+from dirsync.plan.spill import SpillList
+from dirsync.runner.ledger import Ledger
+from dirsync.trees.handles import ancestors
+from dirsync.trees.mounts import file_system_identity
+
+T = TypeVar("T")
+
+_PLACES = "places of identities"
+_ROWS_A_TRANSACTION = 20_000  # other jobs wait for the database meanwhile: some 0.1 s
+_MADE = frozenset({ChangeKind.CREATED, ChangeKind.MODIFIED, ChangeKind.MOVED})
+_REMEMBERED = frozenset({Kind.FILE, Kind.DIRECTORY})
+
+
+class Remembered(NamedTuple):
+    """What a row says of an inode."""
+
+    ctime_ns: int
+    path: bytes
+
+
+class Identities:
+    """The rows of one job, and what the run at hand will add; every call may raise `RunError`."""
+
+    def __init__(self, job: Job, ledger: Ledger, *, folder: str) -> None:
+        """Take the rows of a job whose places are pinned; `folder` is for what does not fit in memory."""
+        self._job = job
+        self._ledger = ledger
+        self._database = ledger.database
+        self._made: SpillList[tuple[int, int, bytes]] = SpillList(folder=folder)
+        self._moved: list[bytes] = []  # the new paths of directories
+
+    def are_of_these_places(self) -> bool:
+        """Whether there are rows, and they hold for the directories at hand."""
+        return self._any() and self._ledger.recall(self._job.name, _PLACES) == self._places()
+
+    def find(self, entry: Entry) -> Remembered | None:
+        """Give what is remembered of an object of the source."""
+        with self._database.translated():
+            row = self._database.connection.execute(
+                "SELECT ctime_ns, path FROM identities WHERE job = ? AND ino = ?",
+                (self._job.name, _signed(entry.ino)),
+            ).fetchone()
+        return None if row is None else Remembered(*row)
+
+    def clear(self) -> None:
+        """Remove all rows: what changes the destination next does not keep them true."""
+        if self._any():
+            self._write("DELETE FROM identities WHERE job = ?", [(self._job.name,)])
+
+    def release(self, plan: Plan) -> None:
+        """Remove the rows of every path that a plan is about to touch; call it before the first step."""
+        if not self.are_of_these_places():
+            self.clear()
+            self._ledger.remember(self._job.name, _PLACES, self._places())
+            return
+        job = self._job.name
+        self._write(
+            "DELETE FROM identities WHERE job = ? AND path = ?",
+            ((job, path) for path in _touched(plan)),
+        )
+        self._write(
+            "DELETE FROM identities WHERE job = ? AND path > ? AND path < ?",
+            ((job, *_beneath(path)) for path in plan.moved_from),
+        )
+
+    def note(self, operation: Operation) -> None:
+        """Note a step that was carried out."""
+        change = operation.change
+        new = change.new
+        if new is None or change.kind not in _MADE or new.kind not in _REMEMBERED:
+            return
+        self._made.append((_signed(new.ino), new.ctime_ns, new.path))
+        if change.kind is ChangeKind.MOVED and new.is_directory:
+            self._moved.append(new.path)
+
+    def record(self, plan: Plan) -> None:
+        """Write the rows of all that was noted; call it when that is durable."""
+        moved = [(plan.moved_from[path], path) for path in self._moved]
+        for old, new in sorted(moved, key=lambda move: len(move[0]), reverse=True):  # what is moved out first
+            self._translate(old, new)
+        self._write(
+            "INSERT OR REPLACE INTO identities (job, ino, ctime_ns, path) VALUES (?, ?, ?, ?)",
+            ((self._job.name, *made) for made in self._made),
+        )
+        self._made.close()
+
+    def _translate(self, old: bytes, new: bytes) -> None:
+        """Give what is remembered beneath a directory its path beneath another."""
+        while rows := self._rows_beneath(old):
+            self._write(
+                "UPDATE OR REPLACE identities SET path = ? WHERE job = ? AND ino = ?",
+                [(new + path[len(old) :], self._job.name, ino) for ino, path in rows],
+            )
+
+    def _rows_beneath(self, path: bytes) -> list[tuple[int, bytes]]:
+        with self._database.translated():
+            return self._database.connection.execute(
+                "SELECT ino, path FROM identities WHERE job = ? AND path > ? AND path < ? LIMIT ?",
+                (self._job.name, *_beneath(path), _ROWS_A_TRANSACTION),
+            ).fetchall()
+
+    def _any(self) -> bool:
+        with self._database.translated():
+            row = self._database.connection.execute(
+                "SELECT 1 FROM identities WHERE job = ? LIMIT 1", (self._job.name,)
+            ).fetchone()
+        return row is not None
+
+    def _write(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """Execute a statement for each row, so many in a transaction that nobody waits long."""
+        for batch in _batches(iter(rows)):
+            with self._database.transaction() as connection:
+                connection.executemany(statement, batch)
+
+    def _places(self) -> str:
+        """Name the two directories, so that the name changes when either is another."""
+        ends = (self._job.source.path, self._job.destination.path)
+        return "\n".join(f"{path!r} {file_system_identity(path)} {os.stat(path).st_ino}" for path in ends)
+
+
+def _touched(plan: Plan) -> Iterator[bytes]:
+    """Give every path at which a plan makes, alters or removes something, where it is before and after."""
+    for phase in Phase:
+        for operation in plan.operations(phase):
+            change = operation.change
+            if operation.counted and not change.is_in_place:
+                yield change.path
+                yield from _before(plan, change.path)
+
+
+def _before(plan: Plan, path: bytes) -> Iterator[bytes]:
+    """Give where the object at a path is before the run, if it is, or is in, something that moves."""
+    if not plan.moved_from:
+        return
+    for parent in chain([path], ancestors(path)):
+        if parent in plan.moved_from:
+            yield plan.moved_from[parent] + path[len(parent) :]
+            return
+
+
+def _beneath(path: bytes) -> tuple[bytes, bytes]:
+    """Give the bounds, themselves left out, between which all paths beneath one are."""
+    return path + b"/", path + b"0"  # "0" follows "/" in ASCII
+
+
+def _batches(rows: Iterator[T]) -> Iterator[list[T]]:
+    while batch := list(islice(rows, _ROWS_A_TRANSACTION)):
+        yield batch
+
+
+def _signed(number: int) -> int:
+    """Fit 64 bits without a sign into SQLite's integers."""
+    return number - (1 << 64) if number >= 1 << 63 else number
