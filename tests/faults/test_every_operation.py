@@ -50,6 +50,24 @@ SCENARIOS: dict[str, tuple[Children, Children]] = {
         {"a": File(b"1", mtime_ns=OLD_NS), "b": HardLink("a")},
     ),
     "names swap places": ({"a": new(), "b": {"c": new()}}, {"a": {"c": old()}, "b": old()}),
+    "a file is renamed": ({"b": old(b"1"), "d": {"f": old(b"22")}}, {"a": old(b"1"), "e": {"f": old(b"22")}}),
+    "a directory is renamed": (
+        {"n": {"d": {"b": new()}, "a": old(b"1"), "c": old(b"22")}},
+        {"o": {"d": {"b": old()}, "a": old(b"1"), "c": old(b"22"), "gone": old(b"4444")}},
+    ),
+    "a directory is renamed into a new one, and one out of it": (
+        {"x": {"y": {"n": {"a": old(b"1"), "b": old(b"22")}}}, "z": {"d": old(b"4444"), "e": old(b"55555")}},
+        {"o": {"a": old(b"1"), "b": old(b"22"), "s": {"d": old(b"4444"), "e": old(b"55555")}}},
+    ),
+    "a renamed directory changes within": (
+        {"n": {"p": old(b"1"), "q": old(b"22"), "k": new(), "l": {"m": new()}}},
+        {"o": {"p": old(b"1"), "q": old(b"22"), "k": {"i": old()}, "l": old()}},
+    ),
+}
+RENAMED = {  # by its new path, where something was
+    "a directory is renamed": {b"n": b"o"},
+    "a directory is renamed into a new one, and one out of it": {b"z": b"o/s", b"x/y/n": b"o"},
+    "a renamed directory changes within": {b"n": b"o"},
 }
 
 Gate = Callable[[str], None]
@@ -85,8 +103,11 @@ class Refused:
 class Scenario:
     """One pair of trees, made anew for each point of the sweep."""
 
-    def __init__(self, place: Path, source: Children, destination: Children) -> None:
+    def __init__(
+        self, place: Path, source: Children, destination: Children, renamed: dict[bytes, bytes]
+    ) -> None:
         self.place = place
+        self.renamed = renamed
         self.source = source
         self.destination = destination
         self.count = 0
@@ -103,19 +124,29 @@ class Scenario:
     def now(self) -> Snapshot:
         return snapshot(self.here / "destination")
 
+    def torn(self) -> dict[bytes, object]:
+        """Give the paths that hold what they must not now, and the content that is nowhere."""
+        now = self.now()
+        return {
+            **torn(self.before, self.wanted, now, renamed=self.renamed),
+            **lost(self.before, self.wanted, now),
+        }
+
     def operations(self, monkeypatch: pytest.MonkeyPatch) -> int:
         passed: list[str] = []
         with monkeypatch.context() as patched:
             patched.setattr(fsops, "gate", passed.append)
             run(self.job(), state=self.here / "state")
         assert not differences(self.wanted, self.now())
+        assert "move_to_free_name" in passed or not self.renamed
         return len(passed)
 
 
 @pytest.fixture(params=SCENARIOS, ids=lambda name: name.replace(" ", "-"))
 def scenario(request: pytest.FixtureRequest) -> Iterator[Scenario]:
     with tempfile.TemporaryDirectory(prefix="sweep-", dir="/dev/shm") as place:  # the ledger flushes often
-        yield Scenario(Path(place), *SCENARIOS[request.param])
+        renamed = RENAMED.get(request.param, {})
+        yield Scenario(Path(place), *SCENARIOS[request.param], renamed)
 
 
 def test_killed_at_any_operation_every_path_is_old_or_new_and_the_next_run_converges(
@@ -125,7 +156,7 @@ def test_killed_at_any_operation_every_path_is_old_or_new_and_the_next_run_conve
         job = scenario.job()
         assert run_killed(job, at, scenario.here / "state"), at
 
-        assert torn(scenario.before, scenario.wanted, scenario.now()) == {}, at
+        assert scenario.torn() == {}, at
         assert run(job, state=scenario.here / "state").outcome is Outcome.SUCCEEDED
         assert not differences(scenario.wanted, scenario.now()), at
 
@@ -141,7 +172,7 @@ def test_refused_at_any_operation_nothing_is_lost_and_the_next_run_converges(
             patched.setattr(fsops, "gate", Refused(at, number=number, ever_after=ever_after))
             result = run(job, state=scenario.here / "state")
 
-        assert torn(scenario.before, scenario.wanted, scenario.now()) == {}, at
+        assert scenario.torn() == {}, at
         if result.outcome is Outcome.SUCCEEDED:
             assert not differences(scenario.wanted, scenario.now()), at
         assert run(job, state=scenario.here / "state").outcome is Outcome.SUCCEEDED
@@ -161,14 +192,34 @@ def run_killed(job: Job, at: int, state: Path) -> bool:
     return os.WIFSIGNALED(status)
 
 
-def torn(before: Snapshot, wanted: Snapshot, now: Snapshot) -> dict[bytes, object]:
-    """Give the paths that are neither as they were nor as they shall be; temporary files aside."""
+def torn(
+    before: Snapshot, wanted: Snapshot, now: Snapshot, *, renamed: dict[bytes, bytes]
+) -> dict[bytes, object]:
+    """Give the paths that are neither as they were nor as they shall be; temporary files aside.
+
+    What a renamed directory holds may also be what it held at its old path.
+    """
     paths = (before.keys() | wanted.keys() | now.keys()) - {path for path in now if is_temporary_path(path)}
+    allowed = {path: [before.get(old) for old in (path, *old_paths(path, renamed))] for path in paths}
     return {
-        path: (content(before.get(path)), content(now.get(path)), content(wanted.get(path)))
+        path: (content(now.get(path)), content(wanted.get(path)), *map(content, allowed[path]))
         for path in paths
-        if content(now.get(path)) not in (content(before.get(path)), content(wanted.get(path)))
+        if content(now.get(path)) not in map(content, (wanted.get(path), *allowed[path]))
     }
+
+
+def old_paths(path: bytes, renamed: dict[bytes, bytes]) -> list[bytes]:
+    """Give where what is at a path was before the directory above it was renamed."""
+    return [
+        old + path[len(new) :] for new, old in renamed.items() if path == new or path.startswith(new + b"/")
+    ]
+
+
+def lost(before: Snapshot, wanted: Snapshot, now: Snapshot) -> dict[bytes, object]:
+    """Give, of the files that are the same before and after, wherever they are, those that are nowhere."""
+    there = {content(seen) for seen in now.values()}
+    stays = {content(seen) for seen in before.values()} & {content(seen) for seen in wanted.values()}
+    return {path: content(seen) for path, seen in wanted.items() if content(seen) in stays - there}
 
 
 def is_temporary_path(path: bytes) -> bool:
