@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterable, Iterator
 
 from dirsync.errors import RunError
-from dirsync.model.change import ChangeKind
+from dirsync.model.change import Change, ChangeKind
 from dirsync.model.job import Job
 from dirsync.model.names import shown
 from dirsync.model.operation import Operation, Phase
@@ -35,7 +35,9 @@ def records_of(plan: Plan) -> Iterator[Before]:
     covered: set[bytes] = set()  # directories that come or go: what is beneath comes or goes with them
     for phase in Phase:
         for operation in plan.operations(phase):
-            if split(operation.change.path)[0] in covered and phase is not Phase.FINISH_DIRECTORIES:
+            if operation.change.kind is ChangeKind.MOVED:
+                record: Before | None = _record_of_move(operation.change, plan)
+            elif split(operation.change.path)[0] in covered and phase is not Phase.FINISH_DIRECTORIES:
                 record = None
             else:
                 record = _record(operation)
@@ -54,6 +56,13 @@ def _comes_or_goes_whole(operation: Operation) -> bool:
     return change.displaces and (change.old.is_directory or change.entry.is_directory)
 
 
+def _record_of_move(change: Change, plan: Plan) -> Before:
+    """Tell where something is before the run, also if a directory above it moves first."""
+    assert change.old is not None
+    old = change.old._replace(path=plan.moved_from[change.path])
+    return Before(change.path, BeforeKind.MOVED, old)
+
+
 def _record(operation: Operation) -> Before | None:
     change = operation.change
     if operation.phase is Phase.SWEEP:
@@ -62,8 +71,6 @@ def _record(operation: Operation) -> Before | None:
         if operation.phase is Phase.FINISH_DIRECTORIES and change.path:
             return None  # of a directory that was made
         return Before(change.path, BeforeKind.ABSENT, None)
-    if change.kind is ChangeKind.MOVED:
-        return Before(change.path, BeforeKind.MOVED, change.old)
     kind = BeforeKind.OBJECT if change.displaces else BeforeKind.METADATA
     return Before(change.path, kind, change.old)
 

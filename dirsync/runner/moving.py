@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from dirsync.compare.rules import CONTENT
 from dirsync.filters import Scope, pattern_lines
 from dirsync.march.driver import march_tree
-from dirsync.march.found import Context, Directory, Found, Sides
-from dirsync.model.change import Aspect, Change, ChangeKind, Failure
+from dirsync.march.found import Context, Directory, Sides
+from dirsync.model.change import Change, ChangeKind
 from dirsync.model.entry import Entry, Kind
-from dirsync.model.job import Job
+from dirsync.model.job import DeletePolicy, Job
 from dirsync.model.names import shown
 from dirsync.model.operation import Phase
 from dirsync.model.stop import Deadline
@@ -28,7 +28,8 @@ from dirsync.plan.plan import Plan
 from dirsync.plan.planner import Planner
 from dirsync.runner.contents import FileContents
 from dirsync.runner.identities import Identities
-from dirsync.runner.scanning import hand_over, root_scope
+from dirsync.runner.scanning import root_scope
+from dirsync.runner.trial import Trial
 from dirsync.trees.handles import ancestors, join, split
 from dirsync.trees.local import LocalTree, capabilities_of, open_tree
 
@@ -85,10 +86,13 @@ class Moves:
         self._destination = destination
         self._deadline = deadline
         self._folder = folder
-        self._moves = Plan(folder=folder)
+        self._moves = self._new_plan()
         self._layers: list[Layer] = []
         self._gone = GoneDirectories()
         self._taken: list[bytes] = []  # where the directories that move are before the run
+
+    def _new_plan(self) -> Plan:
+        return Plan(folder=self._folder, keeps_versions=self._job.delete is DeletePolicy.TRASH)
 
     def paired(self, plan: Plan) -> Plan:
         """Give a plan in which what moved is moved; the same plan if nothing did."""
@@ -169,7 +173,7 @@ class Moves:
         if scope is None:
             return None
         taken = frozenset(path for path in self._taken if path.startswith(there + b"/"))
-        trial = _Trial(new, gone.entry, Planner(Plan(folder=self._folder), delete=self._job.delete))
+        trial = Trial(new, gone.entry, Planner(self._new_plan(), delete=self._job.delete))
         workers = 1 if self._contents.knows_some else self._job.workers
         root = Directory(new.path, Sides.BOTH, scope, destination_path=there)
         for found in march_tree(self._confirming(taken), root, workers=workers, deadline=self._deadline):
@@ -262,60 +266,6 @@ class Moves:
         if aspects & CONTENT or (aspects and gone.entry.nlink > 1):
             return False
         return self._may_move(new, gone)
-
-
-class _Trial:
-    """What the march of a directory against another's place shows of the two being one."""
-
-    def __init__(self, new: Entry, old: Entry, planner: Planner) -> None:
-        self._new = new
-        self._old = old
-        self._planner = planner
-        self._failures: list[Failure] = []
-        self._destination_entries = 0
-        self._is_touched = False
-        self._is_whole = True
-        planner.add_touched(new, old._replace(path=new.path), selected=True)
-
-    def goes_on(self, found: Found) -> bool:
-        """Take a piece of the march; tell whether the two may still be one."""
-        failed = {failure.path for failure in found.failures}
-        self._is_whole &= not (set(found.kept) - failed) and self._new.path not in failed
-        self._is_touched |= any(touched.new.path == self._new.path for touched in found.touched)
-        found.touched = [touched for touched in found.touched if touched.new.path != self._new.path]
-        self._failures += found.failures
-        self._destination_entries += found.destination_entries
-        hand_over(found, self._planner)
-        return self._is_whole
-
-    def plan(self) -> Plan:
-        """Give the plan of what differs."""
-        for failure in self._failures:
-            self._planner.add_failure(failure)
-        return self._planner.finish()
-
-    def is_same(self, *, taken: int, remembered: bool) -> bool:
-        """Whether at least half of what is in the larger one agrees; if remembered, in the smaller one.
-
-        Of the old one's entries `taken` have moved elsewhere. Two empty directories are
-        one if it is remembered so, and their mtimes agree.
-        """
-        counts = self._planner.plan.counts
-        there = self._destination_entries - taken
-        agreeing = there - counts.deleted - counts.modified - len(self._failures)
-        wanted = agreeing + counts.created + counts.modified + len(self._failures)
-        if not self._is_whole:
-            return False
-        if not there and not wanted:
-            return remembered and self._new.mtime_ns == self._old.mtime_ns
-        return agreeing > 0 and 2 * agreeing >= (min if remembered else max)(there, wanted)
-
-    def move(self, context: Context) -> Change:
-        """Give the move as a change; an mtime is no news where something in the directory explains it."""
-        aspects = context.rules.aspects(self._new, self._old)
-        if self._is_touched and aspects <= {Aspect.MTIME}:
-            aspects = frozenset()
-        return Change(ChangeKind.MOVED, self._old, self._new, aspects)
 
 
 def _mount_of(path: bytes, mounts: frozenset[bytes]) -> bytes:

@@ -27,12 +27,11 @@ from dirsync.model.version import Before
 from dirsync.plan.guards import check_guards
 from dirsync.plan.plan import Plan
 from dirsync.runner.displacing import NOTHING, Displacing, records_of
-from dirsync.runner.identities import Identities
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.lock import locked_directory
-from dirsync.runner.moving import find_moves
 from dirsync.runner.observer import Observer, Stage, Totals
 from dirsync.runner.places import Places, create_destination, look_at_places, pinned
+from dirsync.runner.renames import Renames
 from dirsync.runner.scanning import Scan, allocated_bytes
 from dirsync.runner.versions import VersionIndex
 from dirsync.trees import fsops
@@ -44,7 +43,6 @@ logger = logging.getLogger(__name__)
 
 _MARKER_SIDES = "marker sides"
 _SOURCE_IDENTITY = "source file system"
-_MOVE_REFUSED = "a move was refused"
 _MAX_COPY_WORKERS = 8
 
 
@@ -92,7 +90,7 @@ class Stages:
     def _run(self) -> None:
         places = look_at_places(self._job, marker_seen=self._remembered_sides())
         self._pin(places.source, places.destination)
-        self._identities = Identities(self._job, self._ledger, folder=self._state)
+        self._renames = Renames(self._job, self._ledger, folder=self._state)
         if self._job.type is JobType.CHECK and places.destination is None:
             raise RunError(f"'{self._job.name}': destination '{self._job.destination}' does not exist")
         with contextlib.ExitStack() as until_the_end:
@@ -163,8 +161,7 @@ class Stages:
                 records = NOTHING if places.destination is None else records_of(plan)
                 self._carry_out_keeping(plan, versions, records=records)
             self._make_durable(plan)
-            if self._pairs_moves:
-                self._identities.record(plan)
+            self._renames.record(plan)
         finally:
             plan.close()
         self._remember(places)
@@ -176,33 +173,12 @@ class Stages:
         rules = rules_for(self._job, source=capabilities_of(self._job.source.path), destination=kept)
         self._rules = rules
         scan = Scan(self._job, places, rules, observer=self._observer, deadline=self._deadline)
-        plan = self._with_moves(scan.plan(folder=self._state), scan, places)
+        plan = self._renames.pair(scan.plan(folder=self._state), scan.context, deadline=self._deadline)
         self._counts.scanned = plan.counts.scanned
         for failure in plan.failures:
             self.failed(failure)
         logger.info("scanned: %d entries, %d steps planned", plan.counts.scanned, len(plan))
         return plan
-
-    def _with_moves(self, plan: Plan, scan: Scan, places: Places) -> Plan:
-        """Pair what is created with what is deleted, where a rename would do."""
-        counts = plan.counts
-        if not (counts.created and counts.deleted and self._pairs_moves and places.destination is not None):
-            return plan
-        if self._ledger.recall(self._job.name, _MOVE_REFUSED):
-            return plan
-        context = scan.context()
-        try:
-            return find_moves(
-                self._job, plan, context, self._identities, deadline=self._deadline, folder=self._state
-            )
-        except BaseException:
-            plan.close()
-            raise
-
-    @property
-    def _pairs_moves(self) -> bool:
-        job = self._job
-        return job.moves and job.type is JobType.SYNC and job.delete is not DeletePolicy.KEEP
 
     def _nearest_destination(self, places: Places) -> bytes:
         path = self._job.destination.path
@@ -283,22 +259,11 @@ class Stages:
             deadline=self._deadline,
             watcher=self,
         )
-        self._release_identities(plan)
+        self._renames.before_first_step(plan)
         try:
             mirror.carry_out(plan.operations)
         finally:
-            self._note_refused_moves(mirror)
-
-    def _release_identities(self, plan: Plan) -> None:
-        if not self._pairs_moves:
-            self._identities.clear()
-        elif len(plan):
-            self._identities.release(plan)
-
-    def _note_refused_moves(self, mirror: Mirror) -> None:
-        """Have the next run copy what a rename could not bring: it would fail again."""
-        if mirror.refused_a_move or self._ledger.recall(self._job.name, _MOVE_REFUSED):
-            self._ledger.remember(self._job.name, _MOVE_REFUSED, "1" if mirror.refused_a_move else "")
+            self._renames.after_last_step(refused=mirror.refused_a_move)
 
     def _make_durable(self, plan: Plan) -> None:
         """Have everything on disk before the ledger says so; also what a run cut off had left."""
@@ -329,7 +294,7 @@ class Stages:
 
     def done(self, operation: Operation) -> None:
         """Count an operation that was carried out."""
-        self._identities.note(operation)
+        self._renames.note(operation)
         if operation.counted:
             self._counts.count(operation.change)
             self._observer.changed(operation.change)
