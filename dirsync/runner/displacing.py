@@ -31,13 +31,18 @@ NOTHING = (Before(b"", BeforeKind.ABSENT, None),)  # of a destination that a run
 
 
 def records_of(plan: Plan) -> Iterator[Before]:
-    """Give what each path is before a plan is carried out: one record for a directory that goes whole."""
+    """Give what each path is before a plan is carried out: one record for a directory that goes whole.
+
+    A directory in it that something is moved out of has its own, for its mtime changes first.
+    """
+    emptied: set[bytes] = set()
     covered: set[bytes] = set()  # directories that come or go: what is beneath comes or goes with them
     for phase in Phase:
         for operation in plan.operations(phase):
             if operation.change.kind is ChangeKind.MOVED:
                 record: Before | None = _record_of_move(operation.change, plan)
-            elif split(operation.change.path)[0] in covered and phase is not Phase.FINISH_DIRECTORIES:
+                emptied.add(split(operation.change.old.path)[0] if operation.change.old else b"")
+            elif _is_covered(operation, covered) and operation.change.path not in emptied:
                 record = None
             else:
                 record = _record(operation)
@@ -45,6 +50,10 @@ def records_of(plan: Plan) -> Iterator[Before]:
                 covered.add(operation.change.path)
             if record is not None:
                 yield record
+
+
+def _is_covered(operation: Operation, covered: set[bytes]) -> bool:
+    return operation.phase is not Phase.FINISH_DIRECTORIES and split(operation.change.path)[0] in covered
 
 
 def _comes_or_goes_whole(operation: Operation) -> bool:

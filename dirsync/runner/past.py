@@ -56,7 +56,7 @@ class Past:
         for record in index.records(run.run_id, BeforeKind.METADATA):
             self._set_metadata(record)
         for record in index.records(run.run_id, BeforeKind.OBJECT):
-            self._put(record.path, _Node(join(run.area, record.path)))
+            self._put(record.path, _Node(join(run.area, record.path), metadata=record.entry))
         for path in index.dropped(run.run_id):
             self._put(path, _Node(join(run.area, path), lost=True))
         absent = list(index.records(run.run_id, BeforeKind.ABSENT))

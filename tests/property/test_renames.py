@@ -7,6 +7,7 @@ Names, sizes and mtimes are few, so that what moved has look-alikes of other con
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import os
 import shutil
 from pathlib import Path
@@ -14,10 +15,13 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from dirsync.model.job import Job, PatternLine
+from dirsync.model.job import DeletePolicy, Job, PatternLine
 from dirsync.model.result import Outcome
+from dirsync.model.stop import Deadline, Stop
+from dirsync.runner.observer import Silent
+from dirsync.runner.restoring import Request, Restore
 from tests.jobs import run, sync_job
-from tests.property.test_random_pairs import EXAMPLES, keep_bytes, workplace
+from tests.property.test_random_pairs import EXAMPLES, contents, keep_bytes, workplace
 from tests.trees import File, Link, Node, Snapshot, ctimes, differences, snapshot, tree
 
 NAMES = [*"abcdef"]
@@ -83,36 +87,62 @@ def hides(before: Snapshot, after: Snapshot) -> bool:
     phases=(Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
 )
-@given(children=trees, rounds=st.lists(deeds, min_size=1, max_size=3), excludes=st.booleans())
-def test_what_is_renamed_and_edited_between_runs_is_mirrored(
-    children: dict[str, Node], rounds: list[list[tuple[str, int, int, str]]], excludes: bool
+@given(
+    children=trees,
+    rounds=st.lists(deeds, min_size=1, max_size=3),
+    excludes=st.booleans(),
+    keeps=st.booleans(),
+)
+def test_what_is_renamed_and_edited_between_runs_is_mirrored_and_comes_back(
+    children: dict[str, Node], rounds: list[list[tuple[str, int, int, str]]], excludes: bool, keeps: bool
 ) -> None:
     with workplace() as place:
-        source, mirror = tree(place / "source", children), place / "destination"
-        job = sync_job(source, mirror)
+        job = sync_job(tree(place / "source", children), place / "destination")
         if excludes:
             job = dataclasses.replace(job, exclude=(PatternLine(b"f", "test", 1),))
+        if keeps:
+            job = dataclasses.replace(job, delete=DeletePolicy.TRASH)
         assert run(job, state=place / "state").outcome is Outcome.SUCCEEDED
+        was: list[tuple[datetime.datetime, Snapshot]] = []
         for number, some in enumerate(rounds):
-            before = snapshot(source)
+            before = snapshot(place / "source")
+            was.append((datetime.datetime.now(datetime.UTC), mirrored(place)))
             for count, deed in enumerate(some):
-                do(source, deed, count=10 * number + count)
-            after = snapshot(source)
-            if hides(before, after):
+                do(place / "source", deed, count=10 * number + count)
+            if hides(before, snapshot(place / "source")):
                 return
-            kept = keep_bytes(mirror, place / f"kept {number}")
-            result = run(job, state=place / "state")
-            event(f"moved: {result.counts.moved}")
-            assert result.outcome is Outcome.SUCCEEDED, result
-            assert not differences(
-                without_excluded(after, excludes), without_excluded(snapshot(mirror), excludes)
-            )
-            now = snapshot(place / f"kept {number}")
-            assert {path: seen.content for path, seen in now.items()} == {
-                path: seen.content for path, seen in kept.items()
-            }
-            shutil.rmtree(place / f"kept {number}")
-            run_again_does_nothing(job, place)
+            run_keeping_links(job, place, excludes=excludes)
+        for at, seen in was if keeps else ():
+            assert not differences(seen, restored(job, place, at))
+
+
+def run_keeping_links(job: Job, place: Path, *, excludes: bool) -> None:
+    """Run a job; what shares files with the mirror keeps its bytes, the sides agree, all is done."""
+    kept = keep_bytes(place / "destination", place / "kept")
+    result = run(job, state=place / "state")
+    event(f"moved: {result.counts.moved}")
+    assert result.outcome is Outcome.SUCCEEDED, result
+    wanted = without_excluded(snapshot(place / "source"), excludes)
+    assert not differences(wanted, without_excluded(mirrored(place), excludes))
+    assert contents(snapshot(place / "kept")) == contents(kept)
+    shutil.rmtree(place / "kept")
+    run_again_does_nothing(job, place)
+
+
+def mirrored(place: Path) -> Snapshot:
+    """Say what the mirror holds, but for its versions."""
+    seen = snapshot(place / "destination")
+    return {path: what for path, what in seen.items() if path.split(b"/")[0] != b".dirsync"}
+
+
+def restored(job: Job, place: Path, at: datetime.datetime) -> Snapshot:
+    """Restore the mirror as it was at a moment, and say what that is."""
+    to = place / f"back {at.timestamp()}"
+    request = Request(path=b"", at=at, to=bytes(to), overwrite=False)
+    restore = Restore(job, request, observer=Silent(), deadline=Deadline(Stop(), timeout_seconds=None))
+    restore.run(state=str(place / "state"))
+    assert restore.counts.failed == 0
+    return snapshot(to)
 
 
 def run_again_does_nothing(job: Job, place: Path) -> None:
