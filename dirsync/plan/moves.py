@@ -114,13 +114,13 @@ class Votes:
     They agree in name, size and mtime.
     """
 
-    def __init__(self, layer: Layer, gone: GoneDirectories, *, mtime_resolution_ns: int) -> None:
+    def __init__(self, layers: list[Layer], gone: GoneDirectories, *, mtime_resolution_ns: int) -> None:
         self._resolution_ns = mtime_resolution_ns
         self._gone = gone
-        self._created = {change.path for change in layer.created(Phase.MAKE_DIRECTORIES)}
+        self._created = {change.path for layer in layers for change in layer.created(Phase.MAKE_DIRECTORIES)}
         self._votes: dict[bytes, dict[bytes, int]] = {}
-        homes = self._homes(layer)
-        for change in layer.created(Phase.COPY):
+        homes = self._homes(layers)
+        for change in (change for layer in layers for change in layer.created(Phase.COPY)):
             if change.entry.kind is Kind.FILE:
                 for home in homes.get(self._key(change.entry), ()):
                     self._vote(split(change.path)[0], home)
@@ -128,10 +128,10 @@ class Votes:
     def _key(self, entry: Entry) -> int:
         return hash((split(entry.path)[1], entry.size, entry.mtime_ns // self._resolution_ns))
 
-    def _homes(self, layer: Layer) -> dict[int, list[bytes]]:
+    def _homes(self, layers: list[Layer]) -> dict[int, list[bytes]]:
         """Give the directories that the deleted files of a name, size and mtime are in, a few at most."""
         homes: dict[int, list[bytes]] = defaultdict(list)
-        for gone in layer.deleted():
+        for gone in (gone for layer in layers for gone in layer.deleted()):
             if gone.entry.kind is Kind.FILE:
                 home = homes[self._key(gone.entry)]
                 if len(home) < _MOST_ALIKE:
@@ -148,9 +148,10 @@ class Votes:
                 return
 
     def best(self, new: bytes) -> bytes | None:
-        """Name the directory that got most votes, where it is before the run; None: it got none."""
-        votes = self._votes.get(new)
-        return max(votes, key=lambda old: (votes[old], old)) if votes else None
+        """Name, of those still to be had, the one that got most votes; None: there is none."""
+        votes = self._votes.get(new, {})
+        left = [old for old in votes if self._gone.find(old) is not None]
+        return max(left, key=lambda old: (votes[old], old), default=None)
 
 
 class Contents(Protocol):

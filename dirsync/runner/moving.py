@@ -89,6 +89,7 @@ class Moves:
         self._moves = self._new_plan()
         self._layers: list[Layer] = []
         self._gone = GoneDirectories()
+        self._votes: Votes | None = None  # None: nobody asked yet
         self._taken: list[bytes] = []  # where the directories that move are before the run
 
     def _new_plan(self) -> Plan:
@@ -111,8 +112,6 @@ class Moves:
 
     def _pair_directories(self, first: Layer) -> None:
         """Go through what is to be created, top-down, into each directory that moves as it is found."""
-        resolution_ns = self._context.rules.mtime_resolution_ns
-        votes = Votes(first, self._gone, mtime_resolution_ns=resolution_ns)
         waiting = [(first, first.plan.operations(Phase.MAKE_DIRECTORIES))]
         while waiting:
             layer, operations = waiting[-1]
@@ -120,18 +119,18 @@ class Moves:
             if operation is None:
                 waiting.pop()
             elif layer.still_made(operation.change.path):
-                found = self._pair_directory(layer, operation.change, votes)
+                found = self._pair_directory(layer, operation.change)
                 if found is not None:
                     waiting.append((found, found.plan.operations(Phase.MAKE_DIRECTORIES)))
                 elif layer is not first:
                     self._moves.add(operation._replace(phase=Phase.MOVE))
 
-    def _pair_directory(self, layer: Layer, change: Change, votes: Votes) -> Layer | None:
+    def _pair_directory(self, layer: Layer, change: Change) -> Layer | None:
         """Find where a directory to be created is now, and plan its move; None: nowhere."""
         if change.kind is not ChangeKind.CREATED or not change.selected:
             return None
         self._deadline.check()
-        for gone in self._candidates(change.entry, votes):
+        for gone in self._candidates(change.entry):
             if self._may_move(change.entry, gone):
                 found = self._marched(change.entry, gone)
                 if found is not None:
@@ -139,14 +138,23 @@ class Moves:
                     return found
         return None
 
-    def _candidates(self, new: Entry, votes: Votes) -> Iterator[Gone]:
+    def _candidates(self, new: Entry) -> Iterator[Gone]:
         """Give the directory that is remembered to be the same, then the one whose files agree most."""
         remembered = self._contents.remembered(new)
-        best = votes.best(new.path)
-        for path in dict.fromkeys((remembered, best)):
-            gone = None if path is None else self._gone.find(path)
-            if gone is not None:
-                yield gone
+        gone = None if remembered is None else self._gone.find(remembered)
+        if gone is not None:
+            yield gone
+        alike = self._most_alike(new)
+        if alike is not None and alike != gone:
+            yield alike
+
+    def _most_alike(self, new: Entry) -> Gone | None:
+        """Give the directory whose files agree most; found out for all when the first is asked about."""
+        if self._votes is None:
+            resolution_ns = self._context.rules.mtime_resolution_ns
+            self._votes = Votes(self._layers, self._gone, mtime_resolution_ns=resolution_ns)
+        best = self._votes.best(new.path)
+        return None if best is None else self._gone.find(best)
 
     def _may_move(self, new: Entry, gone: Gone) -> bool:
         """Whether a rename can do it: not across file systems, on neither side."""

@@ -308,6 +308,24 @@ def test_equal_files_are_told_apart_by_name(place: Place) -> None:
     assert sorted(place.lines()) == [f"moved old/{name} > keep/{name}" for name in "abc"]
 
 
+def test_equal_directories_move_each(place: Place) -> None:
+    some = {f"{n}": File(f"{n}".encode(), mtime_ns=T) for n in range(3)}
+    place.holds({"a": some, "b": some, "keep": b"1"})
+    subprocess.run(["rm", "-r", place.source / "a", place.source / "b"], check=True)
+    tree(place.source, {"c": some, "d": some})
+
+    assert [text.split()[0] for text in place.lines()] == ["moved", "moved"]
+
+
+def test_a_directory_of_directories_moves_by_what_is_in_them(place: Place) -> None:
+    some = {"x": {"y": {"f": File(b"1", mtime_ns=T)}}, "z": {}}
+    place.holds({"a": some, "keep": b"1"})
+    subprocess.run(["rm", "-r", place.source / "a"], check=True)
+    tree(place.source, {"b": some})
+
+    assert [text for text in place.lines() if not text.startswith("metadata")] == ["moved a > b (mtime)"]
+
+
 def test_links_and_empty_directories_are_made_anew(place: Place) -> None:
     place.holds({"l": Link("x", mtime_ns=T), "keep": b"1"})
     place.rename("l", "m")
