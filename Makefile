@@ -1,9 +1,11 @@
-# What a change must pass (check), the whole suite (test), this program against its peers (bench).
+# What a change must pass (check), the whole suite (test), this program against its peers (bench),
+# and the sweeps at length, with a table (sweep; SWEEPS="kill cut" for some).
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 WORKERS ?= auto
 SIZE ?= full
+SWEEPS ?=
 
-.PHONY: check test bench
+.PHONY: check test bench sweep
 
 check:
 	$(PYTHON) -m ruff format --check .
@@ -18,3 +20,6 @@ test:
 bench:
 	$(PYTHON) -m pip install -q --ignore-requires-python -r benchmarks/requirements.txt
 	$(PYTHON) -m benchmarks.run --size $(SIZE)
+
+sweep:
+	$(PYTHON) -m tests.sweeps $(SWEEPS)

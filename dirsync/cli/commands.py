@@ -22,7 +22,9 @@ COMMANDS = {
         Command("explain", "tell which rule selects or excludes a path"),
         Command("versions", "list what was deleted or overwritten and can be restored"),
         Command("restore", "bring back what was deleted or overwritten"),
+        Command("verify", "read source and replica again and compare them with the hashes on record"),
         Command("status", "show the last and the next run of each job"),
+        Command("approve", "carry out the plan that a guard held"),
     )
 }
 
@@ -32,8 +34,6 @@ RUN = Command("run", "run jobs: on their schedules, or at once with --now")
 LATER = (
     "snap",
     "diff",
-    "verify",
-    "approve",
     "accept",
     "catalog",
     "notify",

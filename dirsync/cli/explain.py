@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
             None  # None: the source cannot be looked at, so only the job's own lines speak
         )
         with contextlib.suppress(OSError):
-            tree = stack.enter_context(open_tree(job.source))
+            tree = stack.enter_context(open_tree(job.source_as_read))
         asked = _asked(path_below(job, options.path), tree, text=options.path)
         explanation = _explained(job, asked, tree)
     lines = Lines(mask=configuration.mask)

@@ -20,7 +20,7 @@ from dirsync.errors import ConfigError
 DEFAULT_CONFIG = "jobs.yaml"
 
 # Of the options that may stand before a command, those that take a value.
-_TAKE_A_VALUE = frozenset({"-c", "--config", "--log-conf", "--progress", "--job"})
+_TAKE_A_VALUE = frozenset({"-c", "--config", "--log-conf", "--progress", "--job", "--budget"})
 
 
 def usage_error(message: str) -> ConfigError:
@@ -60,6 +60,7 @@ class Options(argparse.Namespace):
     json: bool
     progress: str  # "auto", "plain" or "none"
     dry_run: bool
+    save: bool = False  # only where the command has it
 
 
 def add_common(parser: Parser) -> None:
@@ -83,6 +84,11 @@ def add_run_output(parser: Parser) -> None:
     """Add the options of the commands that run jobs."""
     parser.add_argument("--dry-run", action="store_true", help="list what would happen; change nothing")
     add_json(parser)
+    add_progress(parser)
+
+
+def add_progress(parser: Parser) -> None:
+    """Add `--progress`."""
     parser.add_argument(
         "--progress",
         type=one_of("auto", "plain", "none"),

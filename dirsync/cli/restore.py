@@ -12,11 +12,11 @@ from dirsync.cli.output.human import HumanObserver, Layout
 from dirsync.cli.output.lines import Lines
 from dirsync.cli.output.machine import MachineObserver, as_line, counts_fields
 from dirsync.cli.output.units import human_bytes, plural
-from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file
+from dirsync.cli.parsing import Options, Parser, add_common, add_json, add_progress, config_file
 from dirsync.cli.paths import path_below
 from dirsync.cli.selection import job_named
 from dirsync.cli.signals import stopping_on_signals
-from dirsync.cli.watching import progress_for
+from dirsync.cli.watching import Show, progress_for
 from dirsync.config import load
 from dirsync.errors import Cancelled, RunError, Skipped
 from dirsync.model.job import Job
@@ -51,8 +51,9 @@ def parser() -> Parser:
     made.add_argument("--to", metavar="DIR", help="put it below this directory, not below the source")
     made.add_argument("--overwrite", action="store_true", help="let it replace files that are there now")
     add_json(made)
+    add_progress(made)
     add_common(made)
-    made.set_defaults(progress="auto")
+    made.set_defaults(dry_run=False)
     return made
 
 
@@ -92,7 +93,7 @@ def _observer(job: Job, options: RestoreOptions, *, lines: Lines) -> HumanObserv
     if options.json:
         return MachineObserver(job, lines=lines, quiet=options.quiet)
     layout = Layout(lists_changes=options.verbosity > 0)
-    progress = progress_for(job, quiet=options.quiet, wanted=options.progress)
+    progress = progress_for(job, Show.of(options), side_by_side=False)
     return HumanObserver(job, lines=lines, progress=progress, layout=layout)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dirsync.cli.commands import COMMANDS
 from dirsync.cli.parsing import Options, Parser, add_common, add_run_output, config_file, usage_error
 
-USAGE = """dirsync [-c FILE] [--now] [--job NAME]… [--dry-run] [--json] [-v | -q]
+USAGE = """dirsync [-c FILE] [--now] [--job NAME]… [--dry-run [--save]] [--json] [-v | -q]
        dirsync [-c FILE] COMMAND …"""
 
 
@@ -35,6 +35,7 @@ def parser() -> Parser:
         metavar="NAME",
         help="only this job; repeatable, shell wildcards allowed; names a disabled job too",
     )
+    made.add_argument("--save", action="store_true", help="with --dry-run: store the plan, for approve")
     add_run_output(made)
     add_common(made)
     return made
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments, namespace=RunOptions())
     if options.dry_run and not options.now:
         raise usage_error("--dry-run shows one run; it needs --now")
+    if options.save and not options.dry_run:
+        raise usage_error("--save stores the plan of a dry run; it needs --now --dry-run")
     file = config_file(options)
     # Only now: --help and a mistyped option are answered without loading the program.
     if options.now:

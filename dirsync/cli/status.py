@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import datetime
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dirsync.cli.exit_codes import Exit
-from dirsync.cli.output.lines import Lines
+from dirsync.cli.output.lines import Lines, Mask
 from dirsync.cli.output.machine import Fields, as_line, counts_fields, moment
+from dirsync.cli.output.summary import deeds
 from dirsync.cli.output.table import table
 from dirsync.cli.output.units import human_count, human_seconds
 from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file
 from dirsync.config import load
+from dirsync.errors import RunError
 from dirsync.model.job import Job
 from dirsync.model.result import Outcome
+from dirsync.runner.held import held_plan
+from dirsync.runner.held_file import HeldPlan
 from dirsync.runner.ledger import Ledger, RecordedRun, open_ledger
 from dirsync.scheduler.due import forecast
 
@@ -30,6 +35,7 @@ class JobStatus:
     job: Job
     last: RecordedRun | None  # None: it never ran
     next_at: datetime.datetime | None  # None: only when asked to
+    held: HeldPlan | str | None  # a text: why the plan that is held cannot be read
 
     @property
     def outcome(self) -> str | None:
@@ -52,18 +58,41 @@ def main(arguments: Sequence[str]) -> int:
     configuration = load(config_file(options))
     now = datetime.datetime.now(datetime.UTC)
     with open_ledger(configuration.state) as ledger:
-        statuses = [_status(job, ledger, now=now) for job in configuration.jobs]
+        statuses = [_status(job, ledger, state=configuration.state, now=now) for job in configuration.jobs]
     lines = Lines(mask=configuration.mask)
     if options.json:
         for status in statuses:
-            lines.line(as_line(_fields(status)))
+            lines.line(as_line(_fields(status, mask=configuration.mask)))
     else:
         lines.line(table(_HEADER, [_row(status, now=now) for status in statuses]))
+        for status in statuses:
+            if status.held is not None:
+                lines.line(_held_line(status.job, status.held))
     return Exit.DONE
 
 
-def _status(job: Job, ledger: Ledger, *, now: datetime.datetime) -> JobStatus:
-    return JobStatus(job=job, last=ledger.last_run(job.name), next_at=forecast(job, ledger, now))
+def _status(job: Job, ledger: Ledger, *, state: str, now: datetime.datetime) -> JobStatus:
+    return JobStatus(
+        job=job,
+        last=ledger.last_run(job.name),
+        next_at=forecast(job, ledger, now),
+        held=_held(job, state=state),
+    )
+
+
+def _held(job: Job, *, state: str) -> HeldPlan | str | None:
+    try:
+        return held_plan(state, job.name)
+    except RunError as error:
+        return str(error)
+
+
+def _held_line(job: Job, held: HeldPlan | str) -> str:
+    if isinstance(held, str):
+        return held
+    would = ", ".join(deeds(held.counts, dry_run=True)) or "would change nothing"
+    approve = f"dirsync approve {shlex.quote(job.name)}"
+    return f"{job.name}  held since {_local(held.made_at)}: {would}; approve it with: {approve}"
 
 
 def _is_alive(pid: int) -> bool:
@@ -106,13 +135,25 @@ def _local(at: datetime.datetime) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def _fields(status: JobStatus) -> Fields:
+def _fields(status: JobStatus, *, mask: Mask) -> Fields:
     return {
         "event": "status",
         "job": status.job.name,
         "enabled": status.job.enabled,
         "last": None if status.last is None else _run_fields(status.last, outcome=status.outcome),
         "next_at": None if status.next_at is None else moment(status.next_at),
+        "held": None if status.held is None else _held_fields(status.held, mask=mask),
+    }
+
+
+def _held_fields(held: HeldPlan | str, *, mask: Mask) -> Fields:
+    if isinstance(held, str):
+        return {"since": None, "reason": None, "counts": None, "error": mask(held)}
+    return {
+        "since": moment(held.made_at),
+        "reason": None if held.reason is None else mask(held.reason),
+        "counts": counts_fields(held.counts),
+        "error": None,
     }
 
 

@@ -30,6 +30,7 @@ class SyncOptions(Options):
     exclude: list[str] | None
     ignore_file: list[str] | None
     compare: str | None
+    symlinks: str | None
     delete: str | None
     delete_excluded: bool
     one_file_system: bool
@@ -58,6 +59,11 @@ def parser() -> Parser:
     )
     made.add_argument(
         "--compare", metavar="size,mtime,…", help="what counts as different; also mode, ownership, hash"
+    )
+    made.add_argument(
+        "--symlinks",
+        metavar="preserve|follow|skip",
+        help="what happens to symlinks of SRC (default: preserve)",
     )
     made.add_argument("--delete", metavar="trash|remove|keep", help="what happens to what SRC no longer has")
     made.add_argument("--delete-excluded", action="store_true", help="delete what is excluded from DST too")
@@ -101,10 +107,11 @@ def declared(options: SyncOptions) -> dict[str, object]:
         "exclude": options.exclude,
         "ignore_files": options.ignore_file,
         "compare": options.compare.split(",") if options.compare is not None else None,
+        "symlinks": options.symlinks,
         "delete": options.delete,
         "delete_excluded": options.delete_excluded or None,
         "one_file_system": options.one_file_system or None,
-        "guard": {"max_delete": options.max_delete} if options.max_delete is not None else None,
+        "guard": _guard(options),
         "durability": options.durability,
         "workers": options.workers,
         "timeout": options.timeout,
@@ -112,6 +119,12 @@ def declared(options: SyncOptions) -> dict[str, object]:
         "log": {"file": os.path.abspath(options.log)} if options.log is not None else None,
     }
     return {key: value for key, value in keys.items() if value is not None}
+
+
+def _guard(options: SyncOptions) -> dict[str, object]:
+    """Hold no plan: `approve` takes the name of a declared job."""
+    limit = {} if options.max_delete is None else {"max_delete": options.max_delete}
+    return {"on_trip": "fail", **limit}
 
 
 def state_directory(job: Job) -> str:

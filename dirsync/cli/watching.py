@@ -17,7 +17,7 @@ from dirsync.model.job import Job, JobType
 from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
 from dirsync.runner.observer import Observer
-from dirsync.runner.run import run_job
+from dirsync.runner.run import approve_job, run_job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,7 @@ class Show:
     progress: str  # "auto", "plain" or "none"
     dry_run: bool
     log_conf: str | None  # None: look for log_conf.yaml
+    saves_plan: bool = False
 
     @classmethod
     def of(cls, options: Options) -> Self:
@@ -40,6 +41,7 @@ class Show:
             verbosity=options.verbosity,
             progress=options.progress,
             dry_run=options.dry_run,
+            saves_plan=options.save,
             log_conf=options.log_conf,
         )
 
@@ -60,13 +62,14 @@ def run_watched(
     stop: Stop,
     repeated: bool = False,
     side_by_side: bool = False,
+    approves: bool = False,
 ) -> RunResult:
-    """Run one job once and show it.
+    """Run one job once and show it; `approves`: carry out the plan of it that is held.
 
     `repeated`: more runs come, so each summary tells the time. `side_by_side`: other runs
     write to the same terminal, so there is no live progress, and each line names its job.
     """
-    progress = _progress(job, show, side_by_side=side_by_side)
+    progress = progress_for(job, show, side_by_side=side_by_side)
     layout = Layout(
         lists_changes=show.dry_run or show.verbosity > 0 or job.type is JobType.CHECK,
         tells_time=repeated,
@@ -74,7 +77,16 @@ def run_watched(
     )
     try:
         observer = _observer(job, show, lines=lines, progress=progress, layout=layout)
-        return run_job(job, state=state, observer=observer, stop=stop, dry_run=show.dry_run)
+        if approves:
+            return approve_job(job, state=state, observer=observer, stop=stop, dry_run=show.dry_run)
+        return run_job(
+            job,
+            state=state,
+            observer=observer,
+            stop=stop,
+            dry_run=show.dry_run,
+            saves_plan=show.saves_plan,
+        )
     finally:
         progress.close()
 
@@ -87,15 +99,12 @@ def _observer(job: Job, show: Show, *, lines: Lines, progress: Progress, layout:
     return HumanObserver(job, lines=lines, progress=progress, layout=layout)
 
 
-def _progress(job: Job, show: Show, *, side_by_side: bool) -> Progress:
-    quietly = (show.json or side_by_side) and show.progress != "plain"
-    return progress_for(job, quiet=show.quiet or quietly, wanted=show.progress)
-
-
-def progress_for(job: Job, *, quiet: bool, wanted: str) -> Progress:
-    """Give the progress display that the command line wants: "auto", "plain" or "none"."""
-    if quiet or wanted == "none":
+def progress_for(job: Job, show: Show, *, side_by_side: bool) -> Progress:
+    """Choose how a run's progress is shown."""
+    if show.quiet or show.progress == "none":
         return NoProgress()
-    if wanted == "plain":
+    if show.progress == "plain":
         return PlainProgress(job.name)
+    if show.json or side_by_side:
+        return NoProgress()
     return LiveProgress(job.name) if is_terminal() else PlainProgress(job.name)

@@ -23,7 +23,8 @@ from dirsync.model.timing import Schedule
 def built(name: str, keys: JobKeys) -> Job:
     """Make the job that complete, correct keys declare; what they leave out is the model's default."""
     values = _declared(keys)
-    if keys.preserve is not None and Preserve.SYMLINKS not in keys.preserve:
+    keeps_links = keys.preserve is None or Preserve.SYMLINKS in keys.preserve
+    if not keeps_links and keys.symlinks is not SymlinkPolicy.FOLLOW:
         values["symlinks"] = SymlinkPolicy.SKIP
     return Job(
         name=name,

@@ -22,8 +22,10 @@ from dirsync.model.job import (
     HashAlgorithm,
     JobType,
     OnError,
+    OnTrip,
     Preserve,
     SymlinkPolicy,
+    Verify,
 )
 
 _DROP = "remove it"
@@ -70,8 +72,8 @@ class GuardKeys(Keys):
         None, description="A file that must be there, as a path below the root"
     )
     mountpoint: tree.Flag | None = Field(None, description="The destination must be a mount point")
-    on_trip: Annotated[str, only("fail", later=["hold"], instead="write 'on_trip: fail'")] | None = Field(
-        None, exclude=True, description="What a tripped guard does to the run"
+    on_trip: Annotated[OnTrip, choice(OnTrip)] | None = Field(
+        None, description="hold: a tripped guard keeps the plan for `approve`; fail: it does not"
     )
 
 
@@ -175,8 +177,8 @@ class JobKeys(Keys):
         frozenset[Annotated[Preserve, choice(Preserve, {"hardlinks": _DROP, "xattrs": _DROP, "acls": _DROP})]]
         | None
     ) = Field(None, description="What is carried over besides the data")
-    symlinks: Annotated[SymlinkPolicy, choice(SymlinkPolicy, {"follow": "write preserve or skip"})] | None = (
-        Field(None, description="What happens to symlinks of the source")
+    symlinks: Annotated[SymlinkPolicy, choice(SymlinkPolicy)] | None = Field(
+        None, description="What happens to symlinks of the source"
     )
     delete: Annotated[DeletePolicy, choice(DeletePolicy)] | None = Field(
         None, description="What happens to what the source no longer has, and to what is overwritten"
@@ -194,17 +196,10 @@ class JobKeys(Keys):
     durability: Annotated[Durability, choice(Durability)] | None = Field(
         None, description="full: exit 0 means it survives a power cut"
     )
-    verify: (
-        Annotated[
-            str,
-            only(
-                "none",
-                later=["written", "all"],
-                instead="write 'verify: none', and run a check job with 'compare: [hash]'",
-            ),
-        ]
-        | None
-    ) = Field(None, exclude=True, description="What is read again and hashed")
+    verify: Annotated[Verify, choice(Verify)] | None = Field(
+        None,
+        description="What is read again from the disk and compared by hash: nothing, what was written, all",
+    )
     on_error: Annotated[OnError, choice(OnError)] | None = Field(
         None, description="Whether the first path that fails ends the run"
     )
@@ -248,7 +243,9 @@ class FileKeys(IncludedKeys):
         "notifiers": f"{_DROP}, and act on the exit code",
     }
 
-    state: tree.Path | None = Field(None, description="The directory of the run ledger and the locks")
+    state: tree.Path | None = Field(
+        None, description="The directory of the run ledger, the locks and the held plans"
+    )
     include: tuple[tree.Text, ...] | None = Field(
         None, description="Files of profiles and jobs; wildcards are allowed"
     )

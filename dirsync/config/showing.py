@@ -115,7 +115,7 @@ def _job(job: Job) -> dict[str, Any]:
         "moves": job.moves,
         "guard": _guard(job.guard),
         "durability": job.durability.value,
-        "verify": "none",
+        "verify": job.verify.value,
         "on_error": job.on_error.value,
         "retries": {"attempts": job.retries.attempts, "wait": written_seconds(job.retries.wait_seconds)},
         "timeout": "none" if job.timeout_seconds is None else written_seconds(job.timeout_seconds),
@@ -143,7 +143,7 @@ def _guard(guard: Guard) -> dict[str, Any]:
         "source_not_empty": guard.source_not_empty,
         "marker": None if guard.marker is None else os.fsdecode(guard.marker),
         "mountpoint": guard.mountpoint,
-        "on_trip": "fail",
+        "on_trip": guard.on_trip.value,
     }
 
 

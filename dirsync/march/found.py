@@ -7,16 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dirsync.compare.rules import Rules
+from dirsync.compare.rules import CONTENT, Rules
 from dirsync.filters import Scope
-from dirsync.model.change import Change, Failure
-from dirsync.model.entry import Entry
+from dirsync.model.change import Aspect, Change, Failure
+from dirsync.model.content import Hashed, Stamp
+from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.place import LocalPlace
 
-IsKnown = Callable[
-    [Entry, bytes], bool
-]  # whether a file of the source is what the path there was copied from
+IsKnown = Callable[[Entry, bytes], bool]  # whether a file of the source is surely what is at that path
 
 
 class Sides(enum.IntFlag):
@@ -54,6 +53,19 @@ class Context:
     taken: frozenset[bytes] = frozenset()  # paths of the destination that are moved away beforehand
     confirming: HashAlgorithm | None = None  # set: content that seems to agree is compared by this hash
     is_known: IsKnown | None = None  # None: no file's content is known without hashing it
+    reads_disk: bool = False  # what is hashed is read from the disk, not from memory
+    lists_equal: bool = False  # files that do not differ are found too
+
+    def algorithm_for(
+        self, new: Entry, aspects: frozenset[Aspect], destination_path: bytes
+    ) -> HashAlgorithm | None:
+        """Give the hash by which the content of an entry is compared; None: it is not."""
+        if new.kind is not Kind.FILE:
+            return None
+        if self.rules.hash is not None or self.confirming is None or aspects & CONTENT:
+            return self.rules.hash
+        is_known = self.is_known is not None and self.is_known(new, destination_path)
+        return None if is_known else self.confirming
 
 
 class Touched(NamedTuple):
@@ -75,6 +87,8 @@ class Found:
     failures: list[Failure] = field(default_factory=list)
     specials: list[bytes] = field(default_factory=list)  # sockets, FIFOs, devices of the source
     mounts_kept: list[bytes] = field(default_factory=list)
+    hashed: list[Hashed] = field(default_factory=list)  # files of both sides, of the same size
+    equal: list[Stamp] = field(default_factory=list)  # if asked for: files whose content should be equal
     subdirectories: list[Directory] = field(default_factory=list)
     scanned: int = 0  # entries of the source
     destination_entries: int = 0

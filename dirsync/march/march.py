@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from dirsync.march.found import Context, Directory, Found, Sides
+from dirsync.march.sight import Sight
 from dirsync.march.step import Step
 from dirsync.trees.local import LocalTree, open_tree
 
@@ -56,10 +57,21 @@ def march_for(
 def _march_until(context: Context, directories: list[Directory], enough: Enough, check: Check) -> Found:
     found = Found()
     left = directories[::-1]
+    look = _look_of(context)
     with open_tree(context.source) as source, _open_destination(context, left) as destination:
         while left:
             check()
-            step = Step(context, left.pop(), source=source, destination=destination, found=found, check=check)
+            directory = left.pop()
+            sight = look(directory, source=source, destination=destination)
+            step = Step(
+                context,
+                directory,
+                sight=sight,
+                source=source,
+                destination=destination,
+                found=found,
+                check=check,
+            )
             step.run()
             left += reversed(found.subdirectories)
             found.subdirectories.clear()
@@ -67,6 +79,14 @@ def _march_until(context: Context, directories: list[Directory], enough: Enough,
                 break
     found.subdirectories = left[::-1]
     return found
+
+
+def _look_of(context: Context) -> type[Sight]:
+    if context.source.follows_links:
+        from dirsync.march.following import FollowingSight  # few jobs need it
+
+        return FollowingSight
+    return Sight
 
 
 def _seen(found: Found) -> int:

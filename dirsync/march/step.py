@@ -16,13 +16,14 @@ from dirsync.filters import Scope, Verdict, scope_of
 from dirsync.march.found import Context, Directory, Found, Sides, Touched
 from dirsync.march.sight import Sight
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
+from dirsync.model.content import Hashed, Stamp
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.listing import Listing
 from dirsync.model.place import RESERVED
 from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
 from dirsync.trees.handles import join, split
-from dirsync.trees.local import LocalTree
+from dirsync.trees.local import LocalTree, entry_of
 
 _EVERYTHING = scope_of(include=(), exclude=())
 
@@ -35,6 +36,7 @@ class Step:
         context: Context,
         directory: Directory,
         *,
+        sight: Sight,
         source: LocalTree,
         destination: LocalTree,
         found: Found,
@@ -43,7 +45,7 @@ class Step:
         self.context = context
         self.rules = context.rules
         self.directory = directory
-        self.sight = Sight(directory, source=source, destination=destination)
+        self.sight = sight
         self.source = source
         self.destination = destination
         self.found = found
@@ -82,6 +84,7 @@ class Step:
             self.rules.same_columns(new, old)
             and self.rules.hash is None
             and self.context.confirming is None
+            and not self.context.lists_equal
             and TEMPORARY_MARK not in old.names
             and not (
                 self.context.delete_excluded and not (self.scope.trivial and not self.context.skip_symlinks)
@@ -151,6 +154,7 @@ class Step:
                 return
         if old is not None and is_temporary(name):
             self.found.strays.append(old)
+            self.content_changed = True  # removing it moves the directory's mtime
             old = None
         if new is not None and self._verdict_of(name, new) is Verdict.EXCLUDED:
             if old is not None and (old.kind is new.kind or self._is_skipped_symlink(new)):
@@ -202,37 +206,33 @@ class Step:
             self._enter_unless_foreign(name, Sides.SOURCE, new=new)
 
     def _compare_content(self, new: Entry, old: Entry, aspects: frozenset[Aspect]) -> None:
-        algorithm = self._algorithm_for(new, aspects)
+        there = self._destination_path(split(new.path)[1])
+        algorithm = self.context.algorithm_for(new, aspects, there)
         if algorithm is not None:
             try:
-                aspects = self._with_hash(new, old, aspects, algorithm)
+                aspects = self._with_hash(new, old, aspects, algorithm, there)
             except OSError as error:
                 self._fail(new.path, f"cannot be hashed: {error.strerror}")
                 return
+        if self.context.lists_equal and new.kind is Kind.FILE and not aspects & CONTENT:
+            self.found.equal.append(Stamp.of(new))
         if not aspects:
             return
         content = aspects & CONTENT - ({Aspect.MTIME} if self._content_is_known(new, aspects) else set())
         self._change(Change(ChangeKind.MODIFIED if content else ChangeKind.METADATA, old, new, aspects))
 
-    def _algorithm_for(self, new: Entry, aspects: frozenset[Aspect]) -> HashAlgorithm | None:
-        """Give the hash by which the content of an entry is compared; None: it is not."""
-        if new.kind is not Kind.FILE:
-            return None
-        if self.rules.hash is not None or self.context.confirming is None or aspects & CONTENT:
-            return self.rules.hash
-        is_known = self.context.is_known
-        there = self._destination_path(split(new.path)[1])
-        return None if is_known is not None and is_known(new, there) else self.context.confirming
-
     def _with_hash(
-        self, new: Entry, old: Entry, aspects: frozenset[Aspect], algorithm: HashAlgorithm
+        self, new: Entry, old: Entry, aspects: frozenset[Aspect], algorithm: HashAlgorithm, there: bytes
     ) -> frozenset[Aspect]:
         if new.size != old.size:  # no need to read what cannot be equal
             return aspects | {Aspect.HASH}
-        new_hash = self.source.hash_file(new.path, algorithm, check=self.check)
-        there = self._destination_path(split(new.path)[1])
-        old_hash = self.destination.hash_file(there, algorithm, check=self.check)
-        return aspects if new_hash == old_hash else aspects | {Aspect.HASH}
+        from_disk = self.context.reads_disk
+        content = self.source.content(new.path, algorithm, check=self.check, from_disk=from_disk)
+        replica = self.destination.content(there, algorithm, check=self.check, from_disk=from_disk)
+        stamp = Stamp.of(entry_of(new.path, content.status, None))
+        if content.certain and stamp == Stamp.of(new):
+            self.found.hashed.append(Hashed(stamp, content.hash, replica.hash))
+        return aspects if content.hash == replica.hash else aspects | {Aspect.HASH}
 
     def _destination_path(self, name: bytes) -> bytes:
         """Give where a child is at the destination by now."""

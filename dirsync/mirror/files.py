@@ -17,6 +17,7 @@ from dirsync.errors import PathError, TransientError
 from dirsync.mirror.placing import drop, place
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.trash import Trash
+from dirsync.mirror.unchanged import CHANGED_IN_SOURCE, is_as_planned
 from dirsync.model.entry import Entry
 from dirsync.trees import fsops
 from dirsync.trees.data import DataCopier, Told
@@ -63,17 +64,19 @@ class FileCopier:
         self._sleep = sleep
         self._data = DataCopier(sparse=settings.sparse)
 
-    def copy_file(self, path: bytes, *, old: Entry | None) -> None:
+    def copy_file(self, path: bytes, *, old: Entry | None, planned: Entry | None = None) -> None:
         """Copy one file; `old` is what the plan saw at its place.
+
+        `planned` is what the source must still be; None: whatever it is by now.
 
         Raises:
             TransientError: the source changed while it was read.
             PathError: the source is no file any more, or the destination has changed.
             OSError: a system call failed; the destination is as it was.
         """
-        self.publish(self.stage(path, old=old))
+        self.publish(self.stage(path, old=old, planned=planned))
 
-    def stage(self, path: bytes, *, old: Entry | None) -> Staged:
+    def stage(self, path: bytes, *, old: Entry | None, planned: Entry | None = None) -> Staged:
         """Copy one file to a temporary name beside its place, complete but for its durability.
 
         Raises: as `copy_file`; then nothing is left behind.
@@ -83,6 +86,8 @@ class FileCopier:
             before = os.fstat(handle)
             if not stat.S_ISREG(before.st_mode):
                 raise PathError(path, "no regular file any more; left for the next run")
+            if planned is not None and not is_as_planned(self._source.described(path, before), planned):
+                raise PathError(path, CHANGED_IN_SOURCE)
             before = self._settled(handle, before)
             return self._stage_open_file(handle, before, path, old=old)
         finally:
@@ -94,20 +99,19 @@ class FileCopier:
         directory = self._destination.handles.handle(split(path)[0])
         temporary = fsops.temporary_name()
         copy = fsops.create_file(directory, temporary)
-        staged = Staged(path, temporary, old, os.fstat(copy).st_dev)
         try:
             whole = self._data.copy(
                 handle, copy, size=before.st_size, allocated=before.st_blocks * 512, told=self._told
             )
-            self._set_metadata(copy, self._source.described(path, before), old=old)
+            dev = self._set_metadata(copy, self._source.described(path, before), old=old)
             if not whole or not _is_unchanged(before, os.fstat(handle)):
                 raise TransientError(path, "unstable: it kept changing while it was read")
         except BaseException:
-            self.drop(staged)
+            self._drop(path, temporary)
             raise
         finally:
             os.close(copy)
-        return staged
+        return Staged(path, temporary, old, dev)
 
     def publish(self, staged: Staged) -> None:
         """Give a staged copy its name.
@@ -127,11 +131,17 @@ class FileCopier:
 
     def drop(self, staged: Staged) -> None:
         """Remove a staged copy that does not get its name."""
-        with contextlib.suppress(OSError):
-            drop(self._destination.handles.handle(split(staged.path)[0]), staged.temporary)
+        self._drop(staged.path, staged.temporary)
 
-    def _set_metadata(self, copy: int, new: Entry, *, old: Entry | None) -> None:
-        """Set the owner, then the mode (a change of owner clears set-id bits), then the times."""
+    def _drop(self, path: bytes, temporary: bytes) -> None:
+        with contextlib.suppress(OSError):
+            drop(self._destination.handles.handle(split(path)[0]), temporary)
+
+    def _set_metadata(self, copy: int, new: Entry, *, old: Entry | None) -> int:
+        """Set the owner, then the mode (a change of owner clears set-id bits), then the times.
+
+        Gives the device that the copy lies on.
+        """
         settings = self._settings
         current = os.fstat(copy)
         uid, gid = settings.owner_for(new, old, current=current)
@@ -140,6 +150,7 @@ class FileCopier:
         fsops.set_mode_of_handle(copy, mode=settings.mode_for(new, old, uid=uid, gid=gid))
         if settings.mtime:
             fsops.set_mtime_of_handle(copy, mtime_ns=new.mtime_ns)
+        return current.st_dev
 
     def _settled(self, handle: int, status: os.stat_result) -> os.stat_result:
         """Let the tick in which a file was last changed pass, and look at it again."""

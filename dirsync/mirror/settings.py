@@ -6,6 +6,7 @@ import os
 import stat
 from dataclasses import dataclass
 
+from dirsync.mirror.unchanged import SourceCheck
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.entry import Entry
 from dirsync.model.job import Durability, Job, OnError, Preserve, Retries
@@ -27,6 +28,7 @@ class Settings:
     retries: Retries
     stop_on_failure: bool
     version_area: bytes | None  # where what is displaced is kept, a path at the destination; None: it is not
+    source_check: SourceCheck | None = None  # None: the source was looked at only just now
 
     def owner_for(self, new: Entry, old: Entry | None, *, current: os.stat_result) -> tuple[int, int]:
         """Whom a new object is to belong to; `current` is what it is now.

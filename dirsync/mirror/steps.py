@@ -102,7 +102,10 @@ class Steps:
             Cancelled: the deadline passed; nothing is left behind.
         """
         change = operation.change
-        return self._tried(operation, lambda: self._files.stage(change.entry.path, old=change.old))
+        planned = self._planned(change)
+        return self._tried(
+            operation, lambda: self._files.stage(change.entry.path, old=change.old, planned=planned)
+        )
 
     def publish(self, operation: Operation, staged: Staged) -> Failure | None:
         """Give a staged copy its name. It is not tried again: then it is gone."""
@@ -123,6 +126,8 @@ class Steps:
         for left in reversed(range(max(1, retries.attempts))):
             self._deadline.check()
             try:
+                if self._settings.source_check is not None:
+                    self._settings.source_check(self.source, operation)
                 return self._opening_up(operation, deed)
             except TransientError as error:
                 failure = Failure(operation.change.path, error.reason)
@@ -237,7 +242,11 @@ class Steps:
         if new.kind is Kind.SYMLINK:
             self._files.copy_symlink(new, old=change.old)
         else:
-            self._files.copy_file(new.path, old=change.old)
+            self._files.copy_file(new.path, old=change.old, planned=self._planned(change))
+
+    def _planned(self, change: Change) -> Entry | None:
+        """Give what the source of a copy must still be; None: whatever it is by now."""
+        return None if self._settings.source_check is None else change.new
 
     def _set_metadata(self, change: Change) -> None:
         new, old = change.entry, change.old

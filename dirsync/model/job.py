@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -58,6 +59,7 @@ class SymlinkPolicy(enum.Enum):
     """What happens to symlinks of the source."""
 
     PRESERVE = "preserve"
+    FOLLOW = "follow"
     SKIP = "skip"
 
 
@@ -74,6 +76,21 @@ class Durability(enum.Enum):
 
     FULL = "full"
     NONE = "none"
+
+
+class Verify(enum.Enum):
+    """What is read again from the disk and compared by hash before a run is done."""
+
+    NONE = "none"
+    WRITTEN = "written"
+    ALL = "all"
+
+
+class OnTrip(enum.Enum):
+    """What a guard that trips does with the plan."""
+
+    HOLD = "hold"
+    FAIL = "fail"
 
 
 class OnError(enum.Enum):
@@ -118,6 +135,7 @@ class Guard:
     source_not_empty: bool = True
     marker: bytes | None = None  # a path below the root; None: no marker asked for
     mountpoint: bool = False
+    on_trip: OnTrip = OnTrip.HOLD
 
 
 _DAY_SECONDS = 86_400.0
@@ -170,8 +188,14 @@ class Job:
     moves: bool = True  # a rename in the source is a rename at the destination
     guard: Guard = field(default_factory=Guard)
     durability: Durability = Durability.FULL
+    verify: Verify = Verify.NONE
     on_error: OnError = OnError.CONTINUE
     retries: Retries = field(default_factory=Retries)
     timeout_seconds: float | None = None  # None: no limit
     workers: int | None = None  # None: as many as pay
     log: JobLog = field(default_factory=JobLog)
+
+    @property
+    def source_as_read(self) -> LocalPlace:
+        """The source, with its symlinks followed where the job asks for that."""
+        return dataclasses.replace(self.source, follows_links=self.symlinks is SymlinkPolicy.FOLLOW)

@@ -11,7 +11,7 @@ import bisect
 import stat
 import sys
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from dirsync.model.entry import Entry
@@ -99,6 +99,24 @@ class Listing(NamedTuple):
     def _target_of_each(self, modes: array[int]) -> Iterator[bytes | None]:
         targets = iter(self.targets.split(b"\0"))
         return (next(targets) if mode & 0o170000 == stat.S_IFLNK else None for mode in modes)
+
+
+def listing_of(entries: Sequence[Entry], *, unknown: Sequence[Unknown] = ()) -> Listing:
+    """Make a listing of entries that lie in one directory, in order; their paths are names."""
+    return Listing(
+        names=b"\0".join(entry.path for entry in entries),
+        mode=column("I", (entry.mode for entry in entries)),
+        size=column("q", (entry.size for entry in entries)),
+        mtime_ns=mtime_column(entry.mtime_ns for entry in entries),
+        ctime_ns=column("q", (entry.ctime_ns for entry in entries)),
+        uid=column("I", (entry.uid for entry in entries)),
+        gid=column("I", (entry.gid for entry in entries)),
+        ino=column("Q", (entry.ino for entry in entries)),
+        dev=column("Q", (entry.dev for entry in entries)),
+        nlink=column("Q", (entry.nlink for entry in entries)),
+        targets=b"\0".join(entry.target for entry in entries if entry.target is not None),
+        unknown=tuple(unknown),
+    )
 
 
 def column(typecode: str, values: Iterable[int]) -> bytes:

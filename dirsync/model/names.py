@@ -50,3 +50,9 @@ def is_text(path: bytes) -> bool:
 def local_text(path: bytes) -> str:
     """Write a whole local path for a message."""
     return escaped(os.fsdecode(path))
+
+
+def in_words(error: OSError) -> str:
+    """Say what the system refused, and of which path where it tells."""
+    where = f"'{local_text(os.fsencode(error.filename))}': " if error.filename else ""
+    return f"{where}{error.strerror or error}"

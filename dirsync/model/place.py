@@ -15,6 +15,7 @@ class LocalPlace:
 
     path: bytes  # absolute
     identity: tuple[int, int] | None = None  # device and inode it must have; None: any
+    follows_links: bool = False  # its symlinks count as what they point to
 
     def __str__(self) -> str:
         return os.fsdecode(self.path)

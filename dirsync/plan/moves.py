@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from dirsync.model.change import Change, ChangeKind
 from dirsync.model.entry import Entry, Kind
-from dirsync.model.operation import Operation, Phase
+from dirsync.model.operation import Phase
 from dirsync.plan.plan import Plan
 from dirsync.trees.handles import ancestors, split
 
@@ -256,9 +256,3 @@ def replanned(layers: list[Layer], moves: Plan) -> Plan:
             if failure.path not in known:
                 moves.failures.append(failure)
     return moves
-
-
-def add_move(moves: Plan, change: Change, gone: Gone) -> None:
-    """Plan a move."""
-    moves.add(Operation(Phase.MOVE, change))
-    moves.moved_from[change.path] = gone.at_destination

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
-from dirsync.model.change import Change, Failure
+from dirsync.model.change import Change, ChangeKind, Failure
 from dirsync.model.operation import BOTTOM_UP, Operation, Phase
 from dirsync.model.result import Counts
 from dirsync.plan.spill import BATCH, SpillList
+from dirsync.trees.handles import ancestors
 
 
 class Plan:
@@ -41,6 +43,9 @@ class Plan:
     def add(self, operation: Operation) -> None:
         """Append a step to its phase."""
         self._phases[operation.phase].append(operation)
+        change = operation.change
+        if change.kind is ChangeKind.MOVED and change.old is not None:
+            self.moved_from[change.path] = self.before(change.old.path)
         if operation.counted:
             self._count(operation.change, 1)
 
@@ -52,12 +57,29 @@ class Plan:
             if not self.blocked or operation.change.path not in self.blocked:
                 yield operation
 
+    def before(self, path: bytes) -> bytes:
+        """Give where the object is before the run that is to be at a path when the moves are done."""
+        for parent in chain([path], ancestors(path)) if self.moved_from else ():
+            if parent in self.moved_from:
+                return self.moved_from[parent] + path[len(parent) :]
+        return path
+
     def take_over(self, other: Plan, phase: Phase, *, where: Callable[[bytes], bool]) -> None:
         """Append another plan's steps of a phase, those at wanted paths."""
         for operation in other._phases[phase]:
             path = operation.change.path
             if path not in other.blocked and where(path):
                 self.add(operation)
+
+    def steps(self) -> Iterator[Operation]:
+        """Give every step that was not taken back, phase by phase, as they were added.
+
+        Adding them to another plan in this order makes it the same.
+        """
+        for steps in self._phases.values():
+            for operation in steps:
+                if not self.blocked or operation.change.path not in self.blocked:
+                    yield operation
 
     def changes(self) -> Iterator[Change]:
         """Give the changes the plan is about, in the order of its phases."""

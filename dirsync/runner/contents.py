@@ -58,6 +58,6 @@ class FileContents:
 
     def _hash(self, tree: LocalTree, path: bytes) -> bytes | None:
         try:
-            return tree.hash_file(path, self._algorithm, check=self._deadline.check)
+            return tree.content(path, self._algorithm, check=self._deadline.check).hash
         except OSError:  # not paired then, so it is copied, and that tells what is wrong
             return None

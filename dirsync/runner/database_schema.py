@@ -72,6 +72,29 @@ _STEPS = (
         "CREATE INDEX before_runs_of_a_path ON before_runs (job, path, run_id)",
     ),
     (
+        """
+        CREATE TABLE hashes (
+            job TEXT NOT NULL,
+            path BLOB NOT NULL,
+            size INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            ctime_ns INTEGER NOT NULL,
+            algorithm TEXT NOT NULL,
+            hash BLOB NOT NULL,
+            verified_at TEXT NOT NULL,
+            PRIMARY KEY (job, path)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE unverified (
+            job TEXT NOT NULL,
+            path BLOB NOT NULL,
+            ctime_ns INTEGER NOT NULL,
+            PRIMARY KEY (job, path)
+        ) WITHOUT ROWID
+        """,
+    ),
+    (
         # Which object of the source became which path of the destination.
         """
         CREATE TABLE identities (

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from dirsync.model.change import ChangeKind
@@ -24,12 +24,13 @@ from dirsync.model.operation import Operation, Phase
 from dirsync.plan.plan import Plan
 from dirsync.plan.spill import SpillList
 from dirsync.runner.ledger import Ledger
-from dirsync.trees.handles import ancestors
+from dirsync.runner.moved_rows import bounds_beneath, move_rows
 from dirsync.trees.mounts import file_system_identity
 
 T = TypeVar("T")
 
 _PLACES = "places of identities"
+_TABLES = ("identities", "hashes", "unverified")  # that tell of paths, and hold when a directory above moves
 _ROWS_A_TRANSACTION = 20_000  # other jobs wait for the database meanwhile: some 0.1 s
 _MADE = frozenset({ChangeKind.CREATED, ChangeKind.MODIFIED, ChangeKind.MOVED})
 _REMEMBERED = frozenset({Kind.FILE, Kind.DIRECTORY})
@@ -84,7 +85,7 @@ class Identities:
         )
         self._write(
             "DELETE FROM identities WHERE job = ? AND path > ? AND path < ?",
-            ((job, *_beneath(path)) for path in plan.moved_from),
+            ((job, *bounds_beneath(path)) for path in plan.moved_from),
         )
 
     def note(self, operation: Operation) -> None:
@@ -101,27 +102,13 @@ class Identities:
         """Write the rows of all that was noted; call it when that is durable."""
         moved = [(plan.moved_from[path], path) for path in self._moved]
         for old, new in sorted(moved, key=lambda move: len(move[0]), reverse=True):  # what is moved out first
-            self._translate(old, new)
+            for table in _TABLES:
+                move_rows(self._database, table, job=self._job.name, old=old, new=new)
         self._write(
             "INSERT OR REPLACE INTO identities (job, ino, ctime_ns, path) VALUES (?, ?, ?, ?)",
             ((self._job.name, *made) for made in self._made),
         )
         self._made.close()
-
-    def _translate(self, old: bytes, new: bytes) -> None:
-        """Give what is remembered beneath a directory its path beneath another."""
-        while rows := self._rows_beneath(old):
-            self._write(
-                "UPDATE OR REPLACE identities SET path = ? WHERE job = ? AND ino = ?",
-                [(new + path[len(old) :], self._job.name, ino) for ino, path in rows],
-            )
-
-    def _rows_beneath(self, path: bytes) -> list[tuple[int, bytes]]:
-        with self._database.translated():
-            return self._database.connection.execute(
-                "SELECT ino, path FROM identities WHERE job = ? AND path > ? AND path < ? LIMIT ?",
-                (self._job.name, *_beneath(path), _ROWS_A_TRANSACTION),
-            ).fetchall()
 
     def _any(self) -> bool:
         with self._database.translated():
@@ -146,25 +133,9 @@ def _touched(plan: Plan) -> Iterator[bytes]:
     """Give every path at which a plan makes, alters or removes something, where it is before and after."""
     for phase in Phase:
         for operation in plan.operations(phase):
-            change = operation.change
-            if operation.counted and not change.is_in_place:
-                yield change.path
-                yield from _before(plan, change.path)
-
-
-def _before(plan: Plan, path: bytes) -> Iterator[bytes]:
-    """Give where the object at a path is before the run, if it is, or is in, something that moves."""
-    if not plan.moved_from:
-        return
-    for parent in chain([path], ancestors(path)):
-        if parent in plan.moved_from:
-            yield plan.moved_from[parent] + path[len(parent) :]
-            return
-
-
-def _beneath(path: bytes) -> tuple[bytes, bytes]:
-    """Give the bounds, themselves left out, between which all paths beneath one are."""
-    return path + b"/", path + b"0"  # "0" follows "/" in ASCII
+            if operation.counted and not operation.change.is_in_place:
+                yield operation.change.path
+                yield plan.before(operation.change.path)
 
 
 def _batches(rows: Iterator[T]) -> Iterator[list[T]]:

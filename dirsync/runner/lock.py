@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import logging
 import os
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import filelock
 
 from dirsync.errors import Busy, RunError
 from dirsync.model.names import escaped
-from dirsync.runner.state import ensure_state_directory
+from dirsync.runner.state import ensure_state_directory, file_name_of
 
 try:
     import fcntl
@@ -29,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 _UNSUPPORTED = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
-_LONGEST_NAME_BYTES = 240  # with `.lock` below the 255 of common file systems
 
 
 @contextlib.contextmanager
@@ -96,15 +94,7 @@ def _lock_path(state: str, job: str) -> str:
     ensure_state_directory(state)
     directory = os.path.join(state, "locks")
     ensure_state_directory(directory)
-    return os.path.join(directory, f"{_file_name(job)}.lock")
-
-
-def _file_name(job: str) -> str:
-    """Name a job's lock file as the job is named, or by a hash where no file can be."""
-    name = os.fsencode(job)
-    if b"/" in name or b"\0" in name or job.startswith(".") or len(name) > _LONGEST_NAME_BYTES:
-        return "." + hashlib.blake2b(name, digest_size=16).hexdigest()
-    return job
+    return os.path.join(directory, f"{file_name_of(job)}.lock")
 
 
 def _name_holder(path: str) -> None:

@@ -21,13 +21,14 @@ from dirsync.model.change import Change, ChangeKind
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import DeletePolicy, Job
 from dirsync.model.names import shown
-from dirsync.model.operation import Phase
+from dirsync.model.operation import Operation, Phase
 from dirsync.model.stop import Deadline
-from dirsync.plan.moves import Alike, Gone, GoneDirectories, Layer, Votes, add_move, replanned
+from dirsync.plan.moves import Alike, Gone, GoneDirectories, Layer, Votes, replanned
 from dirsync.plan.plan import Plan
 from dirsync.plan.planner import Planner
 from dirsync.runner.contents import FileContents
 from dirsync.runner.identities import Identities
+from dirsync.runner.rot import RotSieve
 from dirsync.runner.scanning import root_scope
 from dirsync.runner.trial import Trial
 from dirsync.trees.handles import ancestors, join, split
@@ -37,11 +38,18 @@ logger = logging.getLogger(__name__)
 
 
 def find_moves(
-    job: Job, plan: Plan, context: Context, identities: Identities, *, deadline: Deadline, folder: str
+    job: Job,
+    plan: Plan,
+    context: Context,
+    identities: Identities,
+    *,
+    sieve: RotSieve,
+    deadline: Deadline,
+    folder: str,
 ) -> Plan:
     """Give a plan in which what moved is moved; the same plan if nothing did.
 
-    Long plans are kept in `folder`.
+    `sieve` sees what differs in a directory that moved. Long plans are kept in `folder`.
 
     Raises:
         Cancelled: the deadline passed.
@@ -59,7 +67,14 @@ def find_moves(
             deadline=deadline,
         )
         moves = Moves(
-            job, context, contents, source=source, destination=destination, deadline=deadline, folder=folder
+            job,
+            context,
+            contents,
+            source=source,
+            destination=destination,
+            sieve=sieve,
+            deadline=deadline,
+            folder=folder,
         )
         return moves.paired(plan)
 
@@ -75,6 +90,7 @@ class Moves:
         *,
         source: LocalTree,
         destination: LocalTree,
+        sieve: RotSieve,
         deadline: Deadline,
         folder: str,
     ) -> None:
@@ -84,6 +100,7 @@ class Moves:
         self._contents = contents
         self._source = source
         self._destination = destination
+        self._sieve = sieve
         self._deadline = deadline
         self._folder = folder
         self._moves = self._new_plan()
@@ -185,6 +202,7 @@ class Moves:
         workers = 1 if self._contents.knows_some else self._job.workers
         root = Directory(new.path, Sides.BOTH, scope, destination_path=there)
         for found in march_tree(self._confirming(taken), root, workers=workers, deadline=self._deadline):
+            self._sieve.sift(found, before=lambda path: there + path[len(new.path) :])
             if not trial.goes_on(found):
                 break
         plan = trial.plan()
@@ -207,7 +225,7 @@ class Moves:
         there = gone.at_destination
         gone.layer.take_from(gone.entry.path)
         self._taken.append(there)
-        add_move(self._moves, change, gone)
+        self._moves.add(Operation(Phase.MOVE, change))
         for operation in plan.operations(Phase.MAKE_WAY):
             self._moves.add(operation._replace(phase=Phase.MOVE))
         layer = Layer(plan, path=change.path, destination_path=there)
@@ -266,7 +284,7 @@ class Moves:
         layer.take_to(new.path)
         gone.layer.take_from(gone.entry.path)
         aspects = self._context.rules.aspects(new, gone.entry)
-        add_move(self._moves, Change(ChangeKind.MOVED, gone.entry, new, aspects), gone)
+        self._moves.add(Operation(Phase.MOVE, Change(ChangeKind.MOVED, gone.entry, new, aspects)))
 
     def _suits(self, new: Entry, gone: Gone) -> bool:
         """Whether a file can be what another was, its metadata set where no other name shows it."""

@@ -20,6 +20,7 @@ class Stage(enum.Enum):
     SCAN = "scan"
     MIRROR = "mirror"
     SYNC_DISK = "sync disk"  # making the result durable
+    VERIFY = "verify"  # reading it back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import stat
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ def look_at_places(job: Job, *, marker_seen: frozenset[str]) -> Places:
     if destination is None:
         _check_parent(job)
     return Places(
-        source=pinned(job.source, source),
+        source=pinned(job.source_as_read, source),
         destination=pinned(job.destination, destination) if destination else None,
         marker_sides=marker_sides,
     )
@@ -53,7 +54,7 @@ def look_at_places(job: Job, *, marker_seen: frozenset[str]) -> Places:
 
 def pinned(place: LocalPlace, status: os.stat_result) -> LocalPlace:
     """Tie a place to the directory that is there now, so that no other is taken for it."""
-    return LocalPlace(path=place.path, identity=(status.st_dev, status.st_ino))
+    return dataclasses.replace(place, identity=(status.st_dev, status.st_ino))
 
 
 def _directory(job: Job, path: bytes, end: str) -> os.stat_result | None:

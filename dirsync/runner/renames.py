@@ -12,6 +12,7 @@ from dirsync.plan.plan import Plan
 from dirsync.runner.identities import Identities
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.moving import find_moves
+from dirsync.runner.rot import RotSieve
 
 _REFUSED = "a move was refused"
 
@@ -27,7 +28,9 @@ class Renames:
         self._identities = Identities(job, ledger, folder=folder)
         self._in_force = job.moves and job.type is JobType.SYNC and job.delete is not DeletePolicy.KEEP
 
-    def pair(self, plan: Plan, context: Callable[[], Context], *, deadline: Deadline) -> Plan:
+    def pair(
+        self, plan: Plan, context: Callable[[], Context], *, sieve: RotSieve, deadline: Deadline
+    ) -> Plan:
         """Give a plan in which what moved is moved, or the same plan.
 
         After a run in which the system refused a move nothing is paired: it would be refused again.
@@ -39,7 +42,13 @@ class Renames:
             return plan
         try:
             return find_moves(
-                self._job, plan, context(), self._identities, deadline=deadline, folder=self._folder
+                self._job,
+                plan,
+                context(),
+                self._identities,
+                sieve=sieve,
+                deadline=deadline,
+                folder=self._folder,
             )
         except BaseException:
             plan.close()

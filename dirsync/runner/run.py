@@ -1,7 +1,8 @@
 """One job through its stages, from the lock to the ledger.
 
 Look at both ends → scan and compare → plan → guards → mirror → make durable → ledger.
-A dry run is the same up to the guards; so is a check job.
+A dry run is the same up to the guards; so is a check job. An approval is the same, but its
+plan is the one that is held, and it asks no guards.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import contextlib
 import datetime
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
 
 from dirsync.errors import Cancelled, GuardTripped, RunError, Skipped
-from dirsync.model.job import Job
+from dirsync.model.job import Job, JobType
 from dirsync.model.result import Counts, Outcome, RunResult
 from dirsync.model.stop import Deadline, Stop
+from dirsync.runner.approval import Approval
 from dirsync.runner.context import running, set_run_id
 from dirsync.runner.ledger import Ledger, open_ledger
 from dirsync.runner.lock import locked_job
@@ -27,50 +31,77 @@ logger = logging.getLogger(__name__)
 NO_RUN_ID = 0  # of a run that could not be entered in the ledger
 
 
-def run_job(job: Job, *, state: str, observer: Observer, stop: Stop, dry_run: bool = False) -> RunResult:
+def run_job(
+    job: Job,
+    *,
+    state: str,
+    observer: Observer,
+    stop: Stop,
+    dry_run: bool = False,
+    saves_plan: bool = False,
+) -> RunResult:
     """Run one job once, and tell how it ended; a run that fails raises nothing.
 
-    `state` is the state directory: ledger, locks, long plans.
+    `state` is the state directory: ledger, locks, long plans. `saves_plan`: store the
+    plan of a dry run, to be approved.
     """
+    stages = partial(Stages, saves_plan=saves_plan and job.type is JobType.SYNC)
+    return _run(job, _Orders(state, observer, stop, dry_run=dry_run, locks=not dry_run or saves_plan), stages)
+
+
+def approve_job(job: Job, *, state: str, observer: Observer, stop: Stop, dry_run: bool = False) -> RunResult:
+    """Carry out the plan of a job that is held, and tell how it ended."""
+    return _run(job, _Orders(state, observer, stop, dry_run=dry_run, locks=not dry_run), Approval)
+
+
+class _Orders(NamedTuple):
+    """How one run is to be carried out."""
+
+    state: str
+    observer: Observer
+    stop: Stop
+    dry_run: bool
+    locks: bool  # it changes what only one run of the job at a time may change
+
+
+def _run(job: Job, orders: _Orders, open_stages: Callable[..., Stages]) -> RunResult:
     started_at = _now()
     allow_many_handles()
     with running(job.name):
         try:
-            with open_ledger(state) as ledger:
-                result = _run_in_ledger(job, ledger, state, observer, stop, dry_run, started_at)
+            with open_ledger(orders.state) as ledger:
+                result = _run_in_ledger(job, ledger, orders, open_stages, started_at)
         except RunError as error:  # the ledger itself
-            result = _result(job, NO_RUN_ID, started_at, Counts(), dry_run=dry_run, error=error)
+            result = _result(job, NO_RUN_ID, started_at, Counts(), dry_run=orders.dry_run, error=error)
         _log(result)
-        observer.finished(result)
+        orders.observer.finished(result)
     return result
 
 
 def _run_in_ledger(
     job: Job,
     ledger: Ledger,
-    state: str,
-    observer: Observer,
-    stop: Stop,
-    dry_run: bool,  # noqa: FBT001
+    orders: _Orders,
+    open_stages: Callable[..., Stages],
     started_at: datetime.datetime,
 ) -> RunResult:
     counts = Counts()
+    dry_run = orders.dry_run
     run_id: int | None = None
     error: RunError | None = None
     try:
-        with _lock(job, state, dry_run=dry_run):
+        with _lock(job, orders):
             if not dry_run:
                 ledger.close_crashed(job.name)
             run_id = _begin(job, ledger, started_at, dry_run=dry_run)
-            deadline = Deadline(stop, timeout_seconds=job.timeout_seconds)
-            stages = Stages(
+            stages = open_stages(
                 job,
                 ledger,
                 run_id=run_id,
                 started_at=started_at,
-                state=state,
-                observer=observer,
-                deadline=deadline,
+                state=orders.state,
+                observer=orders.observer,
+                deadline=Deadline(orders.stop, timeout_seconds=job.timeout_seconds),
                 dry_run=dry_run,
                 counts=counts,
             )
@@ -89,12 +120,12 @@ def _run_in_ledger(
 
 
 @contextlib.contextmanager
-def _lock(job: Job, state: str, *, dry_run: bool) -> Iterator[None]:
-    """Hold the job's lock; a dry run changes nothing and needs none."""
-    if dry_run:
+def _lock(job: Job, orders: _Orders) -> Iterator[None]:
+    """Hold the job's lock; a dry run changes nothing and needs none, unless it stores its plan."""
+    if not orders.locks:
         yield
         return
-    with locked_job(state, job.name):
+    with locked_job(orders.state, job.name):
         yield
 
 
@@ -117,7 +148,7 @@ def _result(
         job=job.name,
         run_id=run_id,
         type=job.type,
-        outcome=_outcome(counts, error),
+        outcome=outcome_of(counts, error),
         dry_run=dry_run,
         started_at=started_at,
         finished_at=_now(),
@@ -127,7 +158,8 @@ def _result(
     )
 
 
-def _outcome(counts: Counts, error: RunError | None) -> Outcome:
+def outcome_of(counts: Counts, error: RunError | None) -> Outcome:
+    """Name how a run ended: by the error that ended it (None: none did), else by its counts."""
     match error:
         case None:
             return Outcome.PARTIAL if counts.failed else Outcome.SUCCEEDED

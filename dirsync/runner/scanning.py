@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
+from collections.abc import Callable
 
 from dirsync.compare.rules import Rules
 from dirsync.errors import RunError
 from dirsync.filters import Scope, scope_of
 from dirsync.march.driver import march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
+from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import Change, ChangeKind
 from dirsync.model.job import DeletePolicy, Job, Preserve, SymlinkPolicy
 from dirsync.model.names import local_text, shown
@@ -25,13 +26,28 @@ from dirsync.trees.mounts import mounted_beneath
 
 logger = logging.getLogger(__name__)
 
+Sieve = Callable[[Found], None]
+
 
 class Scan:
     """Scans both ends of a job, compares them, and plans."""
 
     def __init__(
-        self, job: Job, places: Places, rules: Rules, *, observer: Observer, deadline: Deadline
+        self,
+        job: Job,
+        places: Places,
+        rules: Rules,
+        *,
+        observer: Observer,
+        deadline: Deadline,
+        sieve: Sieve | None = None,
+        reads_disk: bool = False,
+        lists_equal: bool = False,
     ) -> None:
+        """Work for one run; `sieve` sees each piece of what was found first, and may alter it."""
+        self._sieve = sieve
+        self._reads_disk = reads_disk
+        self._lists_equal = lists_equal
         self._job = job
         self._places = places
         self._rules = rules
@@ -55,6 +71,8 @@ class Scan:
                 self.context(), root, workers=self._job.workers, deadline=self._deadline
             )
             for found in found_pieces:
+                if self._sieve is not None:
+                    self._sieve(found)
                 self._take(found, plan, planner)
         except OSError as error:
             plan.close()
@@ -86,17 +104,18 @@ class Scan:
         there = places.destination is not None
         marker = job.guard.marker
         protects_marker = marker is not None and "source" not in places.marker_sides
-        keeps_symlinks = self._rules.kept.symlinks and Preserve.SYMLINKS in job.preserve
         return Context(
             source=job.source,
             destination=job.destination,
             rules=self._rules,
-            skip_symlinks=job.symlinks is SymlinkPolicy.SKIP or not keeps_symlinks,
+            skip_symlinks=skips_symlinks(job, self._rules.kept),
             delete_excluded=job.delete_excluded,
             source_device=_device(places.source) if job.one_file_system else None,
             destination_device=_device(places.destination),
             destination_mounts=mounted_beneath(job.destination.path) if there else frozenset(),
             protected=frozenset({marker}) if protects_marker and marker else frozenset(),
+            reads_disk=self._reads_disk,
+            lists_equal=self._lists_equal,
         )
 
     def _take(self, found: Found, plan: Plan, planner: Planner) -> None:
@@ -142,6 +161,17 @@ def hand_over(found: Found, planner: Planner) -> None:
         planner.add_change(change)
 
 
+def skips_symlinks(job: Job, kept: Capabilities) -> bool:
+    """Whether symlinks are no part of either tree; where they are followed, the source has none."""
+    match job.symlinks:
+        case SymlinkPolicy.SKIP:
+            return True
+        case SymlinkPolicy.FOLLOW:
+            return False
+        case SymlinkPolicy.PRESERVE:
+            return not kept.symlinks or Preserve.SYMLINKS not in job.preserve
+
+
 def _device(place: LocalPlace | None) -> int | None:
     return place.identity[0] if place is not None and place.identity is not None else None
 
@@ -159,8 +189,7 @@ def allocated_bytes(job: Job, plan: Plan) -> int:
 def _allocated(source: LocalTree, path: bytes) -> int:
     """Give a file's blocks in bytes; a file that cannot be seen now counts for nothing."""
     try:
-        parent, _, name = path.rpartition(b"/")
-        status = os.stat(name, dir_fd=source.handles.handle(parent), follow_symlinks=False)
+        status = source.status(path)
     except OSError:
         logger.debug("blocks of '%s' cannot be counted", local_text(path))
         return 0

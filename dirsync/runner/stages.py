@@ -14,12 +14,22 @@ from dirsync.compare.rules import rules_for
 from dirsync.errors import GuardTripped, RunError
 from dirsync.march.driver import available_processors
 from dirsync.mirror.mirror import Mirror
-from dirsync.mirror.settings import settings_for
+from dirsync.mirror.settings import Settings, settings_for
 from dirsync.model.capabilities import Capabilities
-from dirsync.model.change import Failure
-from dirsync.model.job import DeletePolicy, Durability, Job, JobType, OnError, Preserve
-from dirsync.model.names import local_text, shown
-from dirsync.model.operation import Operation
+from dirsync.model.change import Change, Failure
+from dirsync.model.job import (
+    DeletePolicy,
+    Durability,
+    Job,
+    JobType,
+    OnError,
+    OnTrip,
+    Preserve,
+    SymlinkPolicy,
+    Verify,
+)
+from dirsync.model.names import in_words, shown
+from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import Counts, Outcome
 from dirsync.model.stop import Deadline
@@ -27,12 +37,17 @@ from dirsync.model.version import Before
 from dirsync.plan.guards import check_guards
 from dirsync.plan.plan import Plan
 from dirsync.runner.displacing import NOTHING, Displacing, records_of
+from dirsync.runner.hashes import HashRecord
+from dirsync.runner.held import hold, remove_plan
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.lock import locked_directory
 from dirsync.runner.observer import Observer, Stage, Totals
 from dirsync.runner.places import Places, create_destination, look_at_places, pinned
 from dirsync.runner.renames import Renames
+from dirsync.runner.rot import RotSieve, replicas_told
 from dirsync.runner.scanning import Scan, allocated_bytes
+from dirsync.runner.unverified import Unverified
+from dirsync.runner.verification import Verification
 from dirsync.runner.versions import VersionIndex
 from dirsync.trees import fsops
 from dirsync.trees.handles import ancestors
@@ -61,7 +76,9 @@ class Stages:
         deadline: Deadline,
         dry_run: bool,
         counts: Counts,
+        saves_plan: bool = False,
     ) -> None:
+        """`saves_plan`: hold the plan for `approve`, though no guard tripped."""
         self._job = job
         self._ledger = ledger
         self._run_id = run_id
@@ -70,11 +87,17 @@ class Stages:
         self._observer = observer
         self._deadline = deadline
         self._changes_nothing = dry_run or job.type is JobType.CHECK
+        self._saves_plan = saves_plan
         self._counts = counts
         self._operations_done = 0
         self._bytes_moved = 0
         self._mounts: frozenset[bytes] = frozenset()  # other file systems within the destination
         self._mounts_touched: set[bytes] = set()
+        self._given_up: set[bytes] = set()
+        self._unverified = Unverified(ledger.database, job=job.name)
+        self._record = HashRecord(
+            ledger.database, job=job.name, algorithm=job.comparison.algorithm, keeps=not dry_run
+        )
 
     def run(self) -> None:
         """Go through all stages.
@@ -83,9 +106,12 @@ class Stages:
             RunError: the run ended early; its kind says why.
         """
         try:
-            self._run()
+            try:
+                self._run()
+            finally:
+                self._record.flush()
         except OSError as error:
-            raise RunError(f"'{self._job.name}': the run could not go on: {_in_words(error)}") from error
+            raise RunError(f"'{self._job.name}': the run could not go on: {in_words(error)}") from error
 
     def _run(self) -> None:
         places = look_at_places(self._job, marker_seen=self._remembered_sides())
@@ -132,7 +158,7 @@ class Stages:
             for change in plan.changes():
                 self._observer.changed(change)
             if self._job.type is JobType.SYNC:
-                self._check_guards(plan, places)
+                self._judge(plan, places)
         finally:
             plan.close()
 
@@ -149,12 +175,14 @@ class Stages:
         plan = self._plan(places)
         try:
             self._stop_if_asked_to(plan)
-            self._check_guards(plan, places)
+            self._judge(plan, places)
             self._deadline.check()
             self._check_writable(plan, places)
             if places.destination is None:
                 create_destination(self._job)
                 self._lock_destination(until_the_end)
+            if self._job.verify is not Verify.NONE:
+                self._unverified.note(plan.operations(Phase.COPY))
             if versions is None:
                 self._carry_out(plan, version_area=None)
             else:
@@ -164,21 +192,38 @@ class Stages:
             self._renames.record(plan)
         finally:
             plan.close()
+        self._verify(places)
         self._remember(places)
+        if not self._counts.failed:
+            remove_plan(self._state, self._job.name)
 
     def _plan(self, places: Places) -> Plan:
         self._observer.stage(Stage.SCAN)
-        kept = capabilities_of(self._nearest_destination(places))
-        self._tell_what_is_not_kept(kept)
-        rules = rules_for(self._job, source=capabilities_of(self._job.source.path), destination=kept)
-        self._rules = rules
-        scan = Scan(self._job, places, rules, observer=self._observer, deadline=self._deadline)
-        plan = self._renames.pair(scan.plan(folder=self._state), scan.context, deadline=self._deadline)
+        self._look_at_capabilities(places)
+        sieve = RotSieve(self._job, self._record, check=self._deadline.check)
+        scan = Scan(
+            self._job,
+            places,
+            self._rules,
+            observer=self._observer,
+            deadline=self._deadline,
+            sieve=sieve.sift,
+        )
+        plan = scan.plan(folder=self._state)
+        plan = self._renames.pair(plan, scan.context, sieve=sieve, deadline=self._deadline)
+        if sieve.rotted_replicas:
+            copied = self._job.type is JobType.SYNC
+            self._observer.noticed(replicas_told(sieve.rotted_replicas, copied=copied))
         self._counts.scanned = plan.counts.scanned
         for failure in plan.failures:
             self.failed(failure)
         logger.info("scanned: %d entries, %d steps planned", plan.counts.scanned, len(plan))
         return plan
+
+    def _look_at_capabilities(self, places: Places) -> None:
+        kept = capabilities_of(self._nearest_destination(places))
+        self._tell_what_is_not_kept(kept)
+        self._rules = rules_for(self._job, source=capabilities_of(self._job.source.path), destination=kept)
 
     def _nearest_destination(self, places: Places) -> bytes:
         path = self._job.destination.path
@@ -186,12 +231,13 @@ class Stages:
 
     def _tell_what_is_not_kept(self, kept: Capabilities) -> None:
         wanted = self._job.preserve
+        follows = self._job.symlinks is SymlinkPolicy.FOLLOW
         lost = [
             name
             for name, is_lost in (
                 ("modes", Preserve.MODE in wanted and not kept.modes),
                 ("owners", Preserve.OWNERSHIP in wanted and not kept.modes),
-                ("symlinks", Preserve.SYMLINKS in wanted and not kept.symlinks),
+                ("symlinks", Preserve.SYMLINKS in wanted and not follows and not kept.symlinks),
                 ("times finer than 1 s", Preserve.MTIME in wanted and kept.mtime_resolution_ns >= 10**9),
             )
             if is_lost
@@ -202,6 +248,19 @@ class Stages:
     def _stop_if_asked_to(self, plan: Plan) -> None:
         if self._job.on_error is OnError.STOP and len(plan.failures):
             raise RunError("stopped before the first change: paths failed, and 'on_error: stop' is set")
+
+    def _judge(self, plan: Plan, places: Places) -> None:
+        """Let the plan pass its guards, or hold it until somebody approves it."""
+        holds = self._saves_plan or (not self._changes_nothing and self._job.guard.on_trip is OnTrip.HOLD)
+        try:
+            self._check_guards(plan, places)
+        except GuardTripped as tripped:
+            if not holds:
+                raise
+            held = hold(self._job, places, plan, state=self._state, reason=str(tripped))
+            raise GuardTripped(f"{tripped}; {held}") from None
+        if self._saves_plan:
+            self._observer.noticed(hold(self._job, places, plan, state=self._state, reason=None))
 
     def _check_guards(self, plan: Plan, places: Places) -> None:
         space = os.statvfs(self._nearest_destination(places))
@@ -254,8 +313,8 @@ class Stages:
         mirror = Mirror(
             partial(open_tree, self._job.source),
             self._job.destination,
-            settings=settings_for(self._job, self._rules.kept, version_area=version_area),
-            workers=self._job.workers or min(_MAX_COPY_WORKERS, available_processors()),
+            settings=self._settings(version_area=version_area),
+            workers=self._workers(),
             deadline=self._deadline,
             watcher=self,
         )
@@ -264,6 +323,12 @@ class Stages:
             mirror.carry_out(plan.operations)
         finally:
             self._renames.after_last_step(refused=mirror.refused_a_move)
+
+    def _workers(self) -> int:
+        return self._job.workers or min(_MAX_COPY_WORKERS, available_processors())
+
+    def _settings(self, *, version_area: bytes | None) -> Settings:
+        return settings_for(self._job, self._rules.kept, version_area=version_area)
 
     def _make_durable(self, plan: Plan) -> None:
         """Have everything on disk before the ledger says so; also what a run cut off had left."""
@@ -280,6 +345,26 @@ class Stages:
             except OSError as error:
                 what = f"'{self._job.name}': what was written cannot be made durable"
                 raise RunError(f"{what}: {error.strerror}") from error
+
+    def _verify(self, places: Places) -> None:
+        """Read back what was written, this time or by a run that was cut off before it could."""
+        if self._job.verify is Verify.NONE:
+            return
+        self._observer.stage(Stage.VERIFY)
+        verification = Verification(
+            self._job,
+            self._rules,
+            record=self._record,
+            unverified=self._unverified,
+            observer=self._observer,
+            deadline=self._deadline,
+            workers=self._workers(),
+            tell=self.failed,
+        )
+        verification.written(given_up=self._given_up)
+        if self._job.verify is Verify.ALL:
+            there = dataclasses.replace(places, destination=self._job.destination)
+            verification.everything(there, folder=self._state, given_up=self._given_up)
 
     def _remember(self, places: Places) -> None:
         """Keep what the next run's guards want to know."""
@@ -298,13 +383,20 @@ class Stages:
         if operation.counted:
             self._counts.count(operation.change)
             self._observer.changed(operation.change)
+            self._forget_hash(operation.change)
         if self._mounts:
             self._mounts_touched |= self._mounts.intersection(ancestors(operation.change.path))
         self._operations_done += 1
         self._observer.progressed(self._operations_done, self._bytes_moved)
 
+    def _forget_hash(self, change: Change) -> None:
+        """Drop the hash on record of a path that the source no longer has."""
+        if change.old is not None and (change.new is None or change.new.path != change.old.path):
+            self._record.forget(change.old.path)
+
     def failed(self, failure: Failure) -> None:
         """Count a path that was given up."""
+        self._given_up.add(failure.path)
         self._counts.failed += 1
         logger.warning("given up: '%s': %s", shown(failure.path), failure.reason)
         self._observer.failed(failure)
@@ -314,8 +406,3 @@ class Stages:
         if byte_count:
             self._bytes_moved += byte_count
             self._observer.progressed(self._operations_done, self._bytes_moved)
-
-
-def _in_words(error: OSError) -> str:
-    where = f"'{local_text(os.fsencode(error.filename))}': " if error.filename else ""
-    return f"{where}{error.strerror or error}"

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 
 from dirsync.errors import RunError
 from dirsync.model.names import escaped
+
+_LONGEST_NAME_BYTES = 240  # with a suffix below the 255 of common file systems
+
+
+def file_name_of(job: str) -> str:
+    """Name a job's file as the job is named, or by a hash where no file can be."""
+    name = os.fsencode(job)
+    if b"/" in name or b"\0" in name or job.startswith(".") or len(name) > _LONGEST_NAME_BYTES:
+        return "." + hashlib.blake2b(name, digest_size=16).hexdigest()
+    return job
 
 
 def ensure_state_directory(path: str) -> None:
@@ -28,11 +39,11 @@ def ensure_state_directory(path: str) -> None:
             "create its parent directory or set 'state' to another place"
         ) from error
     else:
-        _flush_directory(os.path.dirname(os.path.abspath(path)))
+        flush_directory(os.path.dirname(os.path.abspath(path)))
 
 
-def _flush_directory(path: str) -> None:
-    """Make a new name in a directory survive a power cut, where the system can."""
+def flush_directory(path: str) -> None:
+    """Make the names in a directory survive a power cut, where the system can."""
     with contextlib.suppress(OSError):  # Windows cannot open directories; some file systems cannot flush them
         fd = os.open(path, os.O_RDONLY)
         try:

@@ -2,13 +2,81 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
+import stat
+import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from dirsync.model.job import HashAlgorithm
+from dirsync.trees import fsops
 
 _BLOCK_BYTES = 1 << 20
+_TICK_NS = 10_000_000  # two edits within one tick of the clock that stamps files leave the same ctime
+# Linux writes changed pages to the disk after 30 s by itself (vm.dirty_expire_centisecs);
+# until then a process that has them mapped goes on writing without moving the ctime.
+_ON_DISK_AFTER_NS = 60_000_000_000
+
+
+class Content(NamedTuple):
+    """What an open file held when it was read."""
+
+    hash: bytes
+    status: os.stat_result  # of before it was read
+    unchanged: bool  # size and times were the same afterwards
+    certain: bool  # more than that: whoever edits the file later will have moved its ctime
+
+
+def content_of_handle(
+    handle: int, algorithm: HashAlgorithm, *, from_disk: bool, check: Callable[[], None]
+) -> Content:
+    """Hash an open file, and tell whether its size and times stand for what was read.
+
+    `from_disk`: what memory holds of the file is dropped first. `check` is called
+    before each block, and may raise to stop.
+
+    Raises:
+        OSError: it is no regular file, or cannot be read or, with `from_disk`, flushed.
+    """
+    settled = _await_tick(os.fstat(handle).st_ctime_ns)
+    before = os.fstat(handle)
+    if not stat.S_ISREG(before.st_mode):
+        raise OSError(errno.EINVAL, "no regular file any more")
+    flushed = _flush_if_young(handle, before, must=from_disk)
+    if from_disk and hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+    name = hash_handle(handle, algorithm, check=check)
+    unchanged = _same(before, os.fstat(handle))
+    return Content(name, before, unchanged, settled and flushed and unchanged)
+
+
+def _await_tick(ctime_ns: int) -> bool:
+    """Let the tick in which a file was last changed pass; False: its ctime lies in the future."""
+    age_ns = time.time_ns() - ctime_ns
+    if 0 <= age_ns < _TICK_NS:
+        time.sleep((_TICK_NS - age_ns) / 1e9)
+    return age_ns >= 0
+
+
+def _flush_if_young(handle: int, status: os.stat_result, *, must: bool) -> bool:
+    """Write a file that was changed lately to its disk; tell whether that went well."""
+    if time.time_ns() - status.st_ctime_ns > _ON_DISK_AFTER_NS:
+        return True
+    with contextlib.nullcontext() if must else contextlib.suppress(OSError):
+        fsops.sync_file(handle)
+        return True
+    return False
+
+
+def _same(before: os.stat_result, after: os.stat_result) -> bool:
+    return (before.st_size, before.st_mtime_ns, before.st_ctime_ns) == (
+        after.st_size,
+        after.st_mtime_ns,
+        after.st_ctime_ns,
+    )
 
 
 def hash_handle(handle: int, algorithm: HashAlgorithm, *, check: Callable[[], None]) -> bytes:

@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Callable
 from types import TracebackType
+from typing import Self
 
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.entry import Entry
@@ -15,6 +16,7 @@ from dirsync.model.job import HashAlgorithm
 from dirsync.model.place import LocalPlace
 from dirsync.trees import hashing
 from dirsync.trees.handles import DirectoryHandles, split
+from dirsync.trees.hashing import Content
 from dirsync.trees.mounts import mount_holding
 
 OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC  # the root itself may be reached through links
@@ -42,7 +44,7 @@ class LocalTree:
         """Take over `root`, the open root directory."""
         self.handles = DirectoryHandles(root)
 
-    def __enter__(self) -> LocalTree:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
@@ -75,6 +77,15 @@ class LocalTree:
             return None
         return entry_of(path, status, target)
 
+    def status(self, path: bytes) -> os.stat_result:
+        """Give what `lstat` says of a path.
+
+        Raises:
+            OSError: it is not there, or its directory cannot be entered.
+        """
+        parent, name = split(path)
+        return os.stat(name, dir_fd=self.handles.handle(parent), follow_symlinks=False)
+
     def open_file(self, path: bytes) -> int:
         """Open a file for reading, never through a symlink and never waiting for a FIFO.
 
@@ -99,7 +110,14 @@ class LocalTree:
                 raise IsADirectoryError(f"{os.fsdecode(path)!r} is no regular file")
             return file.read()
 
-    def hash_file(self, path: bytes, algorithm: HashAlgorithm, *, check: Callable[[], None]) -> bytes:
+    def content(
+        self,
+        path: bytes,
+        algorithm: HashAlgorithm,
+        *,
+        check: Callable[[], None],
+        from_disk: bool = False,
+    ) -> Content:
         """Hash a file's content; `check` is called now and then, and may raise to stop.
 
         Raises:
@@ -107,7 +125,7 @@ class LocalTree:
         """
         handle = self.open_file(path)
         try:
-            return hashing.hash_handle(handle, algorithm, check=check)
+            return hashing.content_of_handle(handle, algorithm, from_disk=from_disk, check=check)
         finally:
             os.close(handle)
 
@@ -124,6 +142,10 @@ def open_tree(place: LocalPlace) -> LocalTree:
     if place.identity not in (None, (status.st_dev, status.st_ino)):
         os.close(root)
         raise OSError(errno.ESTALE, "another directory has taken its place")
+    if place.follows_links:
+        from dirsync.trees.following import FollowingTree  # few jobs need it
+
+        return FollowingTree(root, path=place.path)
     return LocalTree(root)
 
 

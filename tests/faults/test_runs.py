@@ -281,6 +281,18 @@ def test_a_link_to_an_ignore_file_is_no_ignore_file(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path / "d")) == [".ignore", "a.log", "rules"]
 
 
+def test_removing_a_temporary_file_leaves_the_time_of_its_directory(tmp_path: Path) -> None:
+    """The directory is as it shall be but for the stray, whose removal moves its mtime."""
+    both: Children = {"d": Directory({"a": File(b"x", mtime_ns=T)}, mtime_ns=T)}
+    job = sync_job(tree(tmp_path / "s", both), tmp_path / "d")
+    run(job, state=tmp_path / "state")
+    (tmp_path / "d/d/.dirsync-0123456789abcdef.tmp").write_bytes(b"cut off")
+    os.utime(tmp_path / "d/d", ns=(T, T))
+
+    assert run(job, state=tmp_path / "state").outcome is Outcome.SUCCEEDED
+    assert not differences(snapshot(tmp_path / "s"), snapshot(tmp_path / "d"))
+
+
 def test_files_named_almost_like_temporary_ones_are_anybodys(tmp_path: Path) -> None:
     names = [".dirsync-my-own-notes-0.tmp", ".dirsync-0123456789ABCDEF.tmp"]
     job = sync_job(tree(tmp_path / "s", dict.fromkeys(names, b"1")), tmp_path / "d")

@@ -24,8 +24,9 @@ from dirsync.runner.lock import locked_job
 from dirsync.runner.observer import Silent
 from dirsync.runner.restoring import Request, Restore, versions_of
 from dirsync.trees import fsops
-from tests.faults.test_every_operation import SCENARIOS, run_killed
 from tests.jobs import run, sync_job
+from tests.sweeps.gates import was_killed
+from tests.sweeps.scenarios import SCENARIOS, Scenario
 from tests.trees import (
     Children,
     Directory,
@@ -317,22 +318,19 @@ def test_a_file_on_a_disk_mounted_within_the_destination_is_kept_too(tmp_path: P
     assert (tmp_path / "b/m/f").read_bytes() == b"old"
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_killed_at_any_operation_nothing_that_was_there_is_lost(
-    memory: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+@pytest.mark.parametrize("scenario", SCENARIOS[:15], ids=lambda scenario: scenario.name)
+def test_killed_at_any_operation_nothing_that_was_there_is_lost(memory: Path, scenario: Scenario) -> None:
     """What a path held before is in its place or restorable; and the next run converges."""
-    wanted_tree, old_tree = SCENARIOS[name]
     at = 0
     while True:
         place = memory / str(at)
         place.mkdir()
-        wanted = snapshot(tree(place / "s", Directory(wanted_tree, mtime_ns=T)))
-        tree(place / "d", Directory(old_tree, mtime_ns=T))
+        wanted = snapshot(tree(place / "s", Directory(scenario.source, mtime_ns=T)))
+        tree(place / "d", Directory(scenario.destination, mtime_ns=T))
         before = mirrored(place)
         job = keeping_job(place)
         since = now()
-        if not run_killed(job, at, place / "state"):
+        if not was_killed(job, at=at, state=place / "state"):
             break
         restored(job, place, at=since, to=place / "back")
         assert not differences(before, snapshot(place / "back")), at

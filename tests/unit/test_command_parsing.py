@@ -48,6 +48,7 @@ def test_command_may_stand_before_or_after_options(
         (["sync", "a"], "dirsync: the following arguments are required: DST; see --help"),
         (["schema", "--now"], "dirsync: unrecognized arguments: --now; see --help"),
         (["--dry-run"], "dirsync: --dry-run shows one run; it needs --now"),
+        (["--now", "--save"], "dirsync: --save stores the plan of a dry run; it needs --now --dry-run"),
         (["-q", "-v"], "dirsync: argument -v/--verbose: not allowed with argument -q/--quiet; see --help"),
         (["--now"], "dirsync: no jobs.yaml here; name one with -c FILE"),
         (
@@ -95,7 +96,7 @@ def test_sync_options_become_the_keys_of_a_job() -> None:
         "compare": ["size", "hash"],
         "delete": "keep",
         "interval": "5s",
-        "guard": {"max_delete": "off"},
+        "guard": {"on_trip": "fail", "max_delete": "off"},
     }
 
 

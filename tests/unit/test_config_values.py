@@ -19,8 +19,10 @@ from dirsync.model.job import (
     JobType,
     Limit,
     OnError,
+    OnTrip,
     Preserve,
     SymlinkPolicy,
+    Verify,
 )
 from dirsync.model.timing import Schedule, Start, Weekday, Window
 from tests.declared import job_with, problems_of, problems_with
@@ -79,6 +81,8 @@ def test_job_without_other_keys_is_the_models_own_default(tmp_path: Path) -> Non
         ("preserve: [mtime]", lambda job: job.comparison.by, {Compare.SIZE, Compare.MTIME}),
         ("preserve: [mtime]", lambda job: job.symlinks, SymlinkPolicy.SKIP),
         ("symlinks: skip", lambda job: job.symlinks, SymlinkPolicy.SKIP),
+        ("symlinks: follow", lambda job: job.symlinks, SymlinkPolicy.FOLLOW),
+        ("preserve: [mtime]\nsymlinks: follow", lambda job: job.symlinks, SymlinkPolicy.FOLLOW),
         ("delete: keep", lambda job: job.delete, DeletePolicy.KEEP),
         ("delete_excluded: true", lambda job: job.delete_excluded, True),
         ("guard: {max_delete: 12.5%}", lambda job: job.guard.max_delete, Limit(percent=12.5)),
@@ -94,6 +98,7 @@ def test_job_without_other_keys_is_the_models_own_default(tmp_path: Path) -> Non
         ("guard: {mountpoint: true}", lambda job: job.guard.mountpoint, True),
         ("moves: false", lambda job: job.moves, False),
         ("durability: none", lambda job: job.durability, Durability.NONE),
+        ("verify: written", lambda job: job.verify, Verify.WRITTEN),
         ("on_error: stop", lambda job: job.on_error, OnError.STOP),
         ("retries: {attempts: 1}", lambda job: job.retries.attempts, 1),
         ("retries: {wait: 0}", lambda job: job.retries.wait_seconds, 0.0),
@@ -103,11 +108,12 @@ def test_job_without_other_keys_is_the_models_own_default(tmp_path: Path) -> Non
         ("workers: auto", lambda job: job.workers, None),
         ("log: {level: debug}", lambda job: job.log.level, "DEBUG"),
         (
-            "watch: false\nverify: none\nbandwidth: none\nengine: local",
+            "watch: false\nbandwidth: none\nengine: local",
             lambda job: job.name,
             "a",
         ),
-        ("guard: {on_trip: fail}", lambda job: job.guard.source_not_empty, True),
+        ("guard: {on_trip: fail}", lambda job: job.guard.on_trip, OnTrip.FAIL),
+        ("guard: {max_delete: 1}", lambda job: job.guard.on_trip, OnTrip.HOLD),
         ("exclude:\nguard: ~\nworkers: null", lambda job: job, None),
     ],
 )
@@ -186,11 +192,8 @@ def test_wrong_value_is_told_in_one_line(tmp_path: Path, keys: str, line: str) -
     [
         ("type: track", "type: 'track' is not yet available; write sync or check"),
         ("watch: true", "watch: 'true' is not yet available; write 'interval: 30s'"),
-        ("symlinks: follow", "symlinks: 'follow' is not yet available; write preserve or skip"),
         ("compare: [xattrs, size]", "compare[0]: 'xattrs' is not yet available; remove it"),
         ("preserve+: [acls]", "preserve+[0]: 'acls' is not yet available; remove it"),
-        ("guard: {on_trip: hold}", "guard.on_trip: 'hold' is not yet available; write 'on_trip: fail'"),
-        ("verify: all", "verify: 'all' is not yet available; write 'verify: none', and run a check job with 'compare: [hash]'"),
         ("bandwidth: 10M", "bandwidth: '10M' is not yet available; write 'bandwidth: none'"),
         ("engine: dask://h:1", "engine: 'dask://h:1' is not yet available; write 'engine: local'"),
         ("stale_after: 2d", "stale_after: is not yet available; remove it, and watch 'status'"),

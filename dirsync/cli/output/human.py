@@ -77,9 +77,12 @@ class HumanObserver:
         _print_errors(self._job, error, self._failures, mask=self._lines.mask)
 
     def finished(self, result: RunResult) -> None:
+        self._conclude(result, summary_line(result))
+
+    def _conclude(self, result: RunResult, summary: str) -> None:
         self._print_batch()
         self._progress.close()
-        self._lines.line(self._time() + summary_line(result))
+        self._lines.line(self._time() + summary)
         for text in self._notices:
             self._lines.line(f"{result.job}  note: {text}")
         _print_errors(result.job, result.error, self._failures, mask=self._lines.mask)

@@ -64,7 +64,7 @@ def _line(job: str, figures: Figures, spinner: RenderableType) -> RenderableType
 
     line = Table.grid(padding=(0, 1))
     figure: RenderableType = spinner
-    if figures.totals is not None and figures.stage is Stage.MIRROR:
+    if figures.totals is not None and figures.stage in (Stage.MIRROR, Stage.VERIFY):
         figure = ProgressBar(total=1.0, completed=figures.share, width=_BAR_WIDTH)
     words = Text(figures.text(now=time.monotonic()), no_wrap=True, overflow="ellipsis")
     line.add_row(Text(job, style="bold", no_wrap=True, overflow="ellipsis"), figure, words)

@@ -33,7 +33,9 @@ class Figures:
         self._samples: deque[tuple[float, int, int]] = deque(maxlen=_SAMPLES)
 
     def plan(self, totals: Totals, *, now: float) -> None:
-        """Take over what there is to do."""
+        """Take over what there is to do; what was done before is done."""
+        self.operations = self.bytes_copied = 0
+        self._samples.clear()
         self.totals = totals
         self._samples.append((now, 0, 0))
 
@@ -61,10 +63,11 @@ class Figures:
         return ", ".join((self._to_go(self.totals), *self._speed(self.totals, now=now)))
 
     def _to_go(self, totals: Totals) -> str:
+        nouns = ("file to verify", "files to verify") if self.stage is Stage.VERIFY else ("step", "steps")
         steps = max(0, totals.operations - self.operations)
         rest_bytes = max(0, totals.bytes_to_copy - self.bytes_copied)
         bytes_text = f" and {human_bytes(rest_bytes)}" if totals.bytes_to_copy else ""
-        return f"{human_count(steps)} of {plural(totals.operations, 'step', 'steps')}{bytes_text} to go"
+        return f"{human_count(steps)} of {plural(totals.operations, *nouns)}{bytes_text} to go"
 
     def _speed(self, totals: Totals, *, now: float) -> list[str]:
         if not self._samples or now - self._samples[0][0] < 1.0:

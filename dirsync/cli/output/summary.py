@@ -76,7 +76,7 @@ def _facts(result: RunResult) -> list[str]:
     counts = result.counts
     if result.outcome in (Outcome.HELD, Outcome.SKIPPED):
         return []
-    facts = _differences(counts) if result.type is JobType.CHECK else _deeds(counts, dry_run=result.dry_run)
+    facts = _differences(counts) if result.type is JobType.CHECK else deeds(counts, dry_run=result.dry_run)
     if counts.failed:
         facts.append(f"{plural(counts.failed, 'path', 'paths')} failed")
     if not facts and result.outcome is Outcome.SUCCEEDED:
@@ -84,15 +84,16 @@ def _facts(result: RunResult) -> list[str]:
     return facts
 
 
-def _deeds(counts: Counts, *, dry_run: bool) -> list[str]:
-    deeds = (
+def deeds(counts: Counts, *, dry_run: bool) -> list[str]:
+    """Say what was done; with `dry_run`, what would be."""
+    named = (
         (counts.created, "create {}", "{} created"),
         (counts.modified, "update {}", "{} updated"),
         (counts.metadata, "change metadata of {}", "metadata of {} changed"),
         (counts.moved, "move {}", "{} moved"),
         (counts.deleted, "delete {}", "{} deleted"),
     )
-    words = [(would if dry_run else done).format(human_count(count)) for count, would, done in deeds if count]
+    words = [(would if dry_run else done).format(human_count(count)) for count, would, done in named if count]
     if dry_run:
         words[:1] = [f"would {word}" for word in words[:1]]
     if counts.bytes_copied:

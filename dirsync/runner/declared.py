@@ -1,0 +1,63 @@
+"""What of a job's declaration a plan depends on, as one short name.
+
+When it differs from that of a held plan, the plan is another job's in all but name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import json
+from collections.abc import Sequence
+
+from dirsync.model.job import Job, PatternLine
+from dirsync.model.names import percent_encoded
+from dirsync.model.place import LocalPlace
+
+# How and when a job runs, and what its guards say, may change while a plan is held.
+_BESIDE_THE_PLAN = frozenset(
+    {
+        "enabled",
+        "schedule",
+        "versions",
+        "guard",
+        "durability",
+        "on_error",
+        "retries",
+        "timeout_seconds",
+        "workers",
+        "log",
+    }
+)
+
+
+def declaration_of(job: Job) -> str:
+    """Name what a plan of a job depends on: equal names, equal plans for equal trees."""
+    values = {
+        field.name: _plain(getattr(job, field.name))
+        for field in dataclasses.fields(job)
+        if field.name not in _BESIDE_THE_PLAN
+    }
+    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _plain(value: object) -> object:
+    """Write a value as JSON, the same in every process."""
+    match value:
+        case PatternLine():  # where a line stands does not matter
+            return percent_encoded(value.text)
+        case LocalPlace():
+            return percent_encoded(value.path)
+        case bytes():
+            return percent_encoded(value)
+        case enum.Enum():
+            return value.value
+        case frozenset():
+            return sorted(str(_plain(item)) for item in value)
+        case Sequence() if not isinstance(value, str):
+            return [_plain(item) for item in value]
+        case _ if dataclasses.is_dataclass(value):
+            return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        case _:
+            return value
