@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import signal
 import stat
@@ -14,13 +15,23 @@ from pathlib import Path
 import pytest
 
 from dirsync.model.change import Change, ChangeKind, Failure
-from dirsync.model.job import Compare, Comparison, DeletePolicy, Guard, JobType, Limit, PatternLine
+from dirsync.model.job import (
+    Compare,
+    Comparison,
+    DeletePolicy,
+    Guard,
+    JobType,
+    Limit,
+    OnTrip,
+    PatternLine,
+)
 from dirsync.model.result import Outcome, RunResult
 from dirsync.model.stop import Stop
 from dirsync.runner.observer import Silent
-from dirsync.runner.run import run_job
+from dirsync.runner.run import approve_job, run_job
 from dirsync.trees import fsops, hashing
 from tests.jobs import run, sync_job
+from tests.sweeps.gates import was_killed
 from tests.trees import Children, File, HardLink, Link, differences, inodes, snapshot, tree
 
 T = 1_600_000_000_000_000_000
@@ -575,3 +586,55 @@ def test_a_plain_user_moves_what_is_read_only(place: Place) -> None:
             os._exit(code)
     assert os.waitpid(child, 0)[1] == 0
     subprocess.run(["chmod", "-R", "u+w", place.path], check=True)
+
+
+def nested_renames(place: Place) -> list[str]:
+    """Rename directories into, out of and within each other; give the paths of all files."""
+    place.holds(
+        {
+            "old": {**files(6), "sub": files(3, mark="sub"), "deep": {"x": files(2, mark="x")}, "gone": b"1"},
+            "up": {"down": files(4, mark="down"), "f": b"a file"},
+        }
+    )
+    place.rename("old/sub", "a")
+    place.rename("old", "new")
+    place.rename("up/down", "new/down")
+    (place.source / "new/made").mkdir()
+    place.rename("up/f", "new/made/f")
+    place.rename("new/deep/x", "new/made/x")
+    os.rmdir(place.source / "up")
+    os.unlink(place.source / "new/gone")
+    (place.source / "new/f00000").write_bytes(b"edited")
+    return [os.fsdecode(path) for path, seen in snapshot(place.source).items() if seen.kind == "file"]
+
+
+def test_a_held_plan_with_moves_is_approved(place: Place) -> None:
+    nested_renames(place)
+    place.job = dataclasses.replace(
+        place.job, delete=DeletePolicy.TRASH, guard=Guard(max_change=Limit(absolute=0), on_trip=OnTrip.HOLD)
+    )
+    assert place.run()[0].outcome is Outcome.HELD
+    watched = Watched()
+    result = approve_job(place.job, state=str(place.path / "state"), observer=watched, stop=Stop())
+
+    assert result.outcome is Outcome.SUCCEEDED, watched.failures
+    assert result.counts.moved == 5
+    assert place.run()[0].counts.changes == 0
+    place.rename("new", "newer")
+    assert place.run(dry_run=True)[1].lines == ["moved new > newer"]
+
+
+def test_killed_at_any_operation_no_content_that_moves_is_ever_missing(tmp_path: Path) -> None:
+    for at in itertools.count():
+        with tempfile.TemporaryDirectory(prefix="moves-", dir="/dev/shm") as path:
+            place = Place(Path(path))
+            edited = {"new/f00000"}
+            moved = [name for name in nested_renames(place) if name not in edited]
+            killed = was_killed(place.job, at=at, state=place.path / "state")
+            there = {seen.content for seen in snapshot(place.mirror).values()}
+
+            assert {snapshot(place.source)[os.fsencode(name)].content for name in moved} <= there, at
+            place.lines()
+        if not killed:
+            break
+    assert at > 10
