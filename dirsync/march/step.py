@@ -19,6 +19,7 @@ from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.listing import Listing
 from dirsync.model.place import RESERVED
+from dirsync.trees.attributes import Bearer, differ
 from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
 from dirsync.trees.handles import join, split
 from dirsync.trees.local import LocalTree
@@ -80,6 +81,7 @@ class Step:
         return (
             self.rules.same_columns(new, old)
             and self.rules.hash is None
+            and not self.rules.attributes
             and TEMPORARY_MARK not in old.names
             and not (
                 self.context.delete_excluded and not (self.scope.trivial and not self.context.skip_symlinks)
@@ -175,6 +177,7 @@ class Step:
         if Aspect.KIND in aspects:
             self._kind_changed(name, new, old)
         elif new.is_directory:
+            aspects = self._with_attributes(new, aspects)
             change = Change(ChangeKind.METADATA, old, new, aspects) if aspects else None
             self._enter_unless_foreign(name, Sides.BOTH, new=new, old=old, change=change)
         else:
@@ -202,6 +205,7 @@ class Step:
             except OSError as error:
                 self._fail(new.path, f"cannot be hashed: {error.strerror}")
                 return
+        aspects = self._with_attributes(new, aspects)
         if not aspects:
             return
         content = aspects & CONTENT - ({Aspect.MTIME} if self._content_is_known(new, aspects) else set())
@@ -215,6 +219,19 @@ class Step:
         new_hash = self.source.hash_file(new.path, algorithm, check=self.check)
         old_hash = self.destination.hash_file(new.path, algorithm, check=self.check)
         return aspects if new_hash == old_hash else aspects | {Aspect.HASH}
+
+    def _with_attributes(self, new: Entry, aspects: frozenset[Aspect]) -> frozenset[Aspect]:
+        """Look at extended attributes where they are compared, and nothing else differs."""
+        if aspects or not self.rules.attributes:
+            return aspects
+        name = split(new.path)[1]
+        one = Bearer(self.source.handles.handle(self.directory.path), name)
+        other = Bearer(self.destination.handles.handle(self.directory.path), name)
+        try:
+            return frozenset({Aspect.XATTRS}) if differ(one, other, self.rules.attributes) else aspects
+        except OSError as error:
+            self._fail(new.path, f"its extended attributes cannot be read: {error.strerror}")
+            return aspects
 
     def _content_is_known(self, new: Entry, aspects: frozenset[Aspect]) -> bool:
         """Whether the content is known to be equal, so that an mtime is mere metadata."""

@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable
 
 from dirsync.errors import PathError, TransientError
+from dirsync.mirror.attributes import AttributeCarrier
 from dirsync.mirror.placing import drop, place
 from dirsync.mirror.settings import Settings
 from dirsync.model.entry import Entry
 from dirsync.trees import fsops
+from dirsync.trees.attributes import Bearer
 from dirsync.trees.data import DataCopier, Told
 from dirsync.trees.handles import split
 from dirsync.trees.local import LocalTree, entry_of
@@ -35,6 +37,7 @@ class FileCopier:
         destination: LocalTree,
         *,
         settings: Settings,
+        carrier: AttributeCarrier,
         told: Told,
         sleep: Callable[[float], None],
     ) -> None:
@@ -42,6 +45,7 @@ class FileCopier:
         self._source = source
         self._destination = destination
         self._settings = settings
+        self._carrier = carrier
         self._told = told
         self._sleep = sleep
         self._data = DataCopier(sparse=settings.sparse)
@@ -73,7 +77,8 @@ class FileCopier:
             whole = self._data.copy(
                 handle, copy, size=before.st_size, allocated=before.st_blocks * 512, told=self._told
             )
-            self._set_metadata(copy, entry_of(path, before, None), old=old)
+            attributes = self._carrier.read(Bearer(handle), path)
+            self._set_metadata(copy, entry_of(path, before, None), old=old, attributes=attributes)
             if not whole or not _is_unchanged(before, os.fstat(handle)):
                 raise TransientError(path, "unstable: it kept changing while it was read")
             place(self._destination, temporary, path, old=old, is_directory=False)
@@ -83,14 +88,18 @@ class FileCopier:
         finally:
             os.close(copy)
 
-    def _set_metadata(self, copy: int, new: Entry, *, old: Entry | None) -> None:
-        """Set the owner, then the mode (a change of owner clears set-id bits), then the times."""
+    def _set_metadata(
+        self, copy: int, new: Entry, *, old: Entry | None, attributes: dict[str, bytes]
+    ) -> None:
+        """Set the owner, then the mode (a change of owner clears set-id bits), attributes, and times."""
         settings = self._settings
         current = os.fstat(copy)
         uid, gid = settings.owner_for(new, old, current=current)
         if (uid, gid) != (current.st_uid, current.st_gid):
             fsops.set_owner_of_handle(copy, uid=uid, gid=gid)
-        fsops.set_mode_of_handle(copy, mode=settings.mode_for(new, old, uid=uid, gid=gid))
+        mode = settings.mode_for(new, old, uid=uid, gid=gid)
+        fsops.set_mode_of_handle(copy, mode=mode)
+        self._carrier.give(attributes, Bearer(copy), new.path, mode=mode)
         if settings.mtime:
             fsops.set_mtime_of_handle(copy, mtime_ns=new.mtime_ns)
 
@@ -110,7 +119,8 @@ class FileCopier:
             OSError: a system call failed; the destination is as it was.
         """
         assert new.target is not None
-        parent, _ = split(new.path)
+        parent, name = split(new.path)
+        attributes = self._carrier.read(Bearer(self._source.handles.handle(parent), name), new.path)
         fd = self._destination.handles.handle(parent)
         temporary = fsops.temporary_name()
         fsops.make_symlink(fd, temporary, target=new.target)
@@ -119,6 +129,7 @@ class FileCopier:
             uid, gid = self._settings.owner_for(new, old, current=current)
             if (uid, gid) != (current.st_uid, current.st_gid):
                 fsops.set_owner(fd, temporary, uid=uid, gid=gid)
+            self._carrier.give(attributes, Bearer(fd, temporary), new.path, mode=new.permissions)
             if self._settings.mtime:
                 fsops.set_mtime(fd, temporary, mtime_ns=new.mtime_ns)
             place(self._destination, temporary, new.path, old=old, is_directory=False)

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import NamedTuple, Protocol
 
 from dirsync.errors import Cancelled, RunError
+from dirsync.mirror.lost import Lost
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.steps import Steps
 from dirsync.model.change import Failure
@@ -38,6 +39,9 @@ class Watcher(Protocol):
 
     def moved(self, byte_count: int) -> None:
         """So many bytes were copied since the last call."""
+
+    def noticed(self, text: str) -> None:
+        """The destination cannot keep something; said once, when all is done."""
 
 
 class Ended(NamedTuple):
@@ -92,6 +96,7 @@ class Mirror:
         self._has_failed = False
         self._unmade: set[bytes] = set()  # directories that could not be made
         self._unemptied: set[bytes] = set()  # directories that hold something that could not be removed
+        self._lost = Lost()
         opened_up: dict[bytes, int] = {}
         self._open_steps: Callable[[], Steps] = lambda: Steps(
             source,
@@ -100,6 +105,7 @@ class Mirror:
             deadline=deadline,
             told=self._meter.add,
             opened_up=opened_up,
+            lost=self._lost,
         )
 
     def carry_out(self, operations: Operations) -> None:
@@ -120,6 +126,8 @@ class Mirror:
                     steps.destination.handles.forget()
             finally:
                 steps.close_again()
+                for sentence in self._lost.sentences():
+                    self._watcher.noticed(sentence)
 
     def _one_by_one(self, steps: Steps, operations: Iterator[Operation]) -> None:
         for operation in operations:

@@ -6,6 +6,7 @@ import os
 import stat
 from dataclasses import dataclass
 
+from dirsync.model.attributes import Namespace, namespaces_carried
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.entry import Entry
 from dirsync.model.job import Job, OnError, Preserve, Retries
@@ -23,6 +24,7 @@ class Settings:
     mode: bool
     mtime: bool
     sparse: bool
+    attributes: frozenset[Namespace]
     retries: Retries
     stop_on_failure: bool
 
@@ -60,6 +62,7 @@ def settings_for(job: Job, kept: Capabilities) -> Settings:
         mode=Preserve.MODE in job.preserve and kept.modes,
         mtime=Preserve.MTIME in job.preserve,
         sparse=Preserve.SPARSE in job.preserve,
+        attributes=namespaces_carried(job.preserve),
         retries=job.retries,
         stop_on_failure=job.on_error is OnError.STOP,
     )

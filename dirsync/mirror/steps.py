@@ -9,8 +9,10 @@ import stat
 from types import TracebackType
 
 from dirsync.errors import PathError, TransientError
+from dirsync.mirror.attributes import AttributeCarrier
 from dirsync.mirror.expected import CHANGED, check_expected
 from dirsync.mirror.files import FileCopier
+from dirsync.mirror.lost import Lost
 from dirsync.mirror.placing import drop, place, remover_of
 from dirsync.mirror.settings import Settings
 from dirsync.model.change import Change, Failure
@@ -19,6 +21,7 @@ from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.stop import Deadline
 from dirsync.trees import fsops
+from dirsync.trees.attributes import Bearer
 from dirsync.trees.data import Told
 from dirsync.trees.handles import split
 from dirsync.trees.local import open_tree
@@ -41,8 +44,11 @@ class Steps:
         deadline: Deadline,
         told: Told,
         opened_up: dict[bytes, int],
+        lost: Lost,
     ) -> None:
         """Open both trees; `opened_up` collects directories made writable, with the mode each had.
+
+        `lost` collects what the destination cannot keep.
 
         Raises:
             OSError: one of the roots is not there.
@@ -52,8 +58,16 @@ class Steps:
         self._deadline = deadline
         self.source = open_tree(source)
         self.destination = open_tree(destination)
+        self._carrier = AttributeCarrier(
+            carried=settings.attributes, settable=settings.kept.attributes, lost=lost
+        )
         self._files = FileCopier(
-            self.source, self.destination, settings=settings, told=told, sleep=deadline.sleep
+            self.source,
+            self.destination,
+            settings=settings,
+            carrier=self._carrier,
+            told=told,
+            sleep=deadline.sleep,
         )
 
     def __enter__(self) -> Steps:
@@ -163,17 +177,25 @@ class Steps:
             self._files.copy_file(new.path, old=change.old)
 
     def _set_metadata(self, change: Change) -> None:
+        """Set an object's metadata in its place.
+
+        Attributes come first: as a rule nothing else would show that they were not set. A
+        change of owner clears a program's capabilities, so they are looked at again after it.
+        """
         new, old = change.entry, change.old
         assert old is not None
+        parent, name = split(new.path)
+        attributes = self._carrier.read(Bearer(self.source.handles.handle(parent), name), new.path)
         if not check_expected(self.destination, old.path, old):
             raise PathError(old.path, CHANGED)
-        parent, name = split(new.path)
         fd = self.destination.handles.handle(parent)
+        self._carrier.give(attributes, Bearer(fd, name), new.path, mode=old.permissions)
         uid, gid = (
             self._settings.kept.kept_owner(new, old) if self._settings.ownership else (old.uid, old.gid)
         )
         if (uid, gid) != (old.uid, old.gid):
             fsops.set_owner(fd, name, uid=uid, gid=gid)
+            self._carrier.give(attributes, Bearer(fd, name), new.path, mode=old.permissions)
         if new.kind is not Kind.SYMLINK and self._settings.mode:
             fsops.set_mode(fd, name, mode=self._settings.mode_for(new, old, uid=uid, gid=gid))
         if self._settings.mtime:
@@ -183,6 +205,9 @@ class Steps:
         new = change.entry
         fd = self.destination.handles.handle(new.path)
         current = os.fstat(fd)
+        attributes = self._attributes_of_directory(new.path)
+        if attributes is not None:
+            self._carrier.give(attributes, Bearer(fd), new.path, mode=stat.S_IMODE(current.st_mode))
         uid, gid = self._settings.owner_for(new, change.old, current=current)
         changes_owner = (uid, gid) != (current.st_uid, current.st_gid)
         if changes_owner:
@@ -193,6 +218,16 @@ class Steps:
         self._opened_up.pop(new.path, None)
         if self._settings.mtime:
             fsops.set_mtime_of_handle(fd, mtime_ns=new.mtime_ns)
+
+    def _attributes_of_directory(self, path: bytes) -> dict[str, bytes] | None:
+        """Read a directory's attributes at the source; None: they do not matter, or it has gone since."""
+        if not self._settings.attributes:
+            return None
+        try:
+            handle = self.source.handles.handle(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return self._carrier.read(Bearer(handle), path)
 
 
 _VERBS = {

@@ -28,6 +28,8 @@ class Aspect(enum.Enum):
     OWNERSHIP = "ownership"
     TARGET = "target"
     HASH = "hash"
+    XATTRS = "xattrs"  # extended attributes, ACLs among them
+    LINKS = "links"  # the names that share one object
 
 
 class Change(NamedTuple):

@@ -10,7 +10,7 @@ from dirsync.errors import RunError
 from dirsync.filters import scope_of
 from dirsync.march.driver import march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
-from dirsync.model.change import Change, ChangeKind
+from dirsync.model.change import Aspect, Change, ChangeKind
 from dirsync.model.job import Job, Preserve, SymlinkPolicy
 from dirsync.model.names import local_text, shown
 from dirsync.model.operation import Phase
@@ -20,6 +20,7 @@ from dirsync.plan.plan import Plan
 from dirsync.plan.planner import Planner
 from dirsync.runner.observer import Observer
 from dirsync.runner.places import Places
+from dirsync.trees.attributes import Bearer, differ
 from dirsync.trees.local import LocalTree, open_tree
 from dirsync.trees.mounts import mounted_beneath
 
@@ -71,14 +72,20 @@ class Scan:
         scope = scope_of(include=job.include, exclude=job.exclude, ignore_files=job.ignore_files)
         with open_tree(job.source) as source:
             new = source.directory(b"")
-        if self._places.destination is None:
-            planner.add_new_root(new)
-            return Directory(b"", Sides.SOURCE, scope)
-        with open_tree(job.destination) as destination:
-            old = destination.directory(b"")
-        aspects = self._rules.aspects(new, old)
+            if self._places.destination is None:
+                planner.add_new_root(new)
+                return Directory(b"", Sides.SOURCE, scope)
+            with open_tree(job.destination) as destination:
+                old = destination.directory(b"")
+                aspects = self._rules.aspects(new, old) or self._attributes_of(source, destination)
         change = Change(ChangeKind.METADATA, old, new, aspects) if aspects else None
         return Directory(b"", Sides.BOTH, scope, change)
+
+    def _attributes_of(self, source: LocalTree, destination: LocalTree) -> frozenset[Aspect]:
+        """Compare the attributes of two roots, where the job asks for it."""
+        compared = self._rules.attributes
+        roots = (Bearer(source.handles.root), Bearer(destination.handles.root))
+        return frozenset({Aspect.XATTRS}) if compared and differ(*roots, compared) else frozenset()
 
     def _context(self) -> Context:
         job, places = self._job, self._places

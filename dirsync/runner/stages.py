@@ -12,6 +12,7 @@ from dirsync.errors import GuardTripped, RunError
 from dirsync.march.driver import available_processors
 from dirsync.mirror.mirror import Mirror
 from dirsync.mirror.settings import settings_for
+from dirsync.model.attributes import Namespace
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import Failure
 from dirsync.model.job import Durability, Job, JobType, OnError, Preserve
@@ -148,8 +149,9 @@ class Stages:
     def _plan(self, places: Places) -> Plan:
         self._observer.stage(Stage.SCAN)
         kept = capabilities_of(self._nearest_destination(places))
-        self._tell_what_is_not_kept(kept)
-        rules = rules_for(self._job, source=capabilities_of(self._job.source.path), destination=kept)
+        source = capabilities_of(self._job.source.path)
+        self._tell_what_is_not_kept(source, kept)
+        rules = rules_for(self._job, source=source, destination=kept)
         self._rules = rules
         scan = Scan(self._job, places, rules, observer=self._observer, deadline=self._deadline)
         plan = scan.plan(folder=self._state)
@@ -163,14 +165,18 @@ class Stages:
         path = self._job.destination.path
         return path if places.destination is not None else os.path.dirname(path)
 
-    def _tell_what_is_not_kept(self, kept: Capabilities) -> None:
+    def _tell_what_is_not_kept(self, source: Capabilities, kept: Capabilities) -> None:
         wanted = self._job.preserve
+        unkept = source.attributes - kept.attributes
         lost = [
             name
             for name, is_lost in (
                 ("modes", Preserve.MODE in wanted and not kept.modes),
                 ("owners", Preserve.OWNERSHIP in wanted and not kept.modes),
                 ("symlinks", Preserve.SYMLINKS in wanted and not kept.symlinks),
+                ("hard links", Preserve.HARDLINKS in wanted and not kept.hard_links),
+                ("extended attributes", Preserve.XATTRS in wanted and Namespace.USER in unkept),
+                ("ACLs", Preserve.ACLS in wanted and Namespace.ACL in unkept),
                 ("times finer than 1 s", Preserve.MTIME in wanted and kept.mtime_resolution_ns >= 10**9),
             )
             if is_lost
@@ -255,6 +261,11 @@ class Stages:
         self._counts.failed += 1
         logger.warning("given up: '%s': %s", shown(failure.path), failure.reason)
         self._observer.failed(failure)
+
+    def noticed(self, text: str) -> None:
+        """Pass on what the destination cannot keep."""
+        logger.info("notice: %s", text)
+        self._observer.noticed(text)
 
     def moved(self, byte_count: int) -> None:
         """Pass progress on."""

@@ -110,6 +110,16 @@ def exchange(fd: int, one: bytes, other: bytes) -> None:
         os.rename(aside, one, src_dir_fd=fd, dst_dir_fd=fd)
 
 
+def link(there: int, name: bytes, fd: int, new: bytes) -> None:
+    """Give the object at `name` in one directory another name in another; a symlink is not followed.
+
+    Raises:
+        OSError: EMLINK, EXDEV, EPERM, EOPNOTSUPP where it can have no more or no other.
+    """
+    gate("link")
+    os.link(name, new, src_dir_fd=there, dst_dir_fd=fd, follow_symlinks=False)
+
+
 def unlink(fd: int, name: bytes) -> None:
     """Remove a name that is no directory's."""
     gate("unlink")
@@ -169,6 +179,30 @@ def set_mtime_of_handle(handle: int, *, mtime_ns: int) -> None:
     """Set the modification time of an open object, and its access time to now."""
     gate("set_mtime")
     os.utime(handle, ns=(time.time_ns(), mtime_ns))
+
+
+def set_xattr(fd: int, name: bytes, *, attribute: str, value: bytes) -> None:
+    """Set an extended attribute of an object; a symlink is never followed."""
+    gate("set_xattr")
+    os.setxattr(kernel.path_of_name(fd, name), attribute, value, follow_symlinks=False)
+
+
+def remove_xattr(fd: int, name: bytes, *, attribute: str) -> None:
+    """Remove an extended attribute of an object; a symlink is never followed."""
+    gate("remove_xattr")
+    os.removexattr(kernel.path_of_name(fd, name), attribute, follow_symlinks=False)
+
+
+def set_xattr_of_handle(handle: int, *, attribute: str, value: bytes) -> None:
+    """Set an extended attribute of an open object."""
+    gate("set_xattr")
+    os.setxattr(handle, attribute, value)
+
+
+def remove_xattr_of_handle(handle: int, *, attribute: str) -> None:
+    """Remove an extended attribute of an open object."""
+    gate("remove_xattr")
+    os.removexattr(handle, attribute)
 
 
 def set_size(handle: int, *, size: int) -> None:

@@ -188,8 +188,6 @@ def test_wrong_value_is_told_in_one_line(tmp_path: Path, keys: str, line: str) -
         ("moves: true", "moves: 'true' is not yet available; write 'moves: false'; what was renamed is copied anew"),
         ("delete: trash", "delete: 'trash' is not yet available; write remove or keep"),
         ("symlinks: follow", "symlinks: 'follow' is not yet available; write preserve or skip"),
-        ("compare: [xattrs, size]", "compare[0]: 'xattrs' is not yet available; remove it"),
-        ("preserve+: [acls]", "preserve+[0]: 'acls' is not yet available; remove it"),
         ("guard: {on_trip: hold}", "guard.on_trip: 'hold' is not yet available; write 'on_trip: fail'"),
         ("verify: all", "verify: 'all' is not yet available; write 'verify: none', and run a check job with 'compare: [hash]'"),
         ("bandwidth: 10M", "bandwidth: '10M' is not yet available; write 'bandwidth: none'"),

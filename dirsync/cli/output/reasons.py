@@ -118,6 +118,14 @@ def _content_difference(_old: Entry, _new: Entry) -> str:
     return "content"
 
 
+def _attributes_difference(_old: Entry, _new: Entry) -> str:
+    return "xattrs"
+
+
+def _links_difference(_old: Entry, _new: Entry) -> str:
+    return "links"
+
+
 _DIFFERENCES: dict[Aspect, Callable[[Entry, Entry], str]] = {
     Aspect.KIND: _kind_difference,
     Aspect.SIZE: _size_difference,
@@ -126,4 +134,6 @@ _DIFFERENCES: dict[Aspect, Callable[[Entry, Entry], str]] = {
     Aspect.OWNERSHIP: _owner_difference,
     Aspect.TARGET: _target_difference,
     Aspect.HASH: _content_difference,
+    Aspect.XATTRS: _attributes_difference,
+    Aspect.LINKS: _links_difference,
 }
