@@ -10,6 +10,7 @@ from dirsync.compare.rules import Rules
 from dirsync.filters import Scope
 from dirsync.model.change import Change, Failure
 from dirsync.model.entry import Entry
+from dirsync.model.links import Linked
 from dirsync.model.place import LocalPlace
 
 
@@ -40,6 +41,7 @@ class Context:
     rules: Rules
     skip_symlinks: bool = False
     delete_excluded: bool = False
+    hard_links: bool = False  # look for files with several names
     source_device: int | None = None  # set: stay on this file system (`one_file_system`)
     destination_device: int | None = None  # None: there is no destination yet
     destination_mounts: frozenset[bytes] = frozenset()  # relative to the root
@@ -59,6 +61,7 @@ class Found:
     """What a march found: facts, and the directories it left for the next one."""
 
     changes: list[Change] = field(default_factory=list)  # a directory before what it holds
+    linked: list[Linked] = field(default_factory=list)  # files with several names, where that matters
     touched: list[Touched] = field(default_factory=list)
     kept: list[bytes] = field(default_factory=list)  # of the destination: there on purpose, or unknown
     strays: list[Entry] = field(default_factory=list)  # temporary files of runs that were killed

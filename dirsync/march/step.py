@@ -13,13 +13,15 @@ from collections.abc import Callable
 from dirsync.compare.rules import CONTENT
 from dirsync.errors import PathError
 from dirsync.filters import Scope, Verdict, scope_of
+from dirsync.march.closer_look import CloserLook
 from dirsync.march.found import Context, Directory, Found, Sides, Touched
+from dirsync.march.links import linked_alike
 from dirsync.march.sight import Sight
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.entry import Entry, Kind
+from dirsync.model.links import has_links, linked_of
 from dirsync.model.listing import Listing
 from dirsync.model.place import RESERVED
-from dirsync.trees.attributes import Bearer, differ
 from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
 from dirsync.trees.handles import join, split
 from dirsync.trees.local import LocalTree
@@ -46,8 +48,8 @@ class Step:
         self.sight = Sight(directory, source=source, destination=destination)
         self.source = source
         self.destination = destination
+        self.closer_look = CloserLook(source, destination, rules=self.rules, check=check)
         self.found = found
-        self.check = check
         self.content_changed = False  # a child came, went or changed its content
         self.maybe_changed = False  # the same, if an unselected subdirectory turns out to be wanted
 
@@ -66,6 +68,8 @@ class Step:
         changes_before = len(self.found.changes)
         if equal:
             self._enter_equal(new)
+            if self.context.hard_links:
+                self._find_links(new, old)
         else:
             self._compare_entries(new, old)
         self._conclude_own_change(at=changes_before)
@@ -104,6 +108,11 @@ class Step:
             name = split(entry.path)[1]
             if entry.is_directory and self._verdict(name, is_directory=True) is not Verdict.EXCLUDED:
                 self._enter_unless_foreign(name, Sides.BOTH, new=entry)
+
+    def _find_links(self, new: Listing, old: Listing) -> None:
+        for name, linked in linked_alike(new, old, parent=self.directory.path):
+            if self._verdict(name, is_directory=False) is not Verdict.EXCLUDED:
+                self.found.linked.append(linked)
 
     def _verdict(self, name: bytes, *, is_directory: bool) -> Verdict:
         if not self.directory.path and name == RESERVED:
@@ -201,34 +210,23 @@ class Step:
     def _compare_content(self, new: Entry, old: Entry, aspects: frozenset[Aspect]) -> None:
         if self.rules.hash is not None and new.kind is Kind.FILE:
             try:
-                aspects = self._with_hash(new, old, aspects)
+                aspects = self.closer_look.with_hash(new, old, aspects)
             except OSError as error:
                 self._fail(new.path, f"cannot be hashed: {error.strerror}")
                 return
         aspects = self._with_attributes(new, aspects)
         if not aspects:
+            self._note_links(new, old)
             return
         content = aspects & CONTENT - ({Aspect.MTIME} if self._content_is_known(new, aspects) else set())
         self._change(Change(ChangeKind.MODIFIED if content else ChangeKind.METADATA, old, new, aspects))
-
-    def _with_hash(self, new: Entry, old: Entry, aspects: frozenset[Aspect]) -> frozenset[Aspect]:
-        algorithm = self.rules.hash
-        assert algorithm is not None
-        if new.size != old.size:  # no need to read what cannot be equal
-            return aspects | {Aspect.HASH}
-        new_hash = self.source.hash_file(new.path, algorithm, check=self.check)
-        old_hash = self.destination.hash_file(new.path, algorithm, check=self.check)
-        return aspects if new_hash == old_hash else aspects | {Aspect.HASH}
 
     def _with_attributes(self, new: Entry, aspects: frozenset[Aspect]) -> frozenset[Aspect]:
         """Look at extended attributes where they are compared, and nothing else differs."""
         if aspects or not self.rules.attributes:
             return aspects
-        name = split(new.path)[1]
-        one = Bearer(self.source.handles.handle(self.directory.path), name)
-        other = Bearer(self.destination.handles.handle(self.directory.path), name)
         try:
-            return frozenset({Aspect.XATTRS}) if differ(one, other, self.rules.attributes) else aspects
+            return self.closer_look.at_attributes(new.path)
         except OSError as error:
             self._fail(new.path, f"its extended attributes cannot be read: {error.strerror}")
             return aspects
@@ -302,12 +300,17 @@ class Step:
 
     def _change(self, change: Change) -> None:
         self.found.changes.append(change)
+        self._note_links(change.new, change.old, change.kind)
         if change.is_in_place:
             return
         if change.selected:
             self.content_changed = True
         else:
             self.maybe_changed = True
+
+    def _note_links(self, new: Entry | None, old: Entry | None, kind: ChangeKind | None = None) -> None:
+        if self.context.hard_links and new is not None and has_links(new, old):
+            self.found.linked.append(linked_of(new, old, change=kind))
 
     def _conclude_own_change(self, *, at: int) -> None:
         """Report the directory's own difference, and say when its metadata must be set again.

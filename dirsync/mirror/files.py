@@ -10,12 +10,14 @@ import os
 import stat
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from dirsync.errors import PathError, TransientError
 from dirsync.mirror.attributes import AttributeCarrier
 from dirsync.mirror.placing import drop, place
 from dirsync.mirror.settings import Settings
 from dirsync.model.entry import Entry
+from dirsync.model.links import Identity
 from dirsync.trees import fsops
 from dirsync.trees.attributes import Bearer
 from dirsync.trees.data import DataCopier, Told
@@ -26,6 +28,13 @@ from dirsync.trees.local import LocalTree, entry_of
 # file that has just been changed is read only when that tick is over. The longest tick
 # of Linux is 10 ms (HZ=100); since 6.13 stamps are finer where somebody looked.
 _TICK_NS = 10_000_000
+
+
+class Copied(NamedTuple):
+    """Which object of the destination is a replica of which of the source."""
+
+    source: Identity
+    destination: Identity
 
 
 class FileCopier:
@@ -50,8 +59,8 @@ class FileCopier:
         self._sleep = sleep
         self._data = DataCopier(sparse=settings.sparse)
 
-    def copy_file(self, path: bytes, *, old: Entry | None) -> None:
-        """Copy one file; `old` is what the plan saw at its place.
+    def copy_file(self, path: bytes, *, old: Entry | None) -> Copied | None:
+        """Copy one file; `old` is what the plan saw at its place. None: it has no other names.
 
         Raises:
             TransientError: the source changed while it was read.
@@ -64,11 +73,13 @@ class FileCopier:
             if not stat.S_ISREG(before.st_mode):
                 raise PathError(path, "no regular file any more; left for the next run")
             before = self._settled(handle, before)
-            self._copy_open_file(handle, before, path, old=old)
+            return self._copy_open_file(handle, before, path, old=old)
         finally:
             os.close(handle)
 
-    def _copy_open_file(self, handle: int, before: os.stat_result, path: bytes, *, old: Entry | None) -> None:
+    def _copy_open_file(
+        self, handle: int, before: os.stat_result, path: bytes, *, old: Entry | None
+    ) -> Copied | None:
         parent, _ = split(path)
         directory = self._destination.handles.handle(parent)
         temporary = fsops.temporary_name()
@@ -82,6 +93,7 @@ class FileCopier:
             if not whole or not _is_unchanged(before, os.fstat(handle)):
                 raise TransientError(path, "unstable: it kept changing while it was read")
             place(self._destination, temporary, path, old=old, is_directory=False)
+            return _copied(before, os.fstat(copy)) if before.st_nlink > 1 else None
         except BaseException:
             drop(self._destination.handles.handle(parent), temporary)
             raise
@@ -136,6 +148,10 @@ class FileCopier:
         except BaseException:
             drop(self._destination.handles.handle(parent), temporary)
             raise
+
+
+def _copied(source: os.stat_result, copy: os.stat_result) -> Copied:
+    return Copied((source.st_dev, source.st_ino), (copy.st_dev, copy.st_ino))
 
 
 def _is_unchanged(before: os.stat_result, after: os.stat_result) -> bool:

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import NamedTuple, Protocol
 
 from dirsync.errors import Cancelled, RunError
+from dirsync.mirror.linking import Leaders
 from dirsync.mirror.lost import Lost
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.steps import Steps
@@ -97,6 +98,7 @@ class Mirror:
         self._unmade: set[bytes] = set()  # directories that could not be made
         self._unemptied: set[bytes] = set()  # directories that hold something that could not be removed
         self._lost = Lost()
+        self._leaders = Leaders()
         opened_up: dict[bytes, int] = {}
         self._open_steps: Callable[[], Steps] = lambda: Steps(
             source,
@@ -106,6 +108,7 @@ class Mirror:
             told=self._meter.add,
             opened_up=opened_up,
             lost=self._lost,
+            leaders=self._leaders,
         )
 
     def carry_out(self, operations: Operations) -> None:
@@ -133,6 +136,7 @@ class Mirror:
         for operation in operations:
             if not self._is_pointless(operation):
                 self._tell(Ended(operation, steps.attempt(operation)))
+                self._watcher.moved(self._meter.take())
                 self._stop_if_asked_to()
 
     def _is_pointless(self, operation: Operation) -> bool:
@@ -147,7 +151,7 @@ class Mirror:
     def _tell(self, ended: Ended) -> None:
         operation, failure = ended
         if failure is None:
-            self._watcher.done(operation)
+            self._watcher.done(self._as_it_was_done(operation))
             return
         if operation.phase is Phase.MAKE_DIRECTORIES:
             self._unmade.add(failure.path)
@@ -155,6 +159,12 @@ class Mirror:
             self._unemptied.update(ancestors(failure.path))
         self._watcher.failed(failure)
         self._has_failed = True
+
+    def _as_it_was_done(self, operation: Operation) -> Operation:
+        """Say of a file that was copied, though it was to be linked, that it was copied."""
+        if operation.phase is not Phase.LINK or operation.change.path not in self._leaders.copied:
+            return operation
+        return operation._replace(change=operation.change._replace(leader=None))
 
     def _stop_if_asked_to(self) -> None:
         if self._has_failed and self._settings.stop_on_failure:

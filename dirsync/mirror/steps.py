@@ -11,12 +11,14 @@ from types import TracebackType
 from dirsync.errors import PathError, TransientError
 from dirsync.mirror.attributes import AttributeCarrier
 from dirsync.mirror.expected import CHANGED, check_expected
-from dirsync.mirror.files import FileCopier
+from dirsync.mirror.files import Copied, FileCopier
+from dirsync.mirror.linking import Leaders, Linker
 from dirsync.mirror.lost import Lost
 from dirsync.mirror.placing import drop, place, remover_of
 from dirsync.mirror.settings import Settings
 from dirsync.model.change import Change, Failure
 from dirsync.model.entry import Entry, Kind
+from dirsync.model.links import identity_of
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.stop import Deadline
@@ -45,10 +47,11 @@ class Steps:
         told: Told,
         opened_up: dict[bytes, int],
         lost: Lost,
+        leaders: Leaders,
     ) -> None:
         """Open both trees; `opened_up` collects directories made writable, with the mode each had.
 
-        `lost` collects what the destination cannot keep.
+        `lost` collects what the destination cannot keep, `leaders` the files to link to.
 
         Raises:
             OSError: one of the roots is not there.
@@ -69,6 +72,8 @@ class Steps:
             told=told,
             sleep=deadline.sleep,
         )
+        self._leaders = leaders
+        self._linker = Linker(self.source, self.destination, files=self._files, leaders=leaders, lost=lost)
 
     def __enter__(self) -> Steps:
         return self
@@ -139,6 +144,8 @@ class Steps:
                 self._set_metadata(change)
             case Phase.COPY:
                 self._copy(change)
+            case Phase.LINK:
+                self._linker.link(change)
             case Phase.FINISH_DIRECTORIES:
                 self._finish_directory(change)
 
@@ -174,7 +181,9 @@ class Steps:
         if new.kind is Kind.SYMLINK:
             self._files.copy_symlink(new, old=change.old)
         else:
-            self._files.copy_file(new.path, old=change.old)
+            copied = self._files.copy_file(new.path, old=change.old)
+            if copied is not None:
+                self._leaders.made(new.path, copied)
 
     def _set_metadata(self, change: Change) -> None:
         """Set an object's metadata in its place.
@@ -186,7 +195,8 @@ class Steps:
         assert old is not None
         parent, name = split(new.path)
         attributes = self._carrier.read(Bearer(self.source.handles.handle(parent), name), new.path)
-        if not check_expected(self.destination, old.path, old):
+        # All names of it are known where there are several, so nothing but a change moves its ctime.
+        if not check_expected(self.destination, old.path, old._replace(nlink=1)):
             raise PathError(old.path, CHANGED)
         fd = self.destination.handles.handle(parent)
         self._carrier.give(attributes, Bearer(fd, name), new.path, mode=old.permissions)
@@ -200,6 +210,8 @@ class Steps:
             fsops.set_mode(fd, name, mode=self._settings.mode_for(new, old, uid=uid, gid=gid))
         if self._settings.mtime:
             fsops.set_mtime(fd, name, mtime_ns=new.mtime_ns)
+        if new.nlink > 1:
+            self._leaders.made(new.path, Copied(identity_of(new), identity_of(old)))
 
     def _finish_directory(self, change: Change) -> None:
         new = change.entry
@@ -235,6 +247,7 @@ _VERBS = {
     Phase.MAKE_WAY: "cannot be removed",
     Phase.MAKE_DIRECTORIES: "the directory cannot be made, so nothing beneath it was copied",
     Phase.COPY: "cannot be copied",
+    Phase.LINK: "cannot be linked to its other name",
     Phase.DELETE: "cannot be removed",
     Phase.FINISH_DIRECTORIES: "the directory's metadata cannot be set",
 }

@@ -32,6 +32,13 @@ class Aspect(enum.Enum):
     LINKS = "links"  # the names that share one object
 
 
+class Leader(NamedTuple):
+    """The name of a file with several that the others are linked to at the destination."""
+
+    path: bytes
+    entry: Entry | None  # what the destination has there; None: this run makes it
+
+
 class Change(NamedTuple):
     """One path that differs between destination (old) and source (new): a fact."""
 
@@ -40,6 +47,8 @@ class Change(NamedTuple):
     new: Entry | None  # None: DELETED
     aspects: frozenset[Aspect] = frozenset()  # of MODIFIED and METADATA: what differs
     selected: bool = True  # False: a directory wanted only for what it holds
+    leader: Leader | None = None  # set: it becomes another name of that file, and is not copied
+    is_whole: bool = False  # every name of the old object is of the same file of the source
 
     @property
     def entry(self) -> Entry:
@@ -60,14 +69,14 @@ class Change(NamedTuple):
         Metadata is set in place, but for a file with several names: the others may be a
         snapshot somebody keeps, or paths whose source looks otherwise.
         """
-        if self.kind is not ChangeKind.METADATA or self.old is None:
+        if self.kind is not ChangeKind.METADATA or self.old is None or self.leader is not None:
             return False
-        return self.old.is_directory or self.old.nlink == 1
+        return self.old.is_directory or self.old.nlink == 1 or self.is_whole
 
     @property
     def bytes_to_copy(self) -> int:
         """The size of a file that has to be copied; else 0."""
-        if self.new is None or self.kind not in (ChangeKind.CREATED, ChangeKind.MODIFIED):
+        if self.new is None or self.kind is ChangeKind.MOVED or self.leader is not None or self.is_in_place:
             return 0
         return self.new.size if self.new.kind is Kind.FILE else 0
 

@@ -15,8 +15,9 @@ class Phase(enum.IntEnum):
     MAKE_WAY = 1  # empty directories that something else replaces; bottom-up
     MAKE_DIRECTORIES = 2  # top-down
     COPY = 3  # files, symlinks and metadata; in parallel
-    DELETE = 4  # bottom-up
-    FINISH_DIRECTORIES = 5  # metadata of directories; bottom-up
+    LINK = 4  # further names of files that were there, or are by now
+    DELETE = 5  # bottom-up
+    FINISH_DIRECTORIES = 6  # metadata of directories; bottom-up
 
 
 BOTTOM_UP = frozenset({Phase.MAKE_WAY, Phase.DELETE, Phase.FINISH_DIRECTORIES})

@@ -57,7 +57,8 @@ class Plan:
         self.counts.count(change, by=one)
         byte_count = change.bytes_to_copy
         if byte_count:
-            old_bytes = change.old.size if change.old is not None else 0
+            freed = change.old is not None and change.old.nlink == 1  # other names keep its blocks
+            old_bytes = change.old.size if change.old is not None and freed else 0
             self.growth_bytes += one * (byte_count - old_bytes)
             if old_bytes:
                 self.largest_copy_bytes = max(self.largest_copy_bytes, byte_count)

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dirsync.model.change import Change, ChangeKind, Failure
 from dirsync.model.entry import Entry
 from dirsync.model.job import DeletePolicy
+from dirsync.model.links import Linked
 from dirsync.model.operation import Operation, Phase
+from dirsync.plan.link_planner import LinkPlanner
 from dirsync.plan.plan import Plan
 from dirsync.trees.handles import ancestors, split
 
@@ -17,8 +19,10 @@ from dirsync.trees.handles import ancestors, split
 class Planner:
     """Fills a plan with the steps that changes lead to; `finish` makes it complete."""
 
-    def __init__(self, plan: Plan, *, delete: DeletePolicy) -> None:
+    def __init__(self, plan: Plan, *, delete: DeletePolicy, links: LinkPlanner | None = None) -> None:
+        """Fill a plan; `links` None: files with several names become separate files."""
         self.plan = plan
+        self._links = links
         self._keep_all = delete is DeletePolicy.KEEP
         self._holding_kept: set[bytes] = set()  # directories that hold something that stays
         self._tentative: dict[bytes, Change] = {}  # directories wanted only for what they hold
@@ -51,6 +55,8 @@ class Planner:
         match change.kind:
             case ChangeKind.DELETED:
                 self._delete(change)
+            case _ if self._links is not None and self._links.holds(change):
+                self._make_way(change)
             case ChangeKind.METADATA:
                 self.plan.add(Operation(_metadata_phase(change.entry), change))
             case ChangeKind.CREATED | ChangeKind.MODIFIED | ChangeKind.MOVED:
@@ -63,13 +69,16 @@ class Planner:
         self.plan.add(Operation(Phase.MAKE_WAY if making_way else Phase.DELETE, change))
 
     def _make(self, change: Change) -> None:
-        if change.old is not None and change.old.is_directory:
-            self._replaced[change.path] = change
+        self._make_way(change)
         if not change.entry.is_directory:
             self.plan.add(Operation(Phase.COPY, change))
             return
         self.plan.add(Operation(Phase.MAKE_DIRECTORIES, change))
         self._finish_directory(change._replace(kind=ChangeKind.METADATA, old=None))
+
+    def _make_way(self, change: Change) -> None:
+        if change.old is not None and change.old.is_directory:
+            self._replaced[change.path] = change
 
     def _finish_directory(self, change: Change) -> None:
         self.plan.add(Operation(Phase.FINISH_DIRECTORIES, change, counted=False))
@@ -91,6 +100,11 @@ class Planner:
         self._holding_kept.update(ancestors(path))
         self._holding_kept.add(path)
 
+    def add_linked(self, linked: Linked) -> None:
+        """Note a name of a file with several."""
+        if self._links is not None:
+            self._links.add(linked)
+
     def add_stray(self, entry: Entry) -> None:
         """Have a temporary file of a killed run removed."""
         self.plan.add(Operation(Phase.SWEEP, Change(ChangeKind.DELETED, entry, None), counted=False))
@@ -103,7 +117,11 @@ class Planner:
         """Take back the steps that would remove what stays, and give the complete plan."""
         for path in self._deleted_directories.keys() & self._holding_kept:
             self.plan.block(self._deleted_directories[path])
-        for path in self._replaced.keys() & self._holding_kept:
+        immovable = self._replaced.keys() & self._holding_kept
+        if self._links is not None:
+            for operation in self._links.operations(unusable=immovable):
+                self.plan.add(operation)
+        for path in immovable:
             self.plan.block(self._replaced[path])
             self.add_failure(Failure(path, "a directory at the destination holds what must stay there"))
         return self.plan

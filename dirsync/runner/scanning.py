@@ -16,10 +16,12 @@ from dirsync.model.names import local_text, shown
 from dirsync.model.operation import Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.stop import Deadline
+from dirsync.plan.link_planner import LinkPlanner
 from dirsync.plan.plan import Plan
 from dirsync.plan.planner import Planner
 from dirsync.runner.observer import Observer
 from dirsync.runner.places import Places
+from dirsync.runner.second_look import SecondLook
 from dirsync.trees.attributes import Bearer, differ
 from dirsync.trees.local import LocalTree, open_tree
 from dirsync.trees.mounts import mounted_beneath
@@ -49,7 +51,8 @@ class Scan:
             Cancelled: the deadline passed.
         """
         plan = Plan(folder=folder)
-        planner = Planner(plan, delete=self._job.delete)
+        look = SecondLook(self._job.source, self._job.destination)
+        planner = Planner(plan, delete=self._job.delete, links=self._link_planner(look, folder=folder))
         try:
             root = self._root(planner)
             found_pieces = march_tree(
@@ -57,14 +60,27 @@ class Scan:
             )
             for found in found_pieces:
                 self._take(found, plan, planner)
+            self._give_notice_of_specials()
+            return planner.finish()
         except OSError as error:
             plan.close()
             raise RunError(f"'{self._job.name}': the scan could not go on: {error.strerror}") from error
         except BaseException:
             plan.close()
             raise
-        self._give_notice_of_specials()
-        return planner.finish()
+        finally:
+            look.close()
+
+    @property
+    def _keeps_hard_links(self) -> bool:
+        return Preserve.HARDLINKS in self._job.preserve and self._rules.kept.hard_links
+
+    def _link_planner(self, look: SecondLook, *, folder: str) -> LinkPlanner | None:
+        if not self._keeps_hard_links:
+            return None
+        there = self._places.destination is not None
+        mounts = mounted_beneath(self._job.destination.path) if there else frozenset()
+        return LinkPlanner(look=look, mounts=mounts, folder=folder)
 
     def _root(self, planner: Planner) -> Directory:
         """Give the first directory of the march, and in what the two roots differ."""
@@ -99,6 +115,7 @@ class Scan:
             rules=self._rules,
             skip_symlinks=job.symlinks is SymlinkPolicy.SKIP or not keeps_symlinks,
             delete_excluded=job.delete_excluded,
+            hard_links=self._keeps_hard_links,
             source_device=_device(places.source) if job.one_file_system else None,
             destination_device=_device(places.destination),
             destination_mounts=mounted_beneath(job.destination.path) if there else frozenset(),
@@ -113,6 +130,8 @@ class Scan:
             planner.add_kept(path)
         for stray in found.strays:
             planner.add_stray(stray)
+        for linked in found.linked:
+            planner.add_linked(linked)
         for touched in found.touched:
             planner.add_touched(touched.new, touched.old, selected=touched.selected)
         for change in found.changes:
