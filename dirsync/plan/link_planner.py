@@ -40,9 +40,11 @@ class LinkPlanner:
     def operations(self, *, unusable: Set[bytes]) -> Iterator[Operation]:
         """Give the operations of all files with several names; nothing is done at `unusable` paths."""
         decisions = decide(self._facts, part_of=self._part_of, unusable=unusable)
+        directories = set()  # in which a name is replaced that the march took for one that is not
         for change in self._held:
             yield self._operation(change, decisions)
-        directories = set()
+            if change.is_in_place and change.path in decisions.leader_of:
+                directories.add(split(change.path)[0])
         for linked in decisions.parted:
             change_of_links = self._parted(linked)
             if change_of_links is not None:

@@ -6,6 +6,7 @@ or failed there.
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import signal
@@ -48,6 +49,37 @@ SCENARIOS: dict[str, tuple[Children, Children]] = {
     "a name is one of several": (
         {"a": File(b"1", mode=0o600, mtime_ns=OLD_NS), "b": File(b"1", mtime_ns=OLD_NS)},
         {"a": File(b"1", mtime_ns=OLD_NS), "b": HardLink("a")},
+    ),
+    "hard links are created": ({"a": new(), "b": HardLink("a"), "d": {"c": HardLink("../a")}}, {}),
+    "hard links are broken": ({"a": new(), "b": old(b"1")}, {"a": old(b"1"), "b": HardLink("a")}),
+    "files become hard links": (
+        {"a": old(b"1"), "b": HardLink("a"), "x": {"c": HardLink("../a")}},
+        {"a": old(b"1"), "b": old(b"1"), "x": old(b"1")},
+    ),
+    "hard links are regrouped": (
+        {"a": new(), "b": new(b"other"), "c": HardLink("b"), "d": HardLink("a")},
+        {"a": old(), "b": HardLink("a"), "c": old(b"2"), "d": HardLink("c")},
+    ),
+    "a file of several names is edited": (
+        {"a": new(), "b": HardLink("a"), "c": HardLink("a")},
+        {"a": old(), "b": HardLink("a"), "c": HardLink("a")},
+    ),
+    "a file of several names gets another mode": (
+        {"a": File(b"1", mode=0o600, mtime_ns=OLD_NS), "b": HardLink("a")},
+        {"a": File(b"1", mode=0o640, mtime_ns=OLD_NS), "b": HardLink("a")},
+    ),
+    "attributes of all kinds": (
+        {
+            "a": dataclasses.replace(new(), xattrs={"user.a": b"1", "security.b": b"2"}),
+            "m": File(b"1", mode=0o600, mtime_ns=OLD_NS, xattrs={"user.a": b"new", "trusted.c": b"3"}),
+            "d": Directory(
+                {"l": Link("x", xattrs={"trusted.l": b"4"})}, 0o700, NEW_NS, xattrs={"user.d": b"5"}
+            ),
+        },
+        {
+            "m": File(b"1", mode=0o644, mtime_ns=OLD_NS, xattrs={"user.a": b"old", "user.gone": b"0"}),
+            "d": Directory({}, 0o755, NEW_NS, xattrs={"user.gone": b"0"}),
+        },
     ),
     "names swap places": ({"a": new(), "b": {"c": new()}}, {"a": {"c": old()}, "b": old()}),
 }
