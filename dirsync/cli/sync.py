@@ -57,7 +57,9 @@ def parser() -> Parser:
         "--ignore-file", action="append", metavar="NAME", help="honour files of this name, as .gitignore"
     )
     made.add_argument(
-        "--compare", metavar="size,mtime,…", help="what counts as different; also mode, ownership, hash"
+        "--compare",
+        metavar="size,mtime,…",
+        help="what counts as different; also mode, ownership, hash, xattrs",
     )
     made.add_argument("--delete", metavar="remove|keep", help="what happens to what SRC no longer has")
     made.add_argument("--delete-excluded", action="store_true", help="delete what is excluded from DST too")

@@ -1,6 +1,7 @@
 """One change as one line: what happens to which path, and why.
 
     create    photos/a.jpg  (3.4 MB)
+    create    photos/b.jpg  (= photos/a.jpg)
     update    b.txt  (size 10→12, mtime +3 s)
     metadata  c  (mode 644→600)
     replace   d  (file → directory)
@@ -67,6 +68,8 @@ def _entry_name(entry: Entry) -> str:
 
 def _reasons(change: Change) -> list[str]:
     if change.old is None:
+        if change.leader is not None:
+            return [f"= {shown(change.leader.path)}"]
         return [] if change.new is None else _what_is_new(change.new)
     if change.new is None:
         return []
