@@ -13,7 +13,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from dirsync.errors import PathError
+from dirsync.errors import PathError, TransientError
 from dirsync.mirror.lost import Lost
 from dirsync.model.attributes import Namespace, namespace_of
 from dirsync.trees import attributes, fsops
@@ -36,6 +36,7 @@ class AttributeCarrier:
         """Give what the source's object has and the destination can be given; note the rest.
 
         Raises:
+            TransientError: one was removed while they were read.
             PathError: something cannot be read.
         """
         if not self._carried:
@@ -43,7 +44,8 @@ class AttributeCarrier:
         try:
             found = attributes.read(source, self._carried)
         except OSError as error:
-            raise PathError(path, f"its extended attributes cannot be read: {error.strerror}") from error
+            kind = TransientError if error.errno == errno.ENODATA else PathError
+            raise kind(path, f"its extended attributes cannot be read: {error.strerror}") from error
         return {name: value for name, value in found.items() if self._is_settable(name, path)}
 
     def _is_settable(self, name: str, path: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import pytest
 from dirsync.model.change import Aspect
 from dirsync.model.job import Job, JobType, PatternLine, Preserve
 from dirsync.model.result import Outcome
+from dirsync.model.stop import Stop
+from dirsync.runner.observer import Silent, Stage
+from dirsync.runner.run import run_job
 from dirsync.trees import fsops
 from tests.faults.test_attributes import watched_run
 from tests.jobs import run, sync_job
@@ -131,6 +135,28 @@ def test_the_metadata_of_all_names_is_set_at_once_and_nothing_is_copied(tmp_path
 
     assert inodes(tmp_path / "d") == before
     assert not differences(snapshot(tmp_path / "s"), snapshot(tmp_path / "d"))
+
+
+class LinkingWhenPlanned(Silent):
+    """An observer that keeps the destination by hard links as soon as the plan is made."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def stage(self, stage: Stage) -> None:
+        if stage is Stage.MIRROR:
+            os.link(self.place / "d" / "a", self.place / "snapshot")
+
+
+def test_a_snapshot_that_is_made_during_the_run_is_not_altered(tmp_path: Path) -> None:
+    job = job_between(tmp_path, {"a": file(mode=0o600), "b": to("a")}, {"a": file(), "b": to("a")})
+    observer = LinkingWhenPlanned(tmp_path)
+    run_job(job, state=str(tmp_path / "state"), observer=observer, stop=Stop())
+
+    assert stat.S_IMODE(os.stat(tmp_path / "snapshot").st_mode) == 0o644
+    run(job, state=tmp_path / "state")
+    assert not differences(snapshot(tmp_path / "s"), snapshot(tmp_path / "d"))
+    assert stat.S_IMODE(os.stat(tmp_path / "snapshot").st_mode) == 0o644
 
 
 def test_without_hardlinks_to_preserve_each_name_is_a_file(tmp_path: Path) -> None:
