@@ -130,10 +130,10 @@ def running(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextlib.contextmanager
-def mounted(target: Path, *, size: str = "8m", options: str = "rw") -> Iterator[Path]:
+def mounted(target: Path, *, size: str = "8m", options: str = "rw", fstype: str = "tmpfs") -> Iterator[Path]:
     """Give a small file system of its own in memory."""
     target.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},{options}", "tmpfs", target], check=True)
+    subprocess.run(["mount", "-t", fstype, "-o", f"size={size},{options}", fstype, target], check=True)
     try:
         yield target
     finally:

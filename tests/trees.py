@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+RESERVED = b".dirsync"  # at the top of a tree: what is kept there is no part of it
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
@@ -31,6 +32,7 @@ class File:
     gid: int | None = None
     offset: int = 0
     size: int | None = None  # None: it ends with the data
+    xattrs: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,12 @@ class Link:
     mtime_ns: int | None = None
     uid: int | None = None
     gid: int | None = None
+    xattrs: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class HardLink:
-    """Another name of a file beside it that was declared earlier."""
+    """Another name of a file that was declared earlier, as a path from here: `a`, `../d/a`."""
 
     name: str | bytes
 
@@ -66,6 +69,7 @@ class Directory:
     mtime_ns: int | None = None
     uid: int | None = None
     gid: int | None = None
+    xattrs: Mapping[str, bytes] = field(default_factory=dict)
 
 
 Children: TypeAlias = "Mapping[Any, Node]"  # names are str or bytes; a Mapping is invariant in its keys
@@ -84,6 +88,8 @@ class Seen(NamedTuple):
     mtime_ns: int
     target: bytes | None  # of a symlink
     content: str | None  # of a file: its hash
+    xattrs: tuple[tuple[str, bytes], ...]  # ACLs among them
+    linked: bytes | None = None  # of a file with several paths in the tree, versions aside: the first
 
 
 def tree(root: Path, children: Children | Directory) -> Path:
@@ -118,7 +124,16 @@ def emptied(root: Path) -> Path:
 
 def snapshot(root: Path) -> Snapshot:
     """Say what is at every path of a tree; the root itself is `b""`."""
-    return {path: _seen(handle, name, status) for path, handle, name, status in _objects(root)}
+    objects: dict[tuple[int, int], list[bytes]] = {}
+    seen: Snapshot = {}
+    for path, handle, name, status in _objects(root):
+        seen[path] = _seen(handle, name, status)
+        if stat.S_ISREG(status.st_mode) and path.split(b"/", 1)[0] != RESERVED:
+            objects.setdefault((status.st_dev, status.st_ino), []).append(path)
+    for paths in objects.values():
+        if len(paths) > 1:
+            seen |= {path: seen[path]._replace(linked=min(paths)) for path in paths}
+    return seen
 
 
 def ctimes(root: Path) -> dict[bytes, int]:
@@ -187,11 +202,13 @@ def _make_file(handle: int, name: bytes, node: File) -> None:
 
 
 def _dress(handle: int, node: File | Directory) -> None:
-    """Set owner, then mode (a change of owner takes set-id bits away), then time."""
+    """Set owner, then mode (a change of owner takes set-id bits away), attributes, and time."""
     if node.uid is not None or node.gid is not None:
         os.chown(handle, _or_keep(node.uid), _or_keep(node.gid))
     if node.mode is not None:
         os.chmod(handle, node.mode)
+    for name, value in node.xattrs.items():
+        os.setxattr(handle, name, value)
     if node.mtime_ns is not None:
         os.utime(handle, ns=(node.mtime_ns, node.mtime_ns))
 
@@ -199,8 +216,14 @@ def _dress(handle: int, node: File | Directory) -> None:
 def _dress_link(handle: int, name: bytes, node: Link) -> None:
     if node.uid is not None or node.gid is not None:
         os.chown(name, _or_keep(node.uid), _or_keep(node.gid), dir_fd=handle, follow_symlinks=False)
+    for attribute, value in node.xattrs.items():
+        os.setxattr(_in(handle, name), attribute, value, follow_symlinks=False)
     if node.mtime_ns is not None:
         os.utime(name, ns=(node.mtime_ns, node.mtime_ns), dir_fd=handle, follow_symlinks=False)
+
+
+def _in(handle: int, name: bytes) -> bytes:
+    return b"/proc/self/fd/%d/%s" % (handle, name)
 
 
 def _or_keep(number: int | None) -> int:
@@ -256,7 +279,23 @@ def _seen(handle: int, name: bytes, status: os.stat_result) -> Seen:
     elif stat.S_ISDIR(status.st_mode):
         kind = "directory"
     mode = stat.S_IMODE(status.st_mode)
-    return Seen(kind, mode, status.st_uid, status.st_gid, size, status.st_mtime_ns, target, content)
+    return Seen(
+        kind,
+        mode,
+        status.st_uid,
+        status.st_gid,
+        size,
+        status.st_mtime_ns,
+        target,
+        content,
+        _xattrs(handle, name),
+    )
+
+
+def _xattrs(handle: int, name: bytes) -> tuple[tuple[str, bytes], ...]:
+    where = _in(handle, name)
+    found = sorted(os.listxattr(where, follow_symlinks=False))
+    return tuple((each, os.getxattr(where, each, follow_symlinks=False)) for each in found)
 
 
 def _content(handle: int, name: bytes) -> str:

@@ -58,7 +58,9 @@ def parser() -> Parser:
         "--ignore-file", action="append", metavar="NAME", help="honour files of this name, as .gitignore"
     )
     made.add_argument(
-        "--compare", metavar="size,mtime,…", help="what counts as different; also mode, ownership, hash"
+        "--compare",
+        metavar="size,mtime,…",
+        help="what counts as different; also mode, ownership, hash, xattrs",
     )
     made.add_argument(
         "--symlinks",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dirsync.model.attributes import Namespace, namespaces_carried
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import Aspect
 from dirsync.model.entry import Entry, Kind
@@ -22,10 +23,16 @@ class Rules:
     mode: bool
     ownership: bool
     hash: HashAlgorithm | None  # None: content is not hashed
+    attributes: frozenset[Namespace]  # the extended attributes compared; none as a rule
     window_ns: int  # mtimes this close are equal
     mtime_resolution_ns: int
     kept: Capabilities  # what the destination can keep
     carries_owner: bool  # a run gives what it writes the source's owner
+
+    @property
+    def beyond_columns(self) -> bool:
+        """Whether something is compared that a listing does not tell."""
+        return self.hash is not None or bool(self.attributes)
 
     def same_columns(self, new: Listing, old: Listing) -> bool:
         """Whether two listings agree at a glance; a no may still turn out to be a yes."""
@@ -82,8 +89,13 @@ def rules_for(job: Job, *, source: Capabilities, destination: Capabilities) -> R
         mode=Compare.MODE in by and Preserve.MODE in job.preserve and destination.modes and source.modes,
         ownership=Compare.OWNERSHIP in by and Preserve.OWNERSHIP in job.preserve and keeps_owners,
         hash=job.comparison.algorithm if Compare.HASH in by else None,
+        attributes=_attributes(job) & source.attributes & destination.attributes,
         window_ns=job.comparison.modify_window_ns,
         mtime_resolution_ns=max(source.mtime_resolution_ns, destination.mtime_resolution_ns),
         kept=destination,
         carries_owner=Preserve.OWNERSHIP in job.preserve,
     )
+
+
+def _attributes(job: Job) -> frozenset[Namespace]:
+    return namespaces_carried(job.preserve) if Compare.XATTRS in job.comparison.by else frozenset()

@@ -80,7 +80,7 @@ class GuardKeys(Keys):
 class CompareKeys(Keys):
     """What counts as different."""
 
-    by: frozenset[Annotated[Compare, choice(Compare, {"xattrs": _DROP})]] | None = Field(
+    by: frozenset[Annotated[Compare, choice(Compare)]] | None = Field(
         None, description="The attributes compared"
     )
     modify_window_ns: timing.Nanoseconds | None = Field(
@@ -173,10 +173,9 @@ class JobKeys(Keys):
     ignore_files: tuple[tree.FileName, ...] | None = Field(None, description="Names of nested ignore files")
     one_file_system: tree.Flag | None = Field(None, description="Do not enter other file systems")
     compare: CompareKeys | None = Field(None, exclude=True, description="What counts as different")
-    preserve: (
-        frozenset[Annotated[Preserve, choice(Preserve, {"hardlinks": _DROP, "xattrs": _DROP, "acls": _DROP})]]
-        | None
-    ) = Field(None, description="What is carried over besides the data")
+    preserve: frozenset[Annotated[Preserve, choice(Preserve)]] | None = Field(
+        None, description="What is carried over besides the data"
+    )
     symlinks: Annotated[SymlinkPolicy, choice(SymlinkPolicy)] | None = Field(
         None, description="What happens to symlinks of the source"
     )

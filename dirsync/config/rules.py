@@ -59,6 +59,7 @@ def check_job(
     _check_schedule(keys, node, problems, path)
     if keys.type is not JobType.CHECK:
         _check_kept(keys, node, problems, path)
+        _check_attributes(keys, node, problems, path)
         _check_links(keys, node, problems, path)
 
 
@@ -87,6 +88,19 @@ def _check_kept(keys: JobKeys, node: MappingNode, problems: Problems, path: str)
         elif _declared(node, name):
             text = f"leaves out {name}, which is compared: each run would find it different; "
             _note(node, ("preserve",), f"{text}add {name} here, or take it out of 'compare'", problems, path)
+
+
+def _check_attributes(keys: JobKeys, node: MappingNode, problems: Problems, path: str) -> None:
+    """Check that attributes that are compared are carried over, and ACLs with the mode they hold."""
+    if keys.preserve is None:
+        return
+    by = keys.compare.by if keys.compare is not None else None
+    if by and Compare.XATTRS in by and not keys.preserve & {Preserve.XATTRS, Preserve.ACLS}:
+        text = "leaves out xattrs, which is compared: each run would find it different; "
+        _note(node, ("preserve",), f"{text}add xattrs here, or take it out of 'compare'", problems, path)
+    if Preserve.ACLS in keys.preserve and Preserve.MODE not in keys.preserve:
+        text = "has acls without mode, and an ACL sets the mode as well; add mode, or take acls out"
+        _note(node, ("preserve",), text, problems, path)
 
 
 def _declared(node: MappingNode, aspect: str) -> bool:

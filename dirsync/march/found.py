@@ -13,6 +13,7 @@ from dirsync.model.change import Aspect, Change, Failure
 from dirsync.model.content import Hashed, Stamp
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import HashAlgorithm
+from dirsync.model.links import Linked
 from dirsync.model.place import LocalPlace
 
 IsKnown = Callable[[Entry, bytes], bool]  # whether a file of the source is surely what is at that path
@@ -46,6 +47,7 @@ class Context:
     rules: Rules
     skip_symlinks: bool = False
     delete_excluded: bool = False
+    hard_links: bool = False  # look for files with several names
     source_device: int | None = None  # set: stay on this file system (`one_file_system`)
     destination_device: int | None = None  # None: there is no destination yet
     destination_mounts: frozenset[bytes] = frozenset()  # relative to the root
@@ -81,6 +83,7 @@ class Found:
     """What a march found: facts, and the directories it left for the next one."""
 
     changes: list[Change] = field(default_factory=list)  # a directory before what it holds
+    linked: list[Linked] = field(default_factory=list)  # files with several names, where that matters
     touched: list[Touched] = field(default_factory=list)
     kept: list[bytes] = field(default_factory=list)  # of the destination: there on purpose, or unknown
     strays: list[Entry] = field(default_factory=list)  # temporary files of runs that were killed

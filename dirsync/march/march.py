@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from dirsync.march.closer_look import CloserLook
 from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.march.sight import Sight
 from dirsync.march.step import Step
@@ -59,6 +60,14 @@ def _march_until(context: Context, directories: list[Directory], enough: Enough,
     left = directories[::-1]
     look = _look_of(context)
     with open_tree(context.source) as source, _open_destination(context, left) as destination:
+        closer_look = CloserLook(
+            source,
+            destination,
+            rules=context.rules,
+            reads_disk=context.reads_disk,
+            found=found,
+            check=check,
+        )
         while left:
             check()
             directory = left.pop()
@@ -69,8 +78,8 @@ def _march_until(context: Context, directories: list[Directory], enough: Enough,
                 sight=sight,
                 source=source,
                 destination=destination,
+                closer_look=closer_look,
                 found=found,
-                check=check,
             )
             step.run()
             left += reversed(found.subdirectories)

@@ -8,22 +8,22 @@ What could not be listed is unknown: nothing beneath it becomes a change.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from dirsync.compare.rules import CONTENT
 from dirsync.errors import PathError
 from dirsync.filters import Scope, Verdict, scope_of
+from dirsync.march.closer_look import CloserLook
 from dirsync.march.found import Context, Directory, Found, Sides, Touched
+from dirsync.march.links import linked_alike
 from dirsync.march.sight import Sight
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
-from dirsync.model.content import Hashed, Stamp
+from dirsync.model.content import Stamp
 from dirsync.model.entry import Entry, Kind
-from dirsync.model.job import HashAlgorithm
+from dirsync.model.links import has_links, linked_of
 from dirsync.model.listing import Listing
 from dirsync.model.place import RESERVED
 from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
 from dirsync.trees.handles import join, split
-from dirsync.trees.local import LocalTree, entry_of
+from dirsync.trees.local import LocalTree
 
 _EVERYTHING = scope_of(include=(), exclude=())
 
@@ -39,8 +39,8 @@ class Step:
         sight: Sight,
         source: LocalTree,
         destination: LocalTree,
+        closer_look: CloserLook,
         found: Found,
-        check: Callable[[], None],
     ) -> None:
         self.context = context
         self.rules = context.rules
@@ -48,8 +48,8 @@ class Step:
         self.sight = sight
         self.source = source
         self.destination = destination
+        self.closer_look = closer_look
         self.found = found
-        self.check = check
         self.content_changed = False  # a child came, went or changed its content
         self.maybe_changed = False  # the same, if an unselected subdirectory turns out to be wanted
 
@@ -68,6 +68,9 @@ class Step:
         changes_before = len(self.found.changes)
         if equal:
             self._enter_equal(new)
+            if self.context.hard_links:
+                path = self.directory.path
+                self.found.linked += linked_alike(new, old, parent=path, excludes=self._excludes_file)
         else:
             self._compare_entries(new, old)
         self._conclude_own_change(at=changes_before)
@@ -82,17 +85,12 @@ class Step:
     def _needs_no_closer_look(self, new: Listing, old: Listing) -> bool:
         return (
             self.rules.same_columns(new, old)
-            and self.rules.hash is None
+            and not self.rules.beyond_columns
             and self.context.confirming is None
             and not self.context.lists_equal
             and TEMPORARY_MARK not in old.names
-            and not (
-                self.context.delete_excluded and not (self.scope.trivial and not self.context.skip_symlinks)
-            )
+            and not (self.context.delete_excluded and (not self.scope.trivial or self.context.skip_symlinks))
         )
-
-    def _may_exclude(self) -> bool:
-        return self.context.skip_symlinks or not self.scope.trivial
 
     def _enter_equal(self, new: Listing) -> None:
         names = new.directories()
@@ -107,6 +105,9 @@ class Step:
             name = split(entry.path)[1]
             if entry.is_directory and self._verdict(name, is_directory=True) is not Verdict.EXCLUDED:
                 self._enter_unless_foreign(name, Sides.BOTH, new=entry)
+
+    def _excludes_file(self, name: bytes) -> bool:
+        return self._verdict(name, is_directory=False) is Verdict.EXCLUDED
 
     def _verdict(self, name: bytes, *, is_directory: bool) -> Verdict:
         if not self.directory.path and name == RESERVED:
@@ -142,7 +143,7 @@ class Step:
 
     def _leave_alone(self, name: bytes, reason: str) -> None:
         """Report a name that could not be seen on one side, unless it is excluded."""
-        if self._verdict(name, is_directory=False) is not Verdict.EXCLUDED:
+        if not self._excludes_file(name):
             self._fail(join(self.directory.path, name), reason)
 
     def _compare_name(self, name: bytes, new: Entry | None, old: Entry | None) -> None:
@@ -185,8 +186,7 @@ class Step:
         if Aspect.KIND in aspects:
             self._kind_changed(name, new, old)
         elif new.is_directory:
-            change = Change(ChangeKind.METADATA, old, new, aspects) if aspects else None
-            self._enter_unless_foreign(name, Sides.BOTH, new=new, old=old, change=change)
+            self._enter_both(name, new, old, aspects)
         else:
             self._compare_content(new, old, aspects)
 
@@ -208,31 +208,20 @@ class Step:
     def _compare_content(self, new: Entry, old: Entry, aspects: frozenset[Aspect]) -> None:
         there = self._destination_path(split(new.path)[1])
         algorithm = self.context.algorithm_for(new, aspects, there)
-        if algorithm is not None:
-            try:
-                aspects = self._with_hash(new, old, aspects, algorithm, there)
-            except OSError as error:
-                self._fail(new.path, f"cannot be hashed: {error.strerror}")
-                return
+        try:
+            if algorithm is not None:
+                aspects = self.closer_look.with_hash(new, old, aspects, algorithm, there)
+            aspects = self.closer_look.with_attributes(new.path, there, aspects)
+        except PathError as error:
+            self._fail(error.path, error.reason)
+            return
         if self.context.lists_equal and new.kind is Kind.FILE and not aspects & CONTENT:
             self.found.equal.append(Stamp.of(new))
         if not aspects:
+            self._note_links(new, old)
             return
         content = aspects & CONTENT - ({Aspect.MTIME} if self._content_is_known(new, aspects) else set())
         self._change(Change(ChangeKind.MODIFIED if content else ChangeKind.METADATA, old, new, aspects))
-
-    def _with_hash(
-        self, new: Entry, old: Entry, aspects: frozenset[Aspect], algorithm: HashAlgorithm, there: bytes
-    ) -> frozenset[Aspect]:
-        if new.size != old.size:  # no need to read what cannot be equal
-            return aspects | {Aspect.HASH}
-        from_disk = self.context.reads_disk
-        content = self.source.content(new.path, algorithm, check=self.check, from_disk=from_disk)
-        replica = self.destination.content(there, algorithm, check=self.check, from_disk=from_disk)
-        stamp = Stamp.of(entry_of(new.path, content.status, None))
-        if content.certain and stamp == Stamp.of(new):
-            self.found.hashed.append(Hashed(stamp, content.hash, replica.hash))
-        return aspects if content.hash == replica.hash else aspects | {Aspect.HASH}
 
     def _destination_path(self, name: bytes) -> bytes:
         """Give where a child is at the destination by now."""
@@ -273,6 +262,14 @@ class Step:
 
     # Subdirectories
 
+    def _enter_both(self, name: bytes, new: Entry, old: Entry, aspects: frozenset[Aspect]) -> None:
+        try:
+            aspects = self.closer_look.with_attributes(new.path, self._destination_path(name), aspects)
+        except PathError as error:
+            self._fail(error.path, error.reason)
+        own = Change(ChangeKind.METADATA, old, new, aspects) if aspects else None
+        self._enter_unless_foreign(name, Sides.BOTH, new=new, old=old, change=own)
+
     def _is_mounted(self, old: Entry) -> bool:
         return old.path in self.context.destination_mounts or old.dev != self.context.destination_device
 
@@ -308,12 +305,17 @@ class Step:
 
     def _change(self, change: Change) -> None:
         self.found.changes.append(change)
+        self._note_links(change.new, change.old, change.kind)
         if change.is_in_place:
             return
         if change.selected:
             self.content_changed = True
         else:
             self.maybe_changed = True
+
+    def _note_links(self, new: Entry | None, old: Entry | None, kind: ChangeKind | None = None) -> None:
+        if self.context.hard_links and new is not None and has_links(new, old):
+            self.found.linked.append(linked_of(new, old, change=kind))
 
     def _conclude_own_change(self, *, at: int) -> None:
         """Report the directory's own difference, and say when its metadata must be set again.

@@ -30,7 +30,7 @@ def make_durable(tree: LocalTree, staged: Sequence[Staged]) -> None:
         for copy in staged:
             _flush(tree, copy)
         return
-    for copy in {copy.dev: copy for copy in staged}.values():
+    for copy in {copy.copied.destination[0]: copy for copy in staged}.values():
         fsops.sync_file_system(tree.handles.handle(split(copy.path)[0]))
 
 

@@ -14,12 +14,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from dirsync.errors import PathError, TransientError
+from dirsync.mirror.attributes import AttributeCarrier
 from dirsync.mirror.placing import drop, place
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.trash import Trash
 from dirsync.mirror.unchanged import CHANGED_IN_SOURCE, is_as_planned
 from dirsync.model.entry import Entry
+from dirsync.model.links import Identity, identity_of
 from dirsync.trees import fsops
+from dirsync.trees.attributes import Bearer
 from dirsync.trees.data import DataCopier, Told
 from dirsync.trees.handles import split
 from dirsync.trees.local import LocalTree
@@ -30,13 +33,21 @@ from dirsync.trees.local import LocalTree
 _TICK_NS = 10_000_000
 
 
+class Copied(NamedTuple):
+    """Which object of the destination is a replica of which of the source."""
+
+    source: Identity
+    destination: Identity
+
+
 class Staged(NamedTuple):
     """A copy that is complete under its temporary name, and not yet in its place."""
 
     path: bytes  # where it belongs
     temporary: bytes  # its name beside that place
     old: Entry | None  # what the plan saw there
-    dev: int  # the file system it lies on
+    copied: Copied
+    has_links: bool  # the source has other names
 
 
 class FileCopier:
@@ -48,6 +59,7 @@ class FileCopier:
         destination: LocalTree,
         *,
         settings: Settings,
+        carrier: AttributeCarrier,
         trash: Trash | None,
         told: Told,
         sleep: Callable[[float], None],
@@ -59,13 +71,14 @@ class FileCopier:
         self._source = source
         self._destination = destination
         self._settings = settings
+        self._carrier = carrier
         self._trash = trash
         self._told = told
         self._sleep = sleep
         self._data = DataCopier(sparse=settings.sparse)
 
-    def copy_file(self, path: bytes, *, old: Entry | None, planned: Entry | None = None) -> None:
-        """Copy one file; `old` is what the plan saw at its place.
+    def copy_file(self, path: bytes, *, old: Entry | None, planned: Entry | None = None) -> Staged:
+        """Copy one file, and tell what was staged for it; `old` is what the plan saw at its place.
 
         `planned` is what the source must still be; None: whatever it is by now.
 
@@ -74,7 +87,9 @@ class FileCopier:
             PathError: the source is no file any more, or the destination has changed.
             OSError: a system call failed; the destination is as it was.
         """
-        self.publish(self.stage(path, old=old, planned=planned))
+        staged = self.stage(path, old=old, planned=planned)
+        self.publish(staged)
+        return staged
 
     def stage(self, path: bytes, *, old: Entry | None, planned: Entry | None = None) -> Staged:
         """Copy one file to a temporary name beside its place, complete but for its durability.
@@ -105,7 +120,9 @@ class FileCopier:
                 whole = self._data.copy(
                     handle, copy, size=before.st_size, allocated=before.st_blocks * 512, told=self._told
                 )
-                dev = self._set_metadata(copy, self._source.described(path, before), old=old)
+                attributes = self._carrier.read(Bearer(handle), path)
+                new = self._source.described(path, before)
+                made = self._set_metadata(copy, new, old=old, attributes=attributes)
                 if not whole or not _is_unchanged(before, os.fstat(handle)):
                     raise TransientError(path, "unstable: it kept changing while it was read")
             finally:
@@ -113,7 +130,8 @@ class FileCopier:
         except BaseException:
             self._drop(path, temporary)
             raise
-        return Staged(path, temporary, old, dev)
+        copied = Copied(identity_of(new), (made.st_dev, made.st_ino))
+        return Staged(path, temporary, old, copied, before.st_nlink > 1)
 
     def publish(self, staged: Staged) -> None:
         """Give a staged copy its name.
@@ -139,20 +157,24 @@ class FileCopier:
         with contextlib.suppress(OSError):
             drop(self._destination.handles.handle(split(path)[0]), temporary)
 
-    def _set_metadata(self, copy: int, new: Entry, *, old: Entry | None) -> int:
-        """Set the owner, then the mode (a change of owner clears set-id bits), then the times.
+    def _set_metadata(
+        self, copy: int, new: Entry, *, old: Entry | None, attributes: dict[str, bytes]
+    ) -> os.stat_result:
+        """Set the owner, then the mode (a change of owner clears set-id bits), attributes, and times.
 
-        Gives the device that the copy lies on.
+        Gives what the copy was before that.
         """
         settings = self._settings
         current = os.fstat(copy)
         uid, gid = settings.owner_for(new, old, current=current)
         if (uid, gid) != (current.st_uid, current.st_gid):
             fsops.set_owner_of_handle(copy, uid=uid, gid=gid)
-        fsops.set_mode_of_handle(copy, mode=settings.mode_for(new, old, uid=uid, gid=gid))
+        mode = settings.mode_for(new, old, uid=uid, gid=gid)
+        fsops.set_mode_of_handle(copy, mode=mode)
+        self._carrier.give(attributes, Bearer(copy), new.path, mode=mode)
         if settings.mtime:
             fsops.set_mtime_of_handle(copy, mtime_ns=new.mtime_ns)
-        return current.st_dev
+        return current
 
     def _settled(self, handle: int, status: os.stat_result) -> os.stat_result:
         """Let the tick in which a file was last changed pass, and look at it again."""
@@ -171,6 +193,7 @@ class FileCopier:
         """
         assert new.target is not None
         parent, _ = split(new.path)
+        attributes = self._carrier.read(self._source.bearer(new.path), new.path)
         fd = self._destination.handles.handle(parent)
         temporary = fsops.temporary_name()
         fsops.make_symlink(fd, temporary, target=new.target)
@@ -179,6 +202,7 @@ class FileCopier:
             uid, gid = self._settings.owner_for(new, old, current=current)
             if (uid, gid) != (current.st_uid, current.st_gid):
                 fsops.set_owner(fd, temporary, uid=uid, gid=gid)
+            self._carrier.give(attributes, Bearer(fd, temporary), new.path, mode=new.permissions)
             if self._settings.mtime:
                 fsops.set_mtime(fd, temporary, mtime_ns=new.mtime_ns)
             self._place(temporary, new.path, old=old)

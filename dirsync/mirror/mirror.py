@@ -11,6 +11,8 @@ from typing import Protocol
 
 from dirsync.errors import RunError
 from dirsync.mirror.batch import DURABLE, SMALL, Ended, batches, carry_out_batch, is_small
+from dirsync.mirror.linking import Leaders
+from dirsync.mirror.lost import Lost
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.steps import Steps
 from dirsync.model.change import Change, ChangeKind, Failure
@@ -34,6 +36,9 @@ class Watcher(Protocol):
 
     def moved(self, byte_count: int) -> None:
         """So many bytes were copied since the last call."""
+
+    def noticed(self, text: str) -> None:
+        """The destination cannot keep something; said once, when all is done."""
 
 
 class Meter:
@@ -84,6 +89,8 @@ class Mirror:
         self._unemptied: set[bytes] = set()  # directories that hold something that could not be removed
         self._displaced: set[bytes] = set()  # directories that were kept as a version, whole
         self._stuck: set[bytes] = set()  # directories that should have been, and are where they were
+        self._lost = Lost()
+        self._leaders = Leaders()
         opened_up: dict[bytes, int] = {}
         self._open_steps: Callable[[], Steps] = lambda: Steps(
             open_source,
@@ -92,6 +99,8 @@ class Mirror:
             deadline=deadline,
             told=self._meter.add,
             opened_up=opened_up,
+            lost=self._lost,
+            leaders=self._leaders,
         )
 
     def carry_out(self, operations: Operations) -> None:
@@ -112,6 +121,8 @@ class Mirror:
                     steps.destination.handles.forget()
             finally:
                 steps.close_again()
+                for sentence in self._lost.sentences():
+                    self._watcher.noticed(sentence)
 
     def _one_by_one(self, steps: Steps, operations: Iterator[Operation]) -> None:
         for operation in operations:
@@ -121,6 +132,7 @@ class Mirror:
                 self._note_not_there(operation)
             else:
                 self._tell(Ended(operation, steps.attempt(operation)))
+                self._watcher.moved(self._meter.take())
                 self._stop_if_asked_to()
 
     def _is_done_already(self, operation: Operation) -> bool:
@@ -155,7 +167,7 @@ class Mirror:
         if self._settings.version_area is not None:
             self._note_directory(operation.change, self._stuck if failure else self._displaced)
         if failure is None:
-            self._watcher.done(operation)
+            self._watcher.done(self._as_it_was_done(operation))
             return
         if operation.phase in (Phase.MAKE_WAY, Phase.DELETE):
             self._unemptied.update(ancestors(failure.path))
@@ -163,6 +175,15 @@ class Mirror:
         self._note_not_there(operation)
         self._watcher.failed(failure)
         self._has_failed = True
+
+    def _as_it_was_done(self, operation: Operation) -> Operation:
+        """Say of a file that was to be linked that it was copied instead, or that nothing was done."""
+        path = operation.change.path
+        if operation.phase is not Phase.LINK:
+            return operation
+        if path in self._leaders.copied:
+            return operation._replace(change=operation.change._replace(leader=None))
+        return operation._replace(counted=path not in self._leaders.left)
 
     def _note_directory(self, change: Change, among: set[bytes]) -> None:
         """Note a directory that a change displaces, or should have."""

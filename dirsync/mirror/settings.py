@@ -7,6 +7,7 @@ import stat
 from dataclasses import dataclass
 
 from dirsync.mirror.unchanged import SourceCheck
+from dirsync.model.attributes import Namespace, namespaces_carried
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.entry import Entry
 from dirsync.model.job import Durability, Job, OnError, Preserve, Retries
@@ -25,6 +26,7 @@ class Settings:
     mtime: bool
     sparse: bool
     durable: bool  # a name leads only to data that survives a power cut
+    attributes: frozenset[Namespace]
     retries: Retries
     stop_on_failure: bool
     version_area: bytes | None  # where what is displaced is kept, a path at the destination; None: it is not
@@ -65,6 +67,7 @@ def settings_for(job: Job, kept: Capabilities, *, version_area: bytes | None) ->
         mtime=Preserve.MTIME in job.preserve,
         sparse=Preserve.SPARSE in job.preserve,
         durable=job.durability is Durability.FULL,
+        attributes=namespaces_carried(job.preserve),
         retries=job.retries,
         stop_on_failure=job.on_error is OnError.STOP,
         version_area=version_area,

@@ -11,14 +11,19 @@ from types import TracebackType
 from typing import TypeVar
 
 from dirsync.errors import PathError, TransientError
-from dirsync.mirror.expected import CHANGED, check_expected
-from dirsync.mirror.files import FileCopier, Staged
+from dirsync.mirror.attributes import AttributeCarrier
+from dirsync.mirror.dressing import Dresser
+from dirsync.mirror.expected import check_expected
+from dirsync.mirror.files import Copied, FileCopier, Staged
+from dirsync.mirror.linking import Leaders, Linker
+from dirsync.mirror.lost import Lost
 from dirsync.mirror.moving import Mover
 from dirsync.mirror.placing import drop, place, remover_of
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.trash import Trash
 from dirsync.model.change import Change, ChangeKind, Failure
 from dirsync.model.entry import Entry, Kind
+from dirsync.model.links import identity_of
 from dirsync.model.names import shown
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
@@ -48,8 +53,12 @@ class Steps:
         deadline: Deadline,
         told: Told,
         opened_up: dict[bytes, int],
+        lost: Lost,
+        leaders: Leaders,
     ) -> None:
         """Open both trees; `opened_up` collects directories made writable, with the mode each had.
+
+        `lost` collects what the destination cannot keep, `leaders` the files to link to.
 
         Raises:
             OSError: one of the roots is not there.
@@ -59,21 +68,35 @@ class Steps:
         self._deadline = deadline
         self.source = open_source()
         self.destination = open_tree(destination)
+        carrier = AttributeCarrier(carried=settings.attributes, settable=settings.kept.attributes, lost=lost)
         self._trash = (
             None
             if settings.version_area is None
-            else Trash(self.destination, settings.version_area, told=told)
+            else Trash(self.destination, settings.version_area, carrier=carrier, told=told)
         )
         self._files = FileCopier(
             self.source,
             self.destination,
             settings=settings,
+            carrier=carrier,
             trash=self._trash,
             told=told,
             sleep=deadline.sleep,
         )
-
-        self._mover = Mover(self.destination, opened_up=opened_up, set_metadata=self._dress)
+        self._leaders = leaders
+        self._linker = Linker(
+            self.source,
+            self.destination,
+            files=self._files,
+            trash=self._trash,
+            settings=settings,
+            leaders=leaders,
+            lost=lost,
+        )
+        self._dresser = Dresser(
+            self.source, self.destination, settings=settings, carrier=carrier, opened_up=opened_up
+        )
+        self._mover = Mover(self.destination, opened_up=opened_up, set_metadata=self._dresser.dress)
 
     def __enter__(self) -> Steps:
         return self
@@ -115,7 +138,13 @@ class Steps:
             return Failure(operation.change.path, error.reason)
         except OSError as error:
             return Failure(operation.change.path, _reason(operation, error))
+        self._note_leader(staged)
         return None
+
+    def _note_leader(self, staged: Staged) -> None:
+        """Remember what was made of a file with other names, which are linked to it later."""
+        if staged.has_links:
+            self._leaders.made(staged.path, staged.copied)
 
     def drop(self, staged: Staged) -> None:
         """Remove a staged copy that does not get its name."""
@@ -184,8 +213,10 @@ class Steps:
                 self._set_metadata(change)
             case Phase.COPY:
                 self._copy(change)
+            case Phase.LINK:
+                self._linker.link(change)
             case Phase.FINISH_DIRECTORIES:
-                self._finish_directory(change)
+                self._dresser.finish_directory(change.entry, change.old)
 
     def _carry_out_among_moves(self, change: Change) -> None:
         match change.kind:
@@ -242,7 +273,7 @@ class Steps:
         if new.kind is Kind.SYMLINK:
             self._files.copy_symlink(new, old=change.old)
         else:
-            self._files.copy_file(new.path, old=change.old, planned=self._planned(change))
+            self._note_leader(self._files.copy_file(new.path, old=change.old, planned=self._planned(change)))
 
     def _planned(self, change: Change) -> Entry | None:
         """Give what the source of a copy must still be; None: whatever it is by now."""
@@ -251,38 +282,9 @@ class Steps:
     def _set_metadata(self, change: Change) -> None:
         new, old = change.entry, change.old
         assert old is not None
-        if not check_expected(self.destination, old.path, old):
-            raise PathError(old.path, CHANGED)
-        self._dress(new, old)
-
-    def _dress(self, new: Entry, old: Entry) -> None:
-        """Give what stands at the new entry's path, and was seen as the old one, the metadata of the new."""
-        parent, name = split(new.path)
-        fd = self.destination.handles.handle(parent)
-        uid, gid = (
-            self._settings.kept.kept_owner(new, old) if self._settings.ownership else (old.uid, old.gid)
-        )
-        if (uid, gid) != (old.uid, old.gid):
-            fsops.set_owner(fd, name, uid=uid, gid=gid)
-        if new.kind is not Kind.SYMLINK and self._settings.mode:
-            fsops.set_mode(fd, name, mode=self._settings.mode_for(new, old, uid=uid, gid=gid))
-        if self._settings.mtime:
-            fsops.set_mtime(fd, name, mtime_ns=new.mtime_ns)
-
-    def _finish_directory(self, change: Change) -> None:
-        new = change.entry
-        fd = self.destination.handles.handle(new.path)
-        current = os.fstat(fd)
-        uid, gid = self._settings.owner_for(new, change.old, current=current)
-        changes_owner = (uid, gid) != (current.st_uid, current.st_gid)
-        if changes_owner:
-            fsops.set_owner_of_handle(fd, uid=uid, gid=gid)
-        mode = self._settings.mode_for(new, change.old, uid=uid, gid=gid)
-        if changes_owner or mode != stat.S_IMODE(current.st_mode):
-            fsops.set_mode_of_handle(fd, mode=mode)
-        self._opened_up.pop(new.path, None)
-        if self._settings.mtime:
-            fsops.set_mtime_of_handle(fd, mtime_ns=new.mtime_ns)
+        self._dresser.alter(new, old)
+        if new.nlink > 1:
+            self._leaders.made(new.path, Copied(identity_of(new), identity_of(old)))
 
 
 def _written_to(change: Change) -> list[bytes]:
@@ -301,6 +303,7 @@ _VERBS = {
     Phase.MAKE_DIRECTORIES: "the directory cannot be made, so nothing beneath it was copied",
     Phase.MOVE: "the directory cannot be made, so nothing beneath it was copied",
     Phase.COPY: "cannot be copied",
+    Phase.LINK: "cannot be linked to its other name",
     Phase.DELETE: "cannot be removed",
     Phase.FINISH_DIRECTORIES: "the directory's metadata cannot be set",
 }

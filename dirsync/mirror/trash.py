@@ -13,9 +13,11 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 
+from dirsync.mirror.attributes import AttributeCarrier
 from dirsync.model.entry import Entry
 from dirsync.model.place import RESERVED
 from dirsync.trees import fsops
+from dirsync.trees.attributes import Bearer
 from dirsync.trees.data import DataCopier
 from dirsync.trees.handles import join, split
 from dirsync.trees.local import LocalTree
@@ -26,10 +28,13 @@ _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS
 class Trash:
     """The version area of one run, seen from one tree; for one thread."""
 
-    def __init__(self, tree: LocalTree, area: bytes, *, told: Callable[[int], None]) -> None:
+    def __init__(
+        self, tree: LocalTree, area: bytes, *, carrier: AttributeCarrier, told: Callable[[int], None]
+    ) -> None:
         """Keep things below `area`, a path in the tree that is made when it is first needed."""
         self._tree = tree
         self._area = area
+        self._carrier = carrier
         self._told = told
 
     def take(self, path: bytes) -> None:
@@ -62,13 +67,13 @@ class Trash:
         try:
             copy = fsops.create_file(to, new)
             try:
-                self._fill(handle, copy)
+                self._fill(handle, copy, path)
             finally:
                 os.close(copy)
         finally:
             os.close(handle)
 
-    def _fill(self, handle: int, copy: int) -> None:
+    def _fill(self, handle: int, copy: int, path: bytes) -> None:
         status = os.fstat(handle)
         allocated = status.st_blocks * 512
         DataCopier(sparse=True).copy(
@@ -76,7 +81,9 @@ class Trash:
         )
         with contextlib.suppress(PermissionError):
             fsops.set_owner_of_handle(copy, uid=status.st_uid, gid=status.st_gid)
-        fsops.set_mode_of_handle(copy, mode=stat.S_IMODE(status.st_mode))
+        mode = stat.S_IMODE(status.st_mode)
+        fsops.set_mode_of_handle(copy, mode=mode)
+        self._carrier.give(self._carrier.read(Bearer(handle), path), Bearer(copy), path, mode=mode)
         fsops.set_mtime_of_handle(copy, mtime_ns=status.st_mtime_ns)
         fsops.sync_file(copy)
 

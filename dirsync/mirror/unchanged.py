@@ -9,6 +9,7 @@ from dirsync.filters import Scope, Verdict, explain, pattern_lines
 from dirsync.model.change import Change
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import PatternLine
+from dirsync.model.links import identity_of
 from dirsync.model.names import shown
 from dirsync.model.operation import Operation, Phase
 from dirsync.trees.local import LocalTree
@@ -46,6 +47,8 @@ class SourceCheck:
             same = now is not None and (now.kind, now.ino) == (Kind.DIRECTORY, change.new.ino)
         else:
             same = now is not None and is_as_planned(now, change.new)
+        if change.leader is not None:
+            same = same and _is_name_of(source, change.leader.path, change.new)
         if not same:
             raise PathError(change.path, CHANGED_IN_SOURCE)
 
@@ -62,6 +65,12 @@ class SourceCheck:
         )
         if found.verdict is not Verdict.EXCLUDED:
             raise PathError(change.path, _CAME_BACK)
+
+
+def _is_name_of(source: LocalTree, path: bytes, entry: Entry) -> bool:
+    """Whether a path of the source is a name of the same file as another."""
+    now = entry_now(source, path)
+    return now is not None and identity_of(now) == identity_of(entry)
 
 
 def entry_now(tree: LocalTree, path: bytes) -> Entry | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from dataclasses import dataclass
 
+from dirsync.model.attributes import Namespace
 from dirsync.model.entry import Entry
 
 
@@ -18,6 +19,8 @@ class Capabilities:
     groups: frozenset[int] = frozenset()  # where not: the groups it may give its own files to
     uid: int = 0  # whom new files belong to
     symlinks: bool = True
+    hard_links: bool = True
+    attributes: frozenset[Namespace] = frozenset(Namespace)  # that this process may set there too
 
     def kept_owner(self, new: Entry, old: Entry) -> tuple[int, int]:
         """Whom the place's entry can be made to belong to: user and group."""

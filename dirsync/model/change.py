@@ -28,6 +28,15 @@ class Aspect(enum.Enum):
     OWNERSHIP = "ownership"
     TARGET = "target"
     HASH = "hash"
+    XATTRS = "xattrs"  # extended attributes, ACLs among them
+    LINKS = "links"  # the names that share one object
+
+
+class Leader(NamedTuple):
+    """The name of a file with several that the others are linked to at the destination."""
+
+    path: bytes
+    entry: Entry | None  # what the destination has there; None: this run makes it
 
 
 class Change(NamedTuple):
@@ -38,6 +47,8 @@ class Change(NamedTuple):
     new: Entry | None  # None: DELETED
     aspects: frozenset[Aspect] = frozenset()  # of MODIFIED, METADATA and MOVED: what differs
     selected: bool = True  # False: a directory wanted only for what it holds
+    leader: Leader | None = None  # set: it becomes another name of that file, and is not copied
+    is_whole: bool = False  # the old object, whose every name is of this file of the source, is altered
 
     @property
     def entry(self) -> Entry:
@@ -60,7 +71,7 @@ class Change(NamedTuple):
         """
         if self.kind is not ChangeKind.METADATA or self.old is None:
             return False
-        return self.old.is_directory or self.old.nlink == 1
+        return self.is_whole or (self.leader is None and (self.old.is_directory or self.old.nlink == 1))
 
     @property
     def displaces(self) -> bool:
@@ -70,7 +81,7 @@ class Change(NamedTuple):
     @property
     def bytes_to_copy(self) -> int:
         """The size of a file that has to be copied; else 0."""
-        if self.new is None or self.kind not in (ChangeKind.CREATED, ChangeKind.MODIFIED):
+        if self.new is None or self.kind is ChangeKind.MOVED or self.leader is not None or self.is_in_place:
             return 0
         return self.new.size if self.new.kind is Kind.FILE else 0
 

@@ -43,9 +43,7 @@ class Preserve(enum.Enum):
     ACLS = "acls"
 
 
-PRESERVED = frozenset(  # unless a job says otherwise
-    {Preserve.MTIME, Preserve.MODE, Preserve.OWNERSHIP, Preserve.SYMLINKS, Preserve.SPARSE}
-)
+PRESERVED = frozenset(Preserve)  # unless a job says otherwise
 
 
 class HashAlgorithm(enum.Enum):

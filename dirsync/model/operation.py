@@ -16,8 +16,9 @@ class Phase(enum.IntEnum):
     MAKE_DIRECTORIES = 2  # top-down
     MOVE = 3  # renames, and what makes way and is made within what was renamed, as decided
     COPY = 4  # files, symlinks and metadata; in parallel
-    DELETE = 5  # bottom-up
-    FINISH_DIRECTORIES = 6  # metadata of directories; bottom-up
+    LINK = 5  # further names of files that were there, or are by now
+    DELETE = 6  # bottom-up
+    FINISH_DIRECTORIES = 7  # metadata of directories; bottom-up
 
 
 BOTTOM_UP = frozenset({Phase.MAKE_WAY, Phase.DELETE, Phase.FINISH_DIRECTORIES})

@@ -60,6 +60,12 @@ class Layer:
             if change.kind is ChangeKind.CREATED and change.selected and self.still_made(change.path):
                 yield change
 
+    def created_names(self) -> Iterator[Change]:
+        """Give what is still to be created as one of a file's several names."""
+        for change in self.plan.held():
+            if change.kind is ChangeKind.CREATED and self.still_made(change.path):
+                yield change
+
     def deleted(self) -> Iterator[Gone]:
         """Give what is still to be deleted, and was selected."""
         for operation in self.plan.operations(Phase.DELETE):
@@ -120,7 +126,9 @@ class Votes:
         self._created = {change.path for layer in layers for change in layer.created(Phase.MAKE_DIRECTORIES)}
         self._votes: dict[bytes, dict[bytes, int]] = {}
         homes = self._homes(layers)
-        for change in (change for layer in layers for change in layer.created(Phase.COPY)):
+        for change in chain.from_iterable(
+            chain(layer.created(Phase.COPY), layer.created_names()) for layer in layers
+        ):
             if change.entry.kind is Kind.FILE:
                 for home in homes.get(self._key(change.entry), ()):
                     self._vote(split(change.path)[0], home)
@@ -247,6 +255,7 @@ def replanned(layers: list[Layer], moves: Plan) -> Plan:
         moves.take_over(layer.plan, Phase.COPY, where=layer.still_made)
         moves.take_over(layer.plan, Phase.DELETE, where=layer.still_deleted)
         moves.take_over(layer.plan, Phase.FINISH_DIRECTORIES, where=layer.still_made)
+        moves.take_over_links(layer.plan, where=layer.still_made)
     moves.failures = first.plan.failures
     moves.counts.scanned = first.plan.counts.scanned
     moves.destination_entries = first.plan.destination_entries

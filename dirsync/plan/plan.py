@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from dirsync.model.change import Change, ChangeKind, Failure
+from dirsync.model.links import Linked
 from dirsync.model.operation import BOTTOM_UP, Operation, Phase
 from dirsync.model.result import Counts
 from dirsync.plan.spill import BATCH, SpillList
@@ -29,6 +30,8 @@ class Plan:
         """
         self.keeps_versions = keeps_versions
         self._phases = {phase: SpillList[Operation](folder=folder, batch=batch) for phase in Phase}
+        self._held = SpillList[Change](folder=folder, batch=batch)
+        self.linked: list[Linked] = []  # what is known of files with several names, until that is decided on
         self.failures = SpillList[Failure](folder=folder, batch=batch)
         self.blocked: set[bytes] = set()  # paths whose step must not be carried out after all
         self.holding_kept: set[bytes] = (
@@ -48,6 +51,26 @@ class Plan:
             self.moved_from[change.path] = self.before(change.old.path)
         if operation.counted:
             self._count(operation.change, 1)
+
+    def hold(self, change: Change) -> None:
+        """Append a change whose step is decided on when the other names of its file are known."""
+        self._held.append(change)
+        largest = self.largest_copy_bytes
+        self._count(change, 1)
+        self.largest_copy_bytes = largest  # it may come to be linked
+
+    def held(self) -> Iterator[Change]:
+        """Give the changes that wait for a decision."""
+        return (change for change in self._held if change.path not in self.blocked)
+
+    def released(self) -> Iterator[Change]:
+        """Give the changes that waited, each once it counts no more; read them to the end."""
+        held, self._held = self._held, SpillList[Change]()
+        for change in held:
+            if change.path not in self.blocked:
+                self._count(change, -1)
+                yield change
+        held.close()
 
     def operations(self, phase: Phase) -> Iterator[Operation]:
         """Give the steps of a phase in the order they are to be carried out."""
@@ -70,6 +93,15 @@ class Plan:
             path = operation.change.path
             if path not in other.blocked and where(path):
                 self.add(operation)
+
+    def take_over_links(self, other: Plan, *, where: Callable[[bytes], bool]) -> None:
+        """Hold another plan's changes that wait for a decision, and what is known of such files."""
+        for change in other.held():
+            if where(change.path):
+                self.hold(change)
+        self.linked += [
+            linked for linked in other.linked if linked.path not in other.blocked and where(linked.path)
+        ]
 
     def steps(self) -> Iterator[Operation]:
         """Give every step that was not taken back, phase by phase, as they were added.
@@ -98,7 +130,8 @@ class Plan:
         self.counts.count(change, by=one)
         byte_count = change.bytes_to_copy
         if byte_count:
-            old_bytes = change.old.size if change.old is not None and not self.keeps_versions else 0
+            freed = not self.keeps_versions and change.old is not None and change.old.nlink == 1
+            old_bytes = change.old.size if change.old is not None and freed else 0
             self.growth_bytes += one * (byte_count - old_bytes)
             if old_bytes:
                 self.largest_copy_bytes = max(self.largest_copy_bytes, byte_count)
@@ -109,5 +142,6 @@ class Plan:
     def close(self) -> None:
         """Give the disk space of a long plan back."""
         self.failures.close()
+        self._held.close()
         for steps in self._phases.values():
             steps.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dirsync.model.change import Change, ChangeKind, Failure
 from dirsync.model.entry import Entry
 from dirsync.model.job import DeletePolicy
+from dirsync.model.links import Linked, has_links
 from dirsync.model.operation import Operation, Phase
 from dirsync.plan.plan import Plan
 from dirsync.trees.handles import ancestors, split
@@ -17,8 +18,10 @@ from dirsync.trees.handles import ancestors, split
 class Planner:
     """Fills a plan with the steps that changes lead to; `finish` makes it complete."""
 
-    def __init__(self, plan: Plan, *, delete: DeletePolicy) -> None:
+    def __init__(self, plan: Plan, *, delete: DeletePolicy, hard_links: bool = False) -> None:
+        """Fill a plan; without `hard_links`, files with several names become separate files."""
         self.plan = plan
+        self._hard_links = hard_links
         self._keep_all = delete is DeletePolicy.KEEP
         self._holding_kept: set[bytes] = set()  # directories that hold something that stays
         self._tentative: dict[bytes, Change] = {}  # directories wanted only for what they hold
@@ -51,6 +54,9 @@ class Planner:
         match change.kind:
             case ChangeKind.DELETED:
                 self._delete(change)
+            case _ if self._hard_links and has_links(change.new, change.old):
+                self._make_way(change)
+                self.plan.hold(change)
             case ChangeKind.METADATA:
                 self.plan.add(Operation(_metadata_phase(change.entry), change))
             case ChangeKind.CREATED | ChangeKind.MODIFIED | ChangeKind.MOVED:
@@ -67,13 +73,16 @@ class Planner:
         self.plan.add(Operation(Phase.MAKE_WAY if making_way else Phase.DELETE, change))
 
     def _make(self, change: Change) -> None:
-        if change.old is not None and change.old.is_directory:
-            self._replaced[change.path] = change
+        self._make_way(change)
         if not change.entry.is_directory:
             self.plan.add(Operation(Phase.COPY, change))
             return
         self.plan.add(Operation(Phase.MAKE_DIRECTORIES, change))
         self._finish_directory(change._replace(kind=ChangeKind.METADATA, old=None))
+
+    def _make_way(self, change: Change) -> None:
+        if change.old is not None and change.old.is_directory:
+            self._replaced[change.path] = change
 
     def _finish_directory(self, change: Change) -> None:
         self.plan.add(Operation(Phase.FINISH_DIRECTORIES, change, counted=False))
@@ -94,6 +103,11 @@ class Planner:
         """Note something at the destination that stays, and with it every directory above."""
         self._holding_kept.update(ancestors(path))
         self._holding_kept.add(path)
+
+    def add_linked(self, linked: Linked) -> None:
+        """Note a name of a file with several."""
+        if self._hard_links:
+            self.plan.linked.append(linked)
 
     def add_stray(self, entry: Entry) -> None:
         """Have a temporary file of a killed run removed."""

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from dirsync.model.change import Change, ChangeKind, Failure
+from dirsync.model.change import Change, ChangeKind, Failure, Leader
 from dirsync.model.entry import Entry
 from dirsync.model.names import percent_encoded
-from dirsync.model.operation import Operation
+from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import RESERVED
 
 _NO_NAMES = frozenset({b"", b".", b".."})
@@ -44,6 +44,7 @@ def read_operation(record: object) -> Operation:
     """
     operation: Operation = _OPERATION.read(record)
     _check_change(operation.change)
+    _check_leader(operation)
     return operation
 
 
@@ -57,6 +58,17 @@ def _check_change(change: Change) -> None:
             _check_path(entry.path)
     if change.kind is not ChangeKind.MOVED and old is not None and new is not None and old.path != new.path:
         raise ValueError("a change of two paths")
+
+
+def _check_leader(operation: Operation) -> None:
+    """Check that a step that links names a path to link to, and no other step does."""
+    leader = operation.change.leader
+    if (operation.phase is Phase.LINK) != (leader is not None):
+        raise ValueError("a link without what it leads to")
+    if leader is not None:
+        _check_path(leader.path)
+        if leader.entry is not None and leader.entry.path != leader.path:
+            raise ValueError("a link to two paths")
 
 
 def _check_path(path: bytes) -> None:
@@ -145,5 +157,5 @@ def _member(kind: type[enum.Enum], name: Any) -> enum.Enum:
 _OPERATION = _codec(Operation)
 _FAILURE = _codec(Failure)
 FIELDS: dict[str, list[str]] = {
-    kind.__name__: list(kind._fields) for kind in (Operation, Change, Entry, Failure)
+    kind.__name__: list(kind._fields) for kind in (Operation, Change, Leader, Entry, Failure)
 }

@@ -49,7 +49,7 @@ class Approval(Stages):
             adapted=adapted,
         )
         for failure in plan.failures:
-            self.failed(failure)
+            self._telling.failed(failure)
         return plan
 
     def _check_meant(self, about: HeldPlan, source: Root | None, destination: Root | None) -> None:
@@ -74,7 +74,7 @@ class Approval(Stages):
         with open_tree(self._job.source) as source, open_tree(self._job.destination) as destination:
             vetting = Vetting(plan, source=source, destination=destination, check=self._source_check())
             for failure in vetting.refused():
-                self.failed(failure)
+                self._telling.failed(failure)
 
     def _carry_out(self, plan: Plan, *, version_area: bytes | None) -> None:
         """Carry the plan out, once: a run cut off leaves nothing to approve again."""
@@ -96,10 +96,14 @@ def _on_devices_of_today(
 ) -> Operation:
     """Give a step with the device numbers that the two file systems have now."""
     change = operation.change
+    leader = change.leader
+    if leader is not None:
+        leader = leader._replace(entry=_today(leader.entry, about.destination, destination))
     return operation._replace(
         change=change._replace(
             new=_today(change.new, about.source, source),
             old=_today(change.old, about.destination, destination),
+            leader=leader,
         )
     )
 

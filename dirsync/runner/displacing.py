@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 
 from dirsync.errors import RunError
 from dirsync.model.change import Change, ChangeKind
-from dirsync.model.job import Job
+from dirsync.model.job import DeletePolicy, Job
 from dirsync.model.names import shown
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import VERSIONS
 from dirsync.model.version import Before, BeforeKind
 from dirsync.plan.plan import Plan
+from dirsync.runner.ledger import Ledger
 from dirsync.runner.versions import VersionIndex, VersionRun
 from dirsync.trees.handles import join, split
 from dirsync.trees.local import LocalTree, open_tree
@@ -148,6 +149,21 @@ class Displacing:
             began = datetime.datetime.strptime(found[1].decode(), "%Y%m%dT%H%M%SZ")
             if began.replace(tzinfo=datetime.UTC) < oldest:
                 _removed(tree, join(VERSIONS, name))
+
+
+def open_versions(job: Job, ledger: Ledger, *, now: datetime.datetime, there: bool) -> VersionIndex | None:
+    """Give the index of versions, in order and without those whose time is over; None: none are kept.
+
+    `there`: the job has a destination already.
+    """
+    if job.delete is not DeletePolicy.TRASH:
+        return None
+    versions = VersionIndex(ledger.database, job.name)
+    if there:
+        displacing = Displacing(job, versions)
+        displacing.settle_cut_off()
+        displacing.expire(now=now)
+    return versions
 
 
 def _area_names(tree: LocalTree) -> Iterable[bytes]:

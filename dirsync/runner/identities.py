@@ -94,6 +94,8 @@ class Identities:
         new = change.new
         if new is None or change.kind not in _MADE or new.kind not in _REMEMBERED:
             return
+        if change.leader is not None:  # what it is linked to may have been made of an older content
+            return
         self._made.append((_signed(new.ino), new.ctime_ns, new.path))
         if change.kind is ChangeKind.MOVED and new.is_directory:
             self._moved.append(new.path)

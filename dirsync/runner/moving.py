@@ -14,12 +14,15 @@ import logging
 from collections.abc import Iterator
 
 from dirsync.compare.rules import CONTENT
+from dirsync.errors import PathError
 from dirsync.filters import Scope, pattern_lines
+from dirsync.march.closer_look import CloserLook
 from dirsync.march.driver import march_tree
-from dirsync.march.found import Context, Directory, Sides
-from dirsync.model.change import Change, ChangeKind
+from dirsync.march.found import Context, Directory, Found, Sides
+from dirsync.model.change import Aspect, Change, ChangeKind
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import DeletePolicy, Job
+from dirsync.model.links import Identity, identity_of
 from dirsync.model.names import shown
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.stop import Deadline
@@ -108,6 +111,15 @@ class Moves:
         self._gone = GoneDirectories()
         self._votes: Votes | None = None  # None: nobody asked yet
         self._taken: list[bytes] = []  # where the directories that move are before the run
+        self._in_use: set[Identity] | None = None  # None: nobody asked yet
+        self._closer_look = CloserLook(
+            source,
+            destination,
+            rules=context.rules,
+            reads_disk=False,
+            found=Found(),
+            check=deadline.check,
+        )
 
     def _new_plan(self) -> Plan:
         return Plan(folder=self._folder, keeps_versions=self._job.delete is DeletePolicy.TRASH)
@@ -198,7 +210,8 @@ class Moves:
         if scope is None:
             return None
         taken = frozenset(path for path in self._taken if path.startswith(there + b"/"))
-        trial = Trial(new, gone.entry, Planner(self._new_plan(), delete=self._job.delete))
+        planner = Planner(self._new_plan(), delete=self._job.delete, hard_links=self._context.hard_links)
+        trial = Trial(new, gone.entry, planner)
         workers = 1 if self._contents.knows_some else self._job.workers
         root = Directory(new.path, Sides.BOTH, scope, destination_path=there)
         for found in march_tree(self._confirming(taken), root, workers=workers, deadline=self._deadline):
@@ -283,15 +296,40 @@ class Moves:
             return
         layer.take_to(new.path)
         gone.layer.take_from(gone.entry.path)
-        aspects = self._context.rules.aspects(new, gone.entry)
+        self._objects_in_use().add(identity_of(gone.entry))
+        aspects = self._aspects(new, gone)
         self._moves.add(Operation(Phase.MOVE, Change(ChangeKind.MOVED, gone.entry, new, aspects)))
 
     def _suits(self, new: Entry, gone: Gone) -> bool:
-        """Whether a file can be what another was, its metadata set where no other name shows it."""
-        aspects = self._context.rules.aspects(new, gone.entry)
+        """Whether a file can be what another was, its metadata set where no other name shows it.
+
+        With hard links, one whose other name belongs to another file of the source is none.
+        """
+        aspects = self._aspects(new, gone)
         if aspects & CONTENT or (aspects and gone.entry.nlink > 1):
             return False
+        if self._context.hard_links and identity_of(gone.entry) in self._objects_in_use():
+            return False
         return self._may_move(new, gone)
+
+    def _aspects(self, new: Entry, gone: Gone) -> frozenset[Aspect]:
+        """Tell in what two files differ; where attributes are compared, what cannot be read differs."""
+        aspects = self._context.rules.aspects(new, gone.entry)
+        try:
+            return self._closer_look.with_attributes(new.path, gone.at_destination, aspects)
+        except PathError:  # setting them tells what is wrong
+            return frozenset({Aspect.XATTRS})
+
+    def _objects_in_use(self) -> set[Identity]:
+        """Name the objects of the destination that have a name which stays, or were paired."""
+        if self._in_use is None:
+            self._in_use = {
+                linked.destination
+                for layer in self._layers
+                for linked in layer.plan.linked
+                if linked.destination is not None and layer.still_made(linked.path)
+            }
+        return self._in_use
 
 
 def _mount_of(path: bytes, mounts: frozenset[bytes]) -> bytes:

@@ -17,6 +17,7 @@ from dirsync.model.place import RESERVED
 from dirsync.model.version import Before, BeforeKind
 from dirsync.runner.versions import VersionIndex, VersionRun
 from dirsync.scan.lister import list_directory
+from dirsync.trees.attributes import Bearer
 from dirsync.trees.fsops import is_temporary
 from dirsync.trees.handles import join
 from dirsync.trees.local import LocalTree
@@ -185,6 +186,14 @@ class PastTree(LocalTree):
     def open_file(self, path: bytes) -> int:
         """Open a file of the past for reading."""
         return super().open_file(self._past.where(path))
+
+    def bearer(self, path: bytes) -> Bearer:
+        """Give what bears the attributes of a path of the past; valid until the next call."""
+        return super().bearer(self._past.where(path))
+
+    def directory_bearer(self, path: bytes) -> Bearer:
+        """Give a directory of the past as what bears attributes; valid until the next call."""
+        return super().directory_bearer(self._past.where(path))
 
     def described(self, path: bytes, status: os.stat_result) -> Entry:
         """Give the entry of an open file, with the metadata it had then."""

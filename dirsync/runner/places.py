@@ -119,3 +119,9 @@ def create_destination(job: Job) -> None:
 
 def _quoted(path: bytes) -> str:
     return f"'{local_text(path)}'"
+
+
+def nearest_destination(job: Job, places: Places) -> bytes:
+    """Give a path on the destination's file system: its own, or its parent's while it is yet to be made."""
+    path = job.destination.path
+    return path if places.destination is not None else os.path.dirname(path)

@@ -203,6 +203,10 @@ class Restore:
         self.counts.failed += 1
         self._observer.failed(failure)
 
+    def noticed(self, text: str) -> None:
+        """Pass on what the target cannot keep."""
+        self._observer.noticed(text)
+
     def moved(self, byte_count: int) -> None:
         """Pass progress on."""
         self._moved += byte_count

@@ -55,6 +55,7 @@ class RotSieve:
         held |= self._rotted_unread(on_record, known)
         if held:
             found.changes = [change for change in found.changes if change.path not in held]
+            found.linked = [linked for linked in found.linked if linked.path not in held]
             found.failures += [Failure(path, reason) for path, reason in held.items()]
             found.kept += held
 

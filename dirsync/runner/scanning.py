@@ -11,22 +11,26 @@ from dirsync.filters import Scope, scope_of
 from dirsync.march.driver import march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.model.capabilities import Capabilities
-from dirsync.model.change import Change, ChangeKind
+from dirsync.model.change import Aspect, Change, ChangeKind
 from dirsync.model.job import DeletePolicy, Job, Preserve, SymlinkPolicy
 from dirsync.model.names import local_text, shown
 from dirsync.model.operation import Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.stop import Deadline
+from dirsync.plan.link_planner import LinkPlanner
 from dirsync.plan.plan import Plan
 from dirsync.plan.planner import Planner
 from dirsync.runner.observer import Observer
 from dirsync.runner.places import Places
+from dirsync.runner.second_look import SecondLook
+from dirsync.trees.attributes import Bearer, differ
 from dirsync.trees.local import LocalTree, open_tree
 from dirsync.trees.mounts import mounted_beneath
 
 logger = logging.getLogger(__name__)
 
 Sieve = Callable[[Found], None]
+Pair = Callable[[Plan], Plan]
 
 
 class Scan:
@@ -56,32 +60,49 @@ class Scan:
         self._specials: list[bytes] = []  # the first one is named, all are counted
         self._special_count = 0
 
-    def plan(self, *, folder: str) -> Plan:
+    def plan(self, *, folder: str, pair: Pair | None = None) -> Plan:
         """Give the complete plan; a long one is kept in `folder`.
+
+        `pair` may give another plan for one, in which what moved is moved.
 
         Raises:
             RunError: an end could not be scanned at all.
             Cancelled: the deadline passed.
         """
         plan = Plan(folder=folder, keeps_versions=self._job.delete is DeletePolicy.TRASH)
-        planner = Planner(plan, delete=self._job.delete)
         try:
-            root = self._root(planner)
-            found_pieces = march_tree(
-                self.context(), root, workers=self._job.workers, deadline=self._deadline
-            )
-            for found in found_pieces:
-                if self._sieve is not None:
-                    self._sieve(found)
-                self._take(found, plan, planner)
+            self._march(plan)
+            if pair is not None:
+                plan = pair(plan)
+            if plan.linked:
+                self._decide_on_links(plan)
         except OSError as error:
             plan.close()
             raise RunError(f"'{self._job.name}': the scan could not go on: {error.strerror}") from error
         except BaseException:
             plan.close()
             raise
+        return plan
+
+    def _march(self, plan: Plan) -> None:
+        planner = Planner(plan, delete=self._job.delete, hard_links=self._keeps_hard_links)
+        root = self._root(planner)
+        for found in march_tree(self.context(), root, workers=self._job.workers, deadline=self._deadline):
+            if self._sieve is not None:
+                self._sieve(found)
+            self._take(found, plan, planner)
         self._give_notice_of_specials()
-        return planner.finish()
+        planner.finish()
+
+    @property
+    def _keeps_hard_links(self) -> bool:
+        return Preserve.HARDLINKS in self._job.preserve and self._rules.kept.hard_links
+
+    def _decide_on_links(self, plan: Plan) -> None:
+        destination = self._job.destination
+        mounts = mounted_beneath(destination.path) if self._places.destination else frozenset()
+        with SecondLook(self._job.source, destination, before=plan.before) as look:
+            LinkPlanner(plan, look=look, mounts=mounts).decide()
 
     def _root(self, planner: Planner) -> Directory:
         """Give the first directory of the march, and in what the two roots differ."""
@@ -89,14 +110,20 @@ class Scan:
         scope = root_scope(job)
         with open_tree(job.source) as source:
             new = source.directory(b"")
-        if self._places.destination is None:
-            planner.add_new_root(new)
-            return Directory(b"", Sides.SOURCE, scope)
-        with open_tree(job.destination) as destination:
-            old = destination.directory(b"")
-        aspects = self._rules.aspects(new, old)
+            if self._places.destination is None:
+                planner.add_new_root(new)
+                return Directory(b"", Sides.SOURCE, scope)
+            with open_tree(job.destination) as destination:
+                old = destination.directory(b"")
+                aspects = self._rules.aspects(new, old) or self._attributes_of(source, destination)
         change = Change(ChangeKind.METADATA, old, new, aspects) if aspects else None
         return Directory(b"", Sides.BOTH, scope, change)
+
+    def _attributes_of(self, source: LocalTree, destination: LocalTree) -> frozenset[Aspect]:
+        """Compare the attributes of two roots, where the job asks for it."""
+        compared = self._rules.attributes
+        roots = (Bearer(source.handles.root), Bearer(destination.handles.root))
+        return frozenset({Aspect.XATTRS}) if compared and differ(*roots, compared) else frozenset()
 
     def context(self) -> Context:
         """Give what is the same for every directory of the march."""
@@ -110,6 +137,7 @@ class Scan:
             rules=self._rules,
             skip_symlinks=skips_symlinks(job, self._rules.kept),
             delete_excluded=job.delete_excluded,
+            hard_links=self._keeps_hard_links,
             source_device=_device(places.source) if job.one_file_system else None,
             destination_device=_device(places.destination),
             destination_mounts=mounted_beneath(job.destination.path) if there else frozenset(),
@@ -157,6 +185,8 @@ def hand_over(found: Found, planner: Planner) -> None:
         planner.add_kept(path)
     for touched in found.touched:
         planner.add_touched(touched.new, touched.old, selected=touched.selected)
+    for linked in found.linked:
+        planner.add_linked(linked)
     for change in found.changes:
         planner.add_change(change)
 

@@ -11,53 +11,41 @@ from collections.abc import Iterable
 from functools import partial
 
 from dirsync.compare.rules import rules_for
-from dirsync.errors import GuardTripped, RunError
+from dirsync.errors import RunError
 from dirsync.march.driver import available_processors
 from dirsync.mirror.mirror import Mirror
 from dirsync.mirror.settings import Settings, settings_for
-from dirsync.model.capabilities import Capabilities
-from dirsync.model.change import Change, Failure
-from dirsync.model.job import (
-    DeletePolicy,
-    Durability,
-    Job,
-    JobType,
-    OnError,
-    OnTrip,
-    Preserve,
-    SymlinkPolicy,
-    Verify,
-)
-from dirsync.model.names import in_words, shown
-from dirsync.model.operation import Operation, Phase
+from dirsync.model.job import Job, JobType, OnError, OnTrip, Verify
+from dirsync.model.names import in_words
+from dirsync.model.operation import Phase
 from dirsync.model.place import LocalPlace
-from dirsync.model.result import Counts, Outcome
+from dirsync.model.result import Counts
 from dirsync.model.stop import Deadline
 from dirsync.model.version import Before
-from dirsync.plan.guards import check_guards
 from dirsync.plan.plan import Plan
-from dirsync.runner.displacing import NOTHING, Displacing, records_of
+from dirsync.runner.displacing import NOTHING, Displacing, open_versions, records_of
+from dirsync.runner.durability import make_durable, needs_barrier
 from dirsync.runner.hashes import HashRecord
-from dirsync.runner.held import hold, remove_plan
+from dirsync.runner.held import remove_plan
+from dirsync.runner.judging import Judging, remember_source
+from dirsync.runner.kept import check_writable, what_is_not_kept
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.lock import locked_directory
 from dirsync.runner.observer import Observer, Stage, Totals
-from dirsync.runner.places import Places, create_destination, look_at_places, pinned
+from dirsync.runner.places import Places, create_destination, look_at_places, nearest_destination, pinned
 from dirsync.runner.renames import Renames
 from dirsync.runner.rot import RotSieve, replicas_told
-from dirsync.runner.scanning import Scan, allocated_bytes
+from dirsync.runner.scanning import Scan
+from dirsync.runner.telling import Telling
 from dirsync.runner.unverified import Unverified
 from dirsync.runner.verification import Verification
 from dirsync.runner.versions import VersionIndex
-from dirsync.trees import fsops
-from dirsync.trees.handles import ancestors
 from dirsync.trees.local import OPEN_ROOT, capabilities_of, open_tree
-from dirsync.trees.mounts import file_system_identity, mounted_beneath
+from dirsync.trees.mounts import mounted_beneath
 
 logger = logging.getLogger(__name__)
 
 _MARKER_SIDES = "marker sides"
-_SOURCE_IDENTITY = "source file system"
 _MAX_COPY_WORKERS = 8
 
 
@@ -89,11 +77,6 @@ class Stages:
         self._changes_nothing = dry_run or job.type is JobType.CHECK
         self._saves_plan = saves_plan
         self._counts = counts
-        self._operations_done = 0
-        self._bytes_moved = 0
-        self._mounts: frozenset[bytes] = frozenset()  # other file systems within the destination
-        self._mounts_touched: set[bytes] = set()
-        self._given_up: set[bytes] = set()
         self._unverified = Unverified(ledger.database, job=job.name)
         self._record = HashRecord(
             ledger.database, job=job.name, algorithm=job.comparison.algorithm, keeps=not dry_run
@@ -117,6 +100,13 @@ class Stages:
         places = look_at_places(self._job, marker_seen=self._remembered_sides())
         self._pin(places.source, places.destination)
         self._renames = Renames(self._job, self._ledger, folder=self._state)
+        self._telling = Telling(
+            self._counts,
+            observer=self._observer,
+            renames=self._renames,
+            record=self._record,
+            unverified=None if self._job.verify is Verify.NONE else self._unverified,
+        )
         if self._job.type is JobType.CHECK and places.destination is None:
             raise RunError(f"'{self._job.name}': destination '{self._job.destination}' does not exist")
         with contextlib.ExitStack() as until_the_end:
@@ -154,7 +144,7 @@ class Stages:
     def _only_tell(self, places: Places) -> None:
         plan = self._plan(places)
         try:
-            self._count_as_planned(plan.counts)
+            self._telling.planned(plan.counts, copies=self._job.type is JobType.SYNC)
             for change in plan.changes():
                 self._observer.changed(change)
             if self._job.type is JobType.SYNC:
@@ -162,22 +152,17 @@ class Stages:
         finally:
             plan.close()
 
-    def _count_as_planned(self, planned: Counts) -> None:
-        counts = self._counts
-        counts.created, counts.modified, counts.metadata = planned.created, planned.modified, planned.metadata
-        counts.moved, counts.deleted = planned.moved, planned.deleted
-        counts.bytes_copied = planned.bytes_copied if self._job.type is JobType.SYNC else 0
-
     # Sync
 
     def _sync(self, places: Places, until_the_end: contextlib.ExitStack) -> None:
-        versions = self._versions(places)
+        there = places.destination is not None
+        versions = open_versions(self._job, self._ledger, now=self._started_at, there=there)
         plan = self._plan(places)
         try:
             self._stop_if_asked_to(plan)
             self._judge(plan, places)
             self._deadline.check()
-            self._check_writable(plan, places)
+            check_writable(self._job, plan, places)
             if places.destination is None:
                 create_destination(self._job)
                 self._lock_destination(until_the_end)
@@ -209,41 +194,23 @@ class Stages:
             deadline=self._deadline,
             sieve=sieve.sift,
         )
-        plan = scan.plan(folder=self._state)
-        plan = self._renames.pair(plan, scan.context, sieve=sieve, deadline=self._deadline)
+        pair = partial(self._renames.pair, context=scan.context, sieve=sieve, deadline=self._deadline)
+        plan = scan.plan(folder=self._state, pair=pair)
         if sieve.rotted_replicas:
             copied = self._job.type is JobType.SYNC
             self._observer.noticed(replicas_told(sieve.rotted_replicas, copied=copied))
         self._counts.scanned = plan.counts.scanned
         for failure in plan.failures:
-            self.failed(failure)
+            self._telling.failed(failure)
         logger.info("scanned: %d entries, %d steps planned", plan.counts.scanned, len(plan))
         return plan
 
     def _look_at_capabilities(self, places: Places) -> None:
-        kept = capabilities_of(self._nearest_destination(places))
-        self._tell_what_is_not_kept(kept)
-        self._rules = rules_for(self._job, source=capabilities_of(self._job.source.path), destination=kept)
-
-    def _nearest_destination(self, places: Places) -> bytes:
-        path = self._job.destination.path
-        return path if places.destination is not None else os.path.dirname(path)
-
-    def _tell_what_is_not_kept(self, kept: Capabilities) -> None:
-        wanted = self._job.preserve
-        follows = self._job.symlinks is SymlinkPolicy.FOLLOW
-        lost = [
-            name
-            for name, is_lost in (
-                ("modes", Preserve.MODE in wanted and not kept.modes),
-                ("owners", Preserve.OWNERSHIP in wanted and not kept.modes),
-                ("symlinks", Preserve.SYMLINKS in wanted and not follows and not kept.symlinks),
-                ("times finer than 1 s", Preserve.MTIME in wanted and kept.mtime_resolution_ns >= 10**9),
-            )
-            if is_lost
-        ]
-        if lost:
-            self._observer.noticed(f"the destination's file system does not keep {', '.join(lost)}")
+        kept = capabilities_of(nearest_destination(self._job, places))
+        source = capabilities_of(self._job.source.path)
+        for sentence in what_is_not_kept(self._job, source=source, destination=kept):
+            self._observer.noticed(sentence)
+        self._rules = rules_for(self._job, source=source, destination=kept)
 
     def _stop_if_asked_to(self, plan: Plan) -> None:
         if self._job.on_error is OnError.STOP and len(plan.failures):
@@ -251,48 +218,11 @@ class Stages:
 
     def _judge(self, plan: Plan, places: Places) -> None:
         """Let the plan pass its guards, or hold it until somebody approves it."""
+        judging = Judging(self._job, places, ledger=self._ledger, state=self._state)
         holds = self._saves_plan or (not self._changes_nothing and self._job.guard.on_trip is OnTrip.HOLD)
-        try:
-            self._check_guards(plan, places)
-        except GuardTripped as tripped:
-            if not holds:
-                raise
-            held = hold(self._job, places, plan, state=self._state, reason=str(tripped))
-            raise GuardTripped(f"{tripped}; {held}") from None
-        if self._saves_plan:
-            self._observer.noticed(hold(self._job, places, plan, state=self._state, reason=None))
-
-    def _check_guards(self, plan: Plan, places: Places) -> None:
-        space = os.statvfs(self._nearest_destination(places))
-        check_guards(self._job.guard, plan, space=space, allocated=lambda: allocated_bytes(self._job, plan))
-        before = self._ledger.recall(self._job.name, _SOURCE_IDENTITY)
-        now = file_system_identity(self._job.source.path)
-        if plan.counts.deleted and before and now and before != now:
-            raise GuardTripped(
-                f"guard source: the source is on another file system than on the last run (it was {before}, "
-                f"it is {now}), and {plan.counts.deleted:,} entries would be deleted; "
-                "mount the right one, or, if this one is right, run once with 'delete: keep'"
-            )
-
-    def _check_writable(self, plan: Plan, places: Places) -> None:
-        """Say once what would otherwise be said of every path."""
-        read_only = getattr(os, "ST_RDONLY", 0)
-        if len(plan) and os.statvfs(self._nearest_destination(places)).f_flag & read_only:
-            raise RunError(
-                f"'{self._job.name}': destination '{self._job.destination}' is on a read-only file system; "
-                "mount it for writing"
-            )
-
-    def _versions(self, places: Places) -> VersionIndex | None:
-        """Give the index of versions, in order and without those whose time is over; None: none are kept."""
-        if self._job.delete is not DeletePolicy.TRASH:
-            return None
-        versions = VersionIndex(self._ledger.database, self._job.name)
-        if places.destination is not None:
-            displacing = Displacing(self._job, versions)
-            displacing.settle_cut_off()
-            displacing.expire(now=self._started_at)
-        return versions
+        told = judging.judge(plan, holds=holds, saves=self._saves_plan)
+        if told is not None:
+            self._observer.noticed(told)
 
     def _carry_out_keeping(self, plan: Plan, versions: VersionIndex, *, records: Iterable[Before]) -> None:
         """Carry out a plan, and keep what it displaces as versions."""
@@ -301,14 +231,14 @@ class Stages:
         area = versions.begin(self._run_id, started_at=self._started_at, records=records)
         failed_before = self._counts.failed
         self._carry_out(plan, version_area=area)
-        if self._counts.failed == failed_before:
+        if self._counts.failed == failed_before and not any(plan.operations(Phase.LINK)):
             versions.settle(self._run_id)
-        else:
+        else:  # a name that could not be linked may be what it was
             Displacing(self._job, versions).settle_cut_off()
 
     def _carry_out(self, plan: Plan, *, version_area: bytes | None) -> None:
         self._observer.stage(Stage.MIRROR)
-        self._mounts = mounted_beneath(self._job.destination.path)
+        self._telling.mounts = mounted_beneath(self._job.destination.path)
         self._observer.planned(Totals(operations=len(plan), bytes_to_copy=plan.counts.bytes_copied))
         mirror = Mirror(
             partial(open_tree, self._job.source),
@@ -316,7 +246,7 @@ class Stages:
             settings=self._settings(version_area=version_area),
             workers=self._workers(),
             deadline=self._deadline,
-            watcher=self,
+            watcher=self._telling,
         )
         self._renames.before_first_step(plan)
         try:
@@ -332,19 +262,9 @@ class Stages:
 
     def _make_durable(self, plan: Plan) -> None:
         """Have everything on disk before the ledger says so; also what a run cut off had left."""
-        if self._job.durability is Durability.NONE:
-            return
-        last = self._ledger.last_run(self._job.name, outcomes=frozenset(Outcome))
-        if not len(plan) and last is not None and last.outcome is Outcome.SUCCEEDED:
-            return
-        self._observer.stage(Stage.SYNC_DISK)
-        with open_tree(self._job.destination) as tree:
-            try:
-                for path in (b"", *sorted(self._mounts_touched)):
-                    fsops.sync_file_system(tree.handles.handle(path))
-            except OSError as error:
-                what = f"'{self._job.name}': what was written cannot be made durable"
-                raise RunError(f"{what}: {error.strerror}") from error
+        if needs_barrier(self._job, plan, self._ledger):
+            self._observer.stage(Stage.SYNC_DISK)
+            make_durable(self._job, mounts=self._telling.mounts_touched)
 
     def _verify(self, places: Places) -> None:
         """Read back what was written, this time or by a run that was cut off before it could."""
@@ -359,50 +279,16 @@ class Stages:
             observer=self._observer,
             deadline=self._deadline,
             workers=self._workers(),
-            tell=self.failed,
+            tell=self._telling.failed,
         )
-        verification.written(given_up=self._given_up)
+        verification.written(given_up=self._telling.given_up)
         if self._job.verify is Verify.ALL:
             there = dataclasses.replace(places, destination=self._job.destination)
-            verification.everything(there, folder=self._state, given_up=self._given_up)
+            verification.everything(there, folder=self._state, given_up=self._telling.given_up)
 
     def _remember(self, places: Places) -> None:
         """Keep what the next run's guards want to know."""
-        identity = file_system_identity(self._job.source.path)
-        if identity is not None:
-            self._ledger.remember(self._job.name, _SOURCE_IDENTITY, identity)
+        remember_source(self._job, self._ledger)
         if self._job.guard.marker is not None:
             after = look_at_places(self._job, marker_seen=places.marker_sides)
             self._ledger.remember(self._job.name, _MARKER_SIDES, ",".join(sorted(after.marker_sides)))
-
-    # What the mirror tells
-
-    def done(self, operation: Operation) -> None:
-        """Count an operation that was carried out."""
-        self._renames.note(operation)
-        if operation.counted:
-            self._counts.count(operation.change)
-            self._observer.changed(operation.change)
-            self._forget_hash(operation.change)
-        if self._mounts:
-            self._mounts_touched |= self._mounts.intersection(ancestors(operation.change.path))
-        self._operations_done += 1
-        self._observer.progressed(self._operations_done, self._bytes_moved)
-
-    def _forget_hash(self, change: Change) -> None:
-        """Drop the hash on record of a path that the source no longer has."""
-        if change.old is not None and (change.new is None or change.new.path != change.old.path):
-            self._record.forget(change.old.path)
-
-    def failed(self, failure: Failure) -> None:
-        """Count a path that was given up."""
-        self._given_up.add(failure.path)
-        self._counts.failed += 1
-        logger.warning("given up: '%s': %s", shown(failure.path), failure.reason)
-        self._observer.failed(failure)
-
-    def moved(self, byte_count: int) -> None:
-        """Pass progress on."""
-        if byte_count:
-            self._bytes_moved += byte_count
-            self._observer.progressed(self._operations_done, self._bytes_moved)

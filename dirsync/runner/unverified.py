@@ -77,4 +77,6 @@ class Unverified:
 
 def _copies_a_file(operation: Operation) -> bool:
     change = operation.change
-    return change.new is not None and change.new.kind is Kind.FILE and not change.is_in_place
+    if change.new is None or change.new.kind is not Kind.FILE:
+        return False
+    return change.leader is None and not change.is_in_place

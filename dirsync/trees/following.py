@@ -14,6 +14,7 @@ from collections import OrderedDict
 
 from dirsync.model.entry import Entry
 from dirsync.model.listing import Listing, Unknown, listing_of
+from dirsync.trees.attributes import Bearer
 from dirsync.trees.handles import DirectoryHandles, ancestors, join, split
 from dirsync.trees.links import Roots, Target, Unfollowed, Walk, loop
 from dirsync.trees.local import OPEN_FILE, LocalTree, entry_of
@@ -134,6 +135,15 @@ class FollowingTree(LocalTree):
         """
         parent, name = split(self.handles.target(path).path)
         return os.open(name, OPEN_FILE, dir_fd=self.handles.real_handle(parent))
+
+    def bearer(self, path: bytes) -> Bearer:
+        """Give what a path leads to as what bears attributes; valid until the next call.
+
+        Raises:
+            OSError: it is not there, or it is a link that is not followed.
+        """
+        parent, name = split(self.handles.target(path).path)
+        return Bearer(self.handles.real_handle(parent), name)
 
     def followed(self, path: bytes, listing: Listing) -> Listing:
         """Give a directory's listing with what each of its links leads to in the link's place.

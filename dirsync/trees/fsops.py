@@ -123,6 +123,7 @@ def link(fd: int, name: bytes, to: int, new: bytes) -> None:
 
     Raises:
         FileExistsError: there is something at `new`.
+        OSError: EMLINK, EXDEV, EPERM, EOPNOTSUPP where it can have no more names or none there.
     """
     gate("link")
     os.link(name, new, src_dir_fd=fd, dst_dir_fd=to, follow_symlinks=False)
@@ -205,6 +206,30 @@ def set_mtime_of_handle(handle: int, *, mtime_ns: int) -> None:
     """Set the modification time of an open object, and its access time to now."""
     gate("set_mtime")
     os.utime(handle, ns=(time.time_ns(), mtime_ns))
+
+
+def set_xattr(fd: int, name: bytes, *, attribute: str, value: bytes) -> None:
+    """Set an extended attribute of an object; a symlink is never followed."""
+    gate("set_xattr")
+    os.setxattr(kernel.path_of_name(fd, name), attribute, value, follow_symlinks=False)
+
+
+def remove_xattr(fd: int, name: bytes, *, attribute: str) -> None:
+    """Remove an extended attribute of an object; a symlink is never followed."""
+    gate("remove_xattr")
+    os.removexattr(kernel.path_of_name(fd, name), attribute, follow_symlinks=False)
+
+
+def set_xattr_of_handle(handle: int, *, attribute: str, value: bytes) -> None:
+    """Set an extended attribute of an open object."""
+    gate("set_xattr")
+    os.setxattr(handle, attribute, value)
+
+
+def remove_xattr_of_handle(handle: int, *, attribute: str) -> None:
+    """Remove an extended attribute of an open object."""
+    gate("remove_xattr")
+    os.removexattr(handle, attribute)
 
 
 def set_size(handle: int, *, size: int) -> None:

@@ -60,6 +60,16 @@ def _rename2(fd: int, old: bytes, to: int, new: bytes, flags: int) -> None:
         raise OSError(number, os.strerror(number), os.fsdecode(old), None, os.fsdecode(new))
 
 
+def path_of_name(fd: int, name: bytes) -> bytes:
+    """Give a path to a name in an open directory, for calls that take no handle of one.
+
+    No component of it is resolved anew; the last one is for the caller not to follow.
+
+    Source: proc_pid_fd(5).
+    """
+    return b"/proc/self/fd/%d/%s" % (fd, name)
+
+
 def sync_file_system(fd: int) -> None:
     """Make everything written to the file system behind a handle durable.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import os
 import stat
@@ -10,11 +11,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from dirsync.model.attributes import Namespace
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.entry import Entry
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.place import LocalPlace
 from dirsync.trees import hashing
+from dirsync.trees.attributes import Bearer, namespaces_at
 from dirsync.trees.handles import DirectoryHandles, split
 from dirsync.trees.hashing import Content
 from dirsync.trees.mounts import mount_holding
@@ -23,16 +26,21 @@ OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC  # the root itself may b
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 _CAP_CHOWN = 1 << 0
+_CAP_SYS_ADMIN = 1 << 21
+_CAP_SETFCAP = 1 << 31
 _SECOND_NS = 1_000_000_000
 _VFAT = Capabilities(
-    mtime_resolution_ns=2 * _SECOND_NS, modes=False, any_owner=False, groups=frozenset(), symlinks=False
+    mtime_resolution_ns=2 * _SECOND_NS,
+    modes=False,
+    any_owner=False,
+    symlinks=False,
+    hard_links=False,
+    attributes=frozenset(),
 )
 _LIMITED = {
     "vfat": _VFAT,
     "msdos": _VFAT,
-    "exfat": Capabilities(
-        mtime_resolution_ns=_SECOND_NS // 100, modes=False, any_owner=False, symlinks=False
-    ),
+    "exfat": dataclasses.replace(_VFAT, mtime_resolution_ns=_SECOND_NS // 100),
 }
 _COARSE_NS = {"ext3": _SECOND_NS, "ext2": _SECOND_NS, "hfsplus": _SECOND_NS, "ntfs3": 100, "ntfs": 100}
 
@@ -94,6 +102,23 @@ class LocalTree:
         """
         parent, name = split(path)
         return os.open(name, OPEN_FILE, dir_fd=self.handles.handle(parent))
+
+    def bearer(self, path: bytes) -> Bearer:
+        """Give what bears the attributes at a path, never followed; valid until the next call.
+
+        Raises:
+            OSError: its directory cannot be entered.
+        """
+        parent, name = split(path)
+        return Bearer(self.handles.handle(parent), name)
+
+    def directory_bearer(self, path: bytes) -> Bearer:
+        """Give a directory as what bears attributes; valid until the next call.
+
+        Raises:
+            OSError: it is not there, is no directory, or may not be entered.
+        """
+        return Bearer(self.handles.handle(path))
 
     def described(self, path: bytes, status: os.stat_result) -> Entry:
         """Give the entry of an open file, from what `fstat` said of it."""
@@ -175,22 +200,34 @@ def capabilities_of(path: bytes) -> Capabilities:
     fstype = mount.fstype if mount else ""
     if fstype in _LIMITED:
         return _LIMITED[fstype]
-    privileged = _may_give_files_away()
+    granted = _granted()
+    privileged = bool(granted & _CAP_CHOWN)
     return Capabilities(
         mtime_resolution_ns=_COARSE_NS.get(fstype, 1),
         any_owner=privileged,
         groups=frozenset() if privileged else frozenset({os.getegid(), *os.getgroups()}),
         uid=0 if privileged else os.geteuid(),
+        attributes=namespaces_at(path) & _settable(granted),
     )
 
 
-def _may_give_files_away() -> bool:
-    """Whether this process may set any owner: on Linux by its capabilities, which root may lack.
+def _settable(granted: int) -> frozenset[Namespace]:
+    """Say which attributes this process may set, with the capabilities it has.
 
-    Source: capabilities(7), CAP_CHOWN.
+    Source: capabilities(7).
     """
+    settable = {Namespace.USER, Namespace.ACL}
+    if granted & _CAP_SYS_ADMIN:
+        settable |= {Namespace.TRUSTED, Namespace.SECURITY}
+    if granted & _CAP_SETFCAP:
+        settable |= {Namespace.CAPABILITY}
+    return frozenset(settable)
+
+
+def _granted() -> int:
+    """Give the capabilities of this process as bits: on Linux root may lack some; elsewhere it has all."""
     with contextlib.suppress(OSError), open("/proc/self/status", "rb") as lines:
         for line in lines:
             if line.startswith(b"CapEff:"):
-                return bool(int(line.split()[1], 16) & _CAP_CHOWN)
-    return not hasattr(os, "geteuid") or os.geteuid() == 0
+                return int(line.split()[1], 16)
+    return -1 if not hasattr(os, "geteuid") or os.geteuid() == 0 else 0

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -161,7 +162,7 @@ def test_missing_destination_is_made_where_its_parent_is_there(tmp_path: Path) -
 
 
 def test_directory_that_takes_nothing_stops_no_other(place: Path) -> None:
-    mine = {"uid": NOBODY, "gid": NOBODY}
+    mine: dict[str, Any] = {"uid": NOBODY, "gid": NOBODY}
     tree(place / "s", {"theirs": {"new": b"x", "old": b"newer"}, "mine": {"new": b"x"}})
     theirs = Directory({"old": b"x", "gone": b"gone"}, mode=0o755)
     tree(

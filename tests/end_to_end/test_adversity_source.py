@@ -6,13 +6,14 @@ import os
 import socket
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.program import NOBODY, bound, jobs_file, mounted, run_as_nobody, run_now
 from tests.trees import Children, Directory, Fifo, File, Link, chain, differences, emptied, snapshot, tree
 
-MINE = {"uid": NOBODY, "gid": NOBODY}
+MINE: dict[str, Any] = {"uid": NOBODY, "gid": NOBODY}
 
 
 def test_unreadable_directory_blocks_deletions_beneath_it_only(place: Path) -> None:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from dirsync.model.job import Compare, Comparison
 from dirsync.model.result import Outcome
 from tests.jobs import run, sync_job
 from tests.trees import (
@@ -88,18 +89,21 @@ TARGETS = [
     b"t" * 300,
     b"new\nline",
 ]
+ATTRIBUTES = ["user.a", "trusted.a", "security.a", "user.b"]
+VALUES = [b"", b"1", b"\0" * 200]
 SIZES = [0, 1, 2, 4096, 5000]
 HOLE_BYTES = 1 << 20
 
 
-def file_of(*, size: int, hole: bool, mode: int, mtime_ns: int, uid: int, gid: int) -> File:
+def file_of(
+    *, size: int, hole: bool, mode: int, mtime_ns: int, uid: int, gid: int, xattrs: dict[str, bytes]
+) -> File:
     """Make a file whose content follows from its size and mtime, and from nothing else."""
     data = bytes([65 + mtime_ns % 2]) * size
-    if hole:
-        return File(
-            data, mode, mtime_ns, uid, gid, offset=HOLE_BYTES if size % 2 else 0, size=2 * HOLE_BYTES + size
-        )
-    return File(data, mode, mtime_ns, uid, gid)
+    if not hole:
+        return File(data, mode, mtime_ns, uid, gid, xattrs=xattrs)
+    offset = HOLE_BYTES if size % 2 else 0
+    return File(data, mode, mtime_ns, uid, gid, offset=offset, size=2 * HOLE_BYTES + size, xattrs=xattrs)
 
 
 class Pair(NamedTuple):
@@ -112,6 +116,13 @@ class Pair(NamedTuple):
 times = st.sampled_from(TIMES_NS)
 owners = st.sampled_from(OWNERS)
 names = st.sampled_from(NAMES)
+values = st.sampled_from(VALUES)
+xattrs: st.SearchStrategy[dict[str, bytes]] = st.one_of(
+    st.just({}), st.dictionaries(st.sampled_from(ATTRIBUTES), values, max_size=2)
+)
+link_xattrs: st.SearchStrategy[dict[str, bytes]] = st.one_of(
+    st.just({}), st.dictionaries(st.sampled_from(ATTRIBUTES[1:3]), values, max_size=1)
+)
 files = st.builds(
     file_of,
     size=st.sampled_from(SIZES),
@@ -120,16 +131,20 @@ files = st.builds(
     mtime_ns=times,
     uid=owners,
     gid=owners,
+    xattrs=xattrs,
 )
-links = st.builds(Link, st.sampled_from(TARGETS), times, owners, owners)
-bare_directories = st.builds(Directory, st.just({}), st.sampled_from(DIRECTORY_MODES), times, owners, owners)
+links = st.builds(Link, st.sampled_from(TARGETS), times, owners, owners, link_xattrs)
+hard_links = st.builds(HardLink, names)  # to what, is decided when the whole tree is drawn
+bare_directories = st.builds(
+    Directory, st.just({}), st.sampled_from(DIRECTORY_MODES), times, owners, owners, xattrs
+)
 
 
 @st.composite
 def varied(draw: st.DrawFn, nodes: st.SearchStrategy[File | Link | Directory]) -> Pair:
     """Draw a node and the same again, often with one attribute of another."""
     one, other = draw(nodes), draw(nodes)
-    attributes = ["uid", "gid", "mode"] + ["mtime_ns"] * (not isinstance(one, File))
+    attributes = ["uid", "gid", "mode", "xattrs"] + ["mtime_ns"] * (not isinstance(one, File))
     attribute = draw(st.sampled_from([None, *attributes]))
     if attribute is None or not hasattr(one, attribute):
         return Pair(one, one)
@@ -138,12 +153,11 @@ def varied(draw: st.DrawFn, nodes: st.SearchStrategy[File | Link | Directory]) -
 
 def pairs(depth: int) -> st.SearchStrategy[Pair]:
     """Draw what stands at one path: alike, nearly alike, of two kinds, or on one side alone."""
-    sources = st.one_of(st.none(), files, links, sides(depth, 0))
-    destinations = st.one_of(
-        st.none(), files, links, st.builds(Fifo), st.builds(HardLink, names), sides(depth, 1)
-    )
+    sources = st.one_of(st.none(), files, links, hard_links, sides(depth, 0))
+    destinations = st.one_of(st.none(), files, links, st.builds(Fifo), hard_links, sides(depth, 1))
     mixed = st.builds(Pair, sources, destinations)
     shapes = [*[mixed] * 5, varied(files), st.builds(Pair, files, files), varied(links)]
+    shapes += [st.builds(Pair, hard_links, files), st.builds(Pair, hard_links, hard_links)]
     if depth:
         shapes += [paired_directories(depth - 1)] * 4
     return st.one_of(shapes)
@@ -167,7 +181,7 @@ def directories(attributes: Pair, children: dict[bytes, Pair]) -> Pair:
     """Fill two bare directories with the two sides of what was drawn."""
     source = {name: pair.source for name, pair in children.items() if pair.source is not None}
     old = {name: pair.destination for name, pair in children.items() if pair.destination is not None}
-    return Pair(filled(attributes.source, source), filled(attributes.destination, linkable(old)))
+    return Pair(filled(attributes.source, source), filled(attributes.destination, old))
 
 
 def whole(side: Node | None) -> Directory:
@@ -179,18 +193,36 @@ def filled(bare: Node | None, children: dict[bytes, Node]) -> Directory:
     return dataclasses.replace(whole(bare), children=children)
 
 
-def linkable(children: dict[bytes, Node]) -> dict[bytes, Node]:
-    """Turn each hard link to what is no file made before it into one to the last file that is."""
-    kept: dict[bytes, Node] = {}
-    last: bytes | None = None
-    for name, node in children.items():
-        if isinstance(node, File):
-            last = name
-        if not isinstance(node, HardLink):
-            kept[name] = node
-        elif last is not None:
-            kept[name] = HardLink(last)
-    return kept
+def linked(node: Directory, *, made: list[bytes], depth: int = 0, above: bytes = b"") -> Directory:
+    """Turn each hard link into one to a file made before it, anywhere in the tree; `made` collects these."""
+    children: dict[bytes, Node] = {}
+    for name, child in node.children.items():
+        match child:
+            case HardLink() if made:
+                children[name] = HardLink(b"../" * depth + made[len(child.name) % len(made)])
+            case HardLink():
+                continue
+            case Directory():
+                children[name] = linked(child, made=made, depth=depth + 1, above=above + name + b"/")
+            case _:
+                children[name] = child
+                if isinstance(child, File):
+                    made.append(above + name)
+    return dataclasses.replace(node, children=children)
+
+
+def bare(node: Directory) -> Directory:
+    """Take all attributes away, which a quick comparison does not see."""
+    children: dict[bytes, Node] = {}
+    for name, child in node.children.items():
+        match child:
+            case Directory():
+                children[name] = bare(child)
+            case File() | Link():
+                children[name] = dataclasses.replace(child, xattrs={})
+            case _:
+                children[name] = child
+    return dataclasses.replace(node, children=children, xattrs={})
 
 
 @contextmanager
@@ -211,19 +243,28 @@ def workplace() -> Iterator[Path]:
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
 )
-@given(pair=paired_directories(3))
+@given(pair=paired_directories(3), compares_xattrs=st.booleans(), keeps_a_snapshot=st.booleans())
 @example(
     pair=Pair(  # a replica with another name gets another mode, which must not move its directory's mtime
         Directory({b"a": File(b"x", mode=0o644, mtime_ns=0)}, mtime_ns=0),
         Directory({b"a": File(b"x", mode=0o600, mtime_ns=0)}, mtime_ns=0),
-    )
+    ),
+    compares_xattrs=False,
+    keeps_a_snapshot=True,
 )
-def test_any_tree_becomes_any_other_and_a_second_run_does_nothing(pair: Pair) -> None:
+def test_any_tree_becomes_any_other_and_a_second_run_does_nothing(
+    pair: Pair, compares_xattrs: bool, keeps_a_snapshot: bool
+) -> None:
+    source, destination = (linked(whole(side), made=[]) for side in pair)
+    if not compares_xattrs:
+        source, destination = bare(source), bare(destination)
     with workplace() as place:
-        wanted = snapshot(tree(place / "source", whole(pair.source)))
-        tree(place / "destination", whole(pair.destination))
-        kept = keep_bytes(place / "destination", place / "kept")
+        wanted = snapshot(tree(place / "source", source))
+        tree(place / "destination", destination)
+        kept = keep_bytes(place / "destination", place / "kept", files=keeps_a_snapshot)
         job = sync_job(place / "source", place / "destination")
+        if compares_xattrs:
+            job = dataclasses.replace(job, comparison=Comparison(by=job.comparison.by | {Compare.XATTRS}))
 
         first = run(job, state=place / "state")
         assert first.outcome is Outcome.SUCCEEDED, first
@@ -238,11 +279,11 @@ def test_any_tree_becomes_any_other_and_a_second_run_does_nothing(pair: Pair) ->
         assert ctimes(place / "destination") == touched
 
 
-def keep_bytes(destination: Path, kept: Path) -> Snapshot:
-    """Hard-link every file of the destination elsewhere, as a snapshot by links would."""
+def keep_bytes(destination: Path, kept: Path, *, files: bool) -> Snapshot:
+    """Hard-link every file of the destination elsewhere, as a snapshot by links would, if asked to."""
     kept.mkdir()
     for number, (path, seen) in enumerate(snapshot(destination).items()):
-        if seen.kind == "file":
+        if files and seen.kind == "file":
             os.link(os.fsencode(destination) + b"/" + path, kept / str(number))
     return snapshot(kept)
 

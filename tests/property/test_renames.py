@@ -118,7 +118,7 @@ def test_what_is_renamed_and_edited_between_runs_is_mirrored_and_comes_back(
 
 def run_keeping_links(job: Job, place: Path, *, excludes: bool) -> None:
     """Run a job; what shares files with the mirror keeps its bytes, the sides agree, all is done."""
-    kept = keep_bytes(place / "destination", place / "kept")
+    kept = keep_bytes(place / "destination", place / "kept", files=True)
     result = run(job, state=place / "state")
     event(f"moved: {result.counts.moved}")
     assert result.outcome is Outcome.SUCCEEDED, result

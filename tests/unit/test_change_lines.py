@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from dirsync.cli.output.reasons import change_line
-from dirsync.model.change import Aspect, Change, ChangeKind
+from dirsync.model.change import Aspect, Change, ChangeKind, Leader
 from dirsync.model.job import JobType
 from tests.results import created, deleted, file_entry, metadata, modified
 
@@ -62,6 +62,9 @@ LINK = stat.S_IFLNK | 0o777
             "move      old → new",
         ),
         (created(file_entry(b"", mode=DIRECTORY)), "create    ./"),
+        (created(file_entry(b"b"))._replace(leader=Leader(b"a", None)), "create    b  (= a)"),
+        (metadata(file_entry(), file_entry(), Aspect.XATTRS), "metadata  a  (xattrs)"),
+        (metadata(file_entry(), file_entry(), Aspect.LINKS), "metadata  a  (links)"),
     ],
 )
 def test_line_says_what_happens_to_which_path_and_why(change: Change, line: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dirsync.model.job import Compare, Comparison, Limit
+from dirsync.model.job import Compare, Limit
 from dirsync.model.timing import Schedule, Weekday
 from tests.declared import declared, problems_of
 
@@ -78,7 +78,7 @@ def test_null_drops_what_was_inherited(tmp_path: Path) -> None:
 def test_append_without_a_list_below_appends_to_the_programs_default(tmp_path: Path) -> None:
     text = "version: 1\ndefaults: {compare+: [hash]}\njobs: {a: {source: s, destination: d}}\n"
 
-    assert declared(tmp_path, text).jobs[0].comparison.by == Comparison().by | {Compare.HASH}
+    assert declared(tmp_path, text).jobs[0].comparison.by == frozenset(Compare) - {Compare.XATTRS}
 
 
 def test_circle_of_profiles_is_named_once(tmp_path: Path) -> None:
@@ -149,6 +149,28 @@ def test_mode_compared_on_demand_but_not_kept_is_refused(tmp_path: Path) -> None
         "jobs.yaml:2: jobs.a.preserve: leaves out mode, which is compared: "
         "each run would find it different; add mode here, or take it out of 'compare'"
     ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        (
+            "preserve: [mtime, mode], compare: [size, xattrs]",
+            "leaves out xattrs, which is compared: each run would find it different; "
+            "add xattrs here, or take it out of 'compare'",
+        ),
+        (
+            "preserve: [mtime, acls]",
+            "has acls without mode, and an ACL sets the mode as well; add mode, or take acls out",
+        ),
+    ],
+)
+def test_attributes_that_cannot_be_carried_over_as_asked_are_refused(
+    tmp_path: Path, keys: str, told: str
+) -> None:
+    text = f"version: 1\njobs: {{a: {{source: s, destination: d, {keys}}}}}\n"
+
+    assert problems_of(tmp_path, text) == [f"jobs.yaml:2: jobs.a.preserve: {told}"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from dirsync.model.job import PatternLine
 from dirsync.model.stop import Deadline, Stop
 from dirsync.trees import fsops
 from tests.jobs import sync_job
-from tests.trees import Children, Fifo, File, Link, tree
+from tests.trees import Children, Fifo, File, HardLink, Link, tree
+from tests.trees import Directory as Folder
 
 T = 1_600_000_000_000_000_000
 
@@ -35,6 +36,7 @@ def context(place: Path, **more: bool) -> Context:
         destination_device=os.stat(place / "d").st_dev,
         delete_excluded=more.get("delete_excluded", False),
         skip_symlinks=more.get("skip_symlinks", False),
+        hard_links=more.get("hard_links", False),
     )
 
 
@@ -64,6 +66,25 @@ def test_equal_trees_have_no_changes(tmp_path: Path) -> None:
 
     assert [change for change in changes(found) if change[0] != "metadata"] == []
     assert found.scanned == 3
+
+
+def test_files_with_several_names_are_found_in_equal_directories(tmp_path: Path) -> None:
+    """Directories have several links too, and what is excluded has none that count."""
+    one: Children = {
+        **{f"{number:04}": File(b"", mtime_ns=T) for number in range(5000)},
+        "a": File(b"1", mtime_ns=T),
+        "a.log": HardLink("a"),
+        "b": HardLink("a"),
+        "d": Folder({"e": {}, "f": {}}, mtime_ns=T),
+        "z": File(b"2", mtime_ns=T),
+    }
+    other: Children = {**one, "a": File(b"1", mtime_ns=T), "a.log": HardLink("0000")}
+    other = {**other, "b": File(b"1", mtime_ns=T), "z": File(b"2", mtime_ns=T)}
+    found = marched(tmp_path, one, other, root(exclude=("*.log",)), hard_links=True)
+
+    linked = {fact.path: (fact.names, fact.change) for fact in found.linked}
+    assert linked == {b"0000": (2, None), b"a": (1, None), b"b": (1, None)}
+    assert len({fact.source for fact in found.linked if fact.path != b"0000"}) == 1
 
 
 def test_changes_come_sorted_and_a_directory_before_what_it_holds(tmp_path: Path) -> None:

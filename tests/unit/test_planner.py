@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import stat
 
-from dirsync.model.change import Aspect, Change, ChangeKind
+from dirsync.model.change import Aspect, Change, ChangeKind, Leader
 from dirsync.model.entry import Entry
 from dirsync.model.job import DeletePolicy
+from dirsync.model.links import linked_of
 from dirsync.model.operation import Phase
+from dirsync.plan.link_planner import LinkPlanner
 from dirsync.plan.plan import Plan
 from dirsync.plan.planner import Planner
 from dirsync.trees.handles import ancestors
@@ -145,3 +147,34 @@ def test_growth_counts_what_is_freed_and_the_copy_that_is_there_twice() -> None:
 def test_ancestors_are_the_nearest_first_without_the_root() -> None:
     assert list(ancestors(b"a/b/c")) == [b"a/b", b"a"]
     assert list(ancestors(b"a")) == []
+
+
+def test_only_what_is_copied_is_counted_in_bytes() -> None:
+    """Metadata of a file with other names means a copy beside the old object; a link means none."""
+    old, new = entry(b"a", size=10), entry(b"a", size=10)
+    aspects = frozenset({Aspect.MODE})
+    in_place = planned(Change(ChangeKind.METADATA, old, new, aspects))
+    copied = planned(Change(ChangeKind.METADATA, old._replace(nlink=2), new, aspects))
+    link = planned(Change(ChangeKind.CREATED, None, new)._replace(leader=Leader(b"b", None)))
+
+    assert [plan.counts.bytes_copied for plan in (in_place, copied, link)] == [0, 10, 0]
+    assert [plan.growth_bytes for plan in (in_place, copied, link)] == [0, 10, 0]
+
+
+def test_files_with_several_names_wait_until_all_are_known() -> None:
+    planner = Planner(Plan(batch=2), delete=DeletePolicy.REMOVE, hard_links=True)
+    for path in (b"b", b"a", b"c"):
+        change = Change(ChangeKind.CREATED, None, entry(path)._replace(nlink=3))
+        planner.add_change(change)
+        planner.add_linked(linked_of(change.entry, None, change=change.kind))
+    plan = planner.finish()
+    held = (len(plan), plan.counts.created)
+    LinkPlanner(plan, look=lambda path: (None, None), mounts=frozenset()).decide()
+
+    assert held == (0, 3)
+    assert paths(plan, Phase.COPY) == [b"a"]
+    assert [(op.change.path, op.change.leader) for op in plan.operations(Phase.LINK)] == [
+        (b"b", Leader(b"a", None)),
+        (b"c", Leader(b"a", None)),
+    ]
+    assert (plan.counts.created, plan.counts.bytes_copied) == (3, 10)

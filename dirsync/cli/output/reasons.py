@@ -1,6 +1,7 @@
 """One change as one line: what happens to which path, and why.
 
     create    photos/a.jpg  (3.4 MB)
+    create    photos/b.jpg  (= photos/a.jpg)
     update    b.txt  (size 10→12, mtime +3 s)
     metadata  c  (mode 644→600)
     replace   d  (file → directory)
@@ -67,6 +68,8 @@ def _entry_name(entry: Entry) -> str:
 
 def _reasons(change: Change) -> list[str]:
     if change.old is None:
+        if change.leader is not None:
+            return [f"= {shown(change.leader.path)}"]
         return [] if change.new is None else _what_is_new(change.new)
     if change.new is None:
         return []
@@ -118,6 +121,14 @@ def _content_difference(_old: Entry, _new: Entry) -> str:
     return "content"
 
 
+def _attributes_difference(_old: Entry, _new: Entry) -> str:
+    return "xattrs"
+
+
+def _links_difference(_old: Entry, _new: Entry) -> str:
+    return "links"
+
+
 _DIFFERENCES: dict[Aspect, Callable[[Entry, Entry], str]] = {
     Aspect.KIND: _kind_difference,
     Aspect.SIZE: _size_difference,
@@ -126,4 +137,6 @@ _DIFFERENCES: dict[Aspect, Callable[[Entry, Entry], str]] = {
     Aspect.OWNERSHIP: _owner_difference,
     Aspect.TARGET: _target_difference,
     Aspect.HASH: _content_difference,
+    Aspect.XATTRS: _attributes_difference,
+    Aspect.LINKS: _links_difference,
 }

@@ -1,0 +1,104 @@
+"""Giving what is at the destination already the metadata of its source: owner, mode, attributes, times."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from dirsync.errors import PathError
+from dirsync.mirror.attributes import AttributeCarrier
+from dirsync.mirror.expected import CHANGED, check_expected
+from dirsync.mirror.settings import Settings
+from dirsync.model.entry import Entry, Kind
+from dirsync.trees import fsops
+from dirsync.trees.attributes import Bearer
+from dirsync.trees.handles import split
+from dirsync.trees.local import LocalTree
+
+
+class Dresser:
+    """Sets the metadata of objects in their places; for one thread."""
+
+    def __init__(
+        self,
+        source: LocalTree,
+        destination: LocalTree,
+        *,
+        settings: Settings,
+        carrier: AttributeCarrier,
+        opened_up: dict[bytes, int],
+    ) -> None:
+        """Work between two trees; a directory that gets its mode is taken out of `opened_up`."""
+        self._source = source
+        self._destination = destination
+        self._settings = settings
+        self._carrier = carrier
+        self._opened_up = opened_up
+
+    def alter(self, new: Entry, old: Entry) -> None:
+        """Set the metadata of a file or symlink.
+
+        Raises:
+            PathError: it is not what the plan saw.
+            OSError: a system call failed; some of it may be set.
+        """
+        attributes = self._carrier.read(self._source.bearer(new.path), new.path)
+        # All names of it are known where there are several, so nothing but a change moves its ctime.
+        if not check_expected(self._destination, old.path, old._replace(nlink=1)):
+            raise PathError(old.path, CHANGED)
+        self._give(new, old, attributes)
+
+    def dress(self, new: Entry, old: Entry) -> None:
+        """Give what stands at the new entry's path, and was seen as the old one, the metadata of the new."""
+        self._give(new, old, self._carrier.read(self._source.bearer(new.path), new.path))
+
+    def _give(self, new: Entry, old: Entry, attributes: dict[str, bytes]) -> None:
+        """Set it all.
+
+        Attributes come first: as a rule nothing else would show that they were not set. A
+        change of owner clears a program's capabilities, so they are looked at again after it.
+        """
+        settings = self._settings
+        parent, name = split(new.path)
+        fd = self._destination.handles.handle(parent)
+        self._carrier.give(attributes, Bearer(fd, name), new.path, mode=old.permissions)
+        uid, gid = settings.kept.kept_owner(new, old) if settings.ownership else (old.uid, old.gid)
+        if (uid, gid) != (old.uid, old.gid):
+            fsops.set_owner(fd, name, uid=uid, gid=gid)
+            self._carrier.give(attributes, Bearer(fd, name), new.path, mode=old.permissions)
+        if new.kind is not Kind.SYMLINK and settings.mode:
+            fsops.set_mode(fd, name, mode=settings.mode_for(new, old, uid=uid, gid=gid))
+        if settings.mtime:
+            fsops.set_mtime(fd, name, mtime_ns=new.mtime_ns)
+
+    def finish_directory(self, new: Entry, old: Entry | None) -> None:
+        """Set the metadata of a directory; `old` None: this run made it.
+
+        Raises:
+            OSError: a system call failed; some of it may be set.
+        """
+        fd = self._destination.handles.handle(new.path)
+        current = os.fstat(fd)
+        attributes = self._attributes_of_directory(new.path)
+        if attributes is not None:
+            self._carrier.give(attributes, Bearer(fd), new.path, mode=stat.S_IMODE(current.st_mode))
+        uid, gid = self._settings.owner_for(new, old, current=current)
+        changes_owner = (uid, gid) != (current.st_uid, current.st_gid)
+        if changes_owner:
+            fsops.set_owner_of_handle(fd, uid=uid, gid=gid)
+        mode = self._settings.mode_for(new, old, uid=uid, gid=gid)
+        if changes_owner or mode != stat.S_IMODE(current.st_mode):
+            fsops.set_mode_of_handle(fd, mode=mode)
+        self._opened_up.pop(new.path, None)
+        if self._settings.mtime:
+            fsops.set_mtime_of_handle(fd, mtime_ns=new.mtime_ns)
+
+    def _attributes_of_directory(self, path: bytes) -> dict[str, bytes] | None:
+        """Read a directory's attributes at the source; None: they do not matter, or it has gone since."""
+        if not self._settings.attributes:
+            return None
+        try:
+            bearer = self._source.directory_bearer(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return self._carrier.read(bearer, path)
