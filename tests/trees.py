@@ -146,6 +146,11 @@ def inodes(root: Path) -> dict[bytes, int]:
     return {path: status.st_ino for path, _, _, status in _objects(root)}
 
 
+def separated(seen: Snapshot) -> Snapshot:
+    """Give a snapshot as if each name of a file were a file of its own."""
+    return {path: what._replace(linked=None) for path, what in seen.items()}
+
+
 def differences(
     one: dict[bytes, Seen], other: dict[bytes, Seen]
 ) -> dict[bytes, tuple[Seen | None, Seen | None]]:

@@ -90,45 +90,6 @@ _TREES: dict[str, tuple[Children, Children]] = {
         {"a": File(b"1", mode=0o600, mtime_ns=OLD_NS), "b": File(b"1", mtime_ns=OLD_NS)},
         {"a": File(b"1", mtime_ns=OLD_NS), "b": HardLink("a")},
     ),
-    "hard links are created": ({"a": new(), "b": HardLink("a"), "d": {"c": HardLink("../a")}}, {}),
-    "hard links are broken": ({"a": new(), "b": old(b"1")}, {"a": old(b"1"), "b": HardLink("a")}),
-    "files become hard links": (
-        {"a": old(b"1"), "b": HardLink("a"), "x": {"c": HardLink("../a")}},
-        {"a": old(b"1"), "b": old(b"1"), "x": old(b"1")},
-    ),
-    "hard links are regrouped": (
-        {"a": new(), "b": new(b"other"), "c": HardLink("b"), "d": HardLink("a")},
-        {"a": old(), "b": HardLink("a"), "c": old(b"2"), "d": HardLink("c")},
-    ),
-    "a file of several names is edited": (
-        {"a": new(), "b": HardLink("a"), "c": HardLink("a")},
-        {"a": old(), "b": HardLink("a"), "c": HardLink("a")},
-    ),
-    "a file of several names gets another mode": (
-        {"a": File(b"1", mode=0o600, mtime_ns=OLD_NS), "b": HardLink("a")},
-        {"a": File(b"1", mode=0o640, mtime_ns=OLD_NS), "b": HardLink("a")},
-    ),
-    "a directory of hard links is renamed": (
-        {"a": old(b"333"), "n": {"b": HardLink("../a"), "c": old(b"22"), "d": HardLink("c"), "e": old(b"1")}},
-        {"a": old(b"333"), "o": {"b": HardLink("../a"), "c": old(b"22"), "d": HardLink("c"), "e": old(b"1")}},
-    ),
-    "hard links are regrouped in a directory that is renamed": (
-        {"a": old(b"333"), "n": {"b": HardLink("../a"), "c": old(b"22"), "d": old(b"22"), "e": new()}},
-        {"o": {"b": old(b"333"), "c": old(b"22"), "d": HardLink("c"), "e": HardLink("b")}},
-    ),
-    "attributes of all kinds": (
-        {
-            "a": dataclasses.replace(new(), xattrs={"user.a": b"1", "security.b": b"2"}),
-            "m": File(b"1", mode=0o600, mtime_ns=OLD_NS, xattrs={"user.a": b"new", "trusted.c": b"3"}),
-            "d": Directory(
-                {"l": Link("x", xattrs={"trusted.l": b"4"})}, 0o700, NEW_NS, xattrs={"user.d": b"5"}
-            ),
-        },
-        {
-            "m": File(b"1", mode=0o644, mtime_ns=OLD_NS, xattrs={"user.a": b"old", "user.gone": b"0"}),
-            "d": Directory({}, 0o755, NEW_NS, xattrs={"user.gone": b"0"}),
-        },
-    ),
     "names of one file go different ways": (
         {"a": new(), "c": old(), "d": {"e": new(b"other")}},
         {"a": old(), "b": HardLink("a"), "c": HardLink("a"), "d": HardLink("a")},
@@ -177,6 +138,45 @@ _TREES: dict[str, tuple[Children, Children]] = {
     "kinds change beneath a kind that changes": (
         {"x": {"a": {"b": new()}, "c": Link("y")}, "y": new()},
         {"x": Link("y"), "y": {"a": old(), "c": {"d": old()}}},
+    ),
+    "hard links are created": ({"a": new(), "b": HardLink("a"), "d": {"c": HardLink("../a")}}, {}),
+    "hard links are broken": ({"a": new(), "b": old(b"1")}, {"a": old(b"1"), "b": HardLink("a")}),
+    "files become hard links": (
+        {"a": old(b"1"), "b": HardLink("a"), "x": {"c": HardLink("../a")}},
+        {"a": old(b"1"), "b": old(b"1"), "x": old(b"1")},
+    ),
+    "hard links are regrouped": (
+        {"a": new(), "b": new(b"other"), "c": HardLink("b"), "d": HardLink("a")},
+        {"a": old(), "b": HardLink("a"), "c": old(b"2"), "d": HardLink("c")},
+    ),
+    "a file of several names is edited": (
+        {"a": new(), "b": HardLink("a"), "c": HardLink("a")},
+        {"a": old(), "b": HardLink("a"), "c": HardLink("a")},
+    ),
+    "a file of several names gets another mode": (
+        {"a": File(b"1", mode=0o600, mtime_ns=OLD_NS), "b": HardLink("a")},
+        {"a": File(b"1", mode=0o640, mtime_ns=OLD_NS), "b": HardLink("a")},
+    ),
+    "a directory of hard links is renamed": (
+        {"a": old(b"333"), "n": {"b": HardLink("../a"), "c": old(b"22"), "d": HardLink("c"), "e": old(b"1")}},
+        {"a": old(b"333"), "o": {"b": HardLink("../a"), "c": old(b"22"), "d": HardLink("c"), "e": old(b"1")}},
+    ),
+    "hard links are regrouped in a directory that is renamed": (
+        {"a": old(b"333"), "n": {"b": HardLink("../a"), "c": old(b"22"), "d": old(b"22"), "e": new()}},
+        {"o": {"b": old(b"333"), "c": old(b"22"), "d": HardLink("c"), "e": HardLink("b")}},
+    ),
+    "attributes of all kinds": (
+        {
+            "a": dataclasses.replace(new(), xattrs={"user.a": b"1", "security.b": b"2"}),
+            "m": File(b"1", mode=0o600, mtime_ns=OLD_NS, xattrs={"user.a": b"new", "trusted.c": b"3"}),
+            "d": Directory(
+                {"l": Link("x", xattrs={"trusted.l": b"4"})}, 0o700, NEW_NS, xattrs={"user.d": b"5"}
+            ),
+        },
+        {
+            "m": File(b"1", mode=0o644, mtime_ns=OLD_NS, xattrs={"user.a": b"old", "user.gone": b"0"}),
+            "d": Directory({}, 0o755, NEW_NS, xattrs={"user.gone": b"0"}),
+        },
     ),
 }
 
