@@ -30,7 +30,7 @@ def spoken(jobs: Path, *arguments: str) -> str:
 def jobs(tmp_path: Path) -> Path:
     """A job whose plan a guard holds."""
     tree(tmp_path / "s", {"new": b"x"})
-    tree(tmp_path / "d", {"gone": b"x", "gone too": b"x"})
+    tree(tmp_path / "d", {"gone": b"gone", "gone too": b"gone"})
     return jobs_file(tmp_path, guard={"max_delete": 0, "min_free": "off"})
 
 
