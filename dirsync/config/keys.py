@@ -61,7 +61,8 @@ class GuardKeys(Keys):
         None, description="Entries to delete: a share of those at the destination, a number, or off"
     )
     max_change: tree.Share | None = Field(
-        None, description="Entries to modify or delete: a share of those at the destination, a number, or off"
+        None,
+        description="Entries to alter, move or delete: a share of those at the destination, a number, or off",
     )
     min_free: tree.Free | None = Field(
         None, description="What must stay free at the destination: a share, a size, or off"
@@ -188,13 +189,9 @@ class JobKeys(Keys):
     versions: VersionsKeys | None = Field(
         None, exclude=True, description="How long what was deleted or overwritten can be restored"
     )
-    moves: (
-        Annotated[
-            bool,
-            only("false", later=["true"], instead="write 'moves: false'; what was renamed is copied anew"),
-        ]
-        | None
-    ) = Field(None, exclude=True, description="Rename at the destination what was renamed in the source")
+    moves: tree.Flag | None = Field(
+        None, description="Rename at the destination what was renamed in the source"
+    )
     guard: GuardKeys | None = Field(None, exclude=True, description="What must hold before the first change")
     durability: Annotated[Durability, choice(Durability)] | None = Field(
         None, description="full: exit 0 means it survives a power cut"

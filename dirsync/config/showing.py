@@ -112,7 +112,7 @@ def _job(job: Job) -> dict[str, Any]:
         "delete": job.delete.value,
         "delete_excluded": job.delete_excluded,
         "versions": _versions(job.versions),
-        "moves": False,
+        "moves": job.moves,
         "guard": _guard(job.guard),
         "durability": job.durability.value,
         "verify": job.verify.value,

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dirsync.compare.rules import Rules
+from dirsync.compare.rules import CONTENT, Rules
 from dirsync.filters import Scope
-from dirsync.model.change import Change, Failure
+from dirsync.model.change import Aspect, Change, Failure
 from dirsync.model.content import Hashed, Stamp
-from dirsync.model.entry import Entry
+from dirsync.model.entry import Entry, Kind
+from dirsync.model.job import HashAlgorithm
 from dirsync.model.place import LocalPlace
+
+IsKnown = Callable[[Entry, bytes], bool]  # whether a file of the source is surely what is at that path
 
 
 class Sides(enum.IntFlag):
@@ -30,6 +34,7 @@ class Directory(NamedTuple):
     scope: Scope  # the filter rules that hold for its children
     change: Change | None = None  # in what the directory itself differs, where it is on both sides
     may_delete: bool = True  # False: beneath another file system's mount point
+    destination_path: bytes | None = None  # where it is to be moved from; None: it is at `path` there too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +50,22 @@ class Context:
     destination_device: int | None = None  # None: there is no destination yet
     destination_mounts: frozenset[bytes] = frozenset()  # relative to the root
     protected: frozenset[bytes] = frozenset()  # paths of the destination that are never deleted
+    taken: frozenset[bytes] = frozenset()  # paths of the destination that are moved away beforehand
+    confirming: HashAlgorithm | None = None  # set: content that seems to agree is compared by this hash
+    is_known: IsKnown | None = None  # None: no file's content is known without hashing it
     reads_disk: bool = False  # what is hashed is read from the disk, not from memory
     lists_equal: bool = False  # files that do not differ are found too
+
+    def algorithm_for(
+        self, new: Entry, aspects: frozenset[Aspect], destination_path: bytes
+    ) -> HashAlgorithm | None:
+        """Give the hash by which the content of an entry is compared; None: it is not."""
+        if new.kind is not Kind.FILE:
+            return None
+        if self.rules.hash is not None or self.confirming is None or aspects & CONTENT:
+            return self.rules.hash
+        is_known = self.is_known is not None and self.is_known(new, destination_path)
+        return None if is_known else self.confirming
 
 
 class Touched(NamedTuple):

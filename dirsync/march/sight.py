@@ -25,6 +25,7 @@ class Sight:
         self._directory = directory
         self._source = source
         self._destination = destination
+        self._destination_path = directory.destination_path or directory.path
         self._ctime_ns_before = 0  # of the source, before it was listed
         self.scope = directory.scope
 
@@ -38,7 +39,7 @@ class Sight:
         if Sides.SOURCE in self._directory.sides:
             new = self._source_listing()
         if Sides.DESTINATION in self._directory.sides:
-            old = self._listing(self._destination, "destination")
+            old = self._listing(self._destination, "destination", path=self._destination_path)
         self._read_ignore_files(new if Sides.SOURCE in self._directory.sides else old)
         return new, old
 
@@ -87,11 +88,11 @@ class Sight:
 
     def _source_listing(self) -> Listing:
         self._ctime_ns_before = self._ctime_ns()
-        return self._listing(self._source, "source")
+        return self._listing(self._source, "source", path=self._directory.path)
 
-    def _listing(self, tree: LocalTree, side: str) -> Listing:
+    def _listing(self, tree: LocalTree, side: str, *, path: bytes) -> Listing:
         try:
-            return list_directory(tree.handles.handle(self._directory.path))
+            return list_directory(tree.handles.handle(path))
         except OSError as error:
             raise self._unseen(f"the {side} directory cannot be listed: {error.strerror}") from error
 
@@ -99,14 +100,16 @@ class Sight:
         """Add the rules of the directory's ignore files: the source's, or what is left of them."""
         if not self.scope.ignore_files:
             return
-        tree = self._source if Sides.SOURCE in self._directory.sides else self._destination
+        in_source = Sides.SOURCE in self._directory.sides
+        tree = self._source if in_source else self._destination
+        where = self._directory.path if in_source else self._destination_path
         unknown = dict(listing.unknown)
         try:
             for name in self.scope.ignore_files:
                 if name in unknown:
                     raise OSError(errno.EIO, unknown[name])
                 if listing.has_file(name):  # as git, which follows no link to one
-                    path = join(self._directory.path, name)
+                    path = join(where, name)
                     lines = pattern_lines(tree.read_file(path), file=shown(path))
                     self.scope = self.scope.with_ignore_file(lines)
         except OSError as error:

@@ -18,6 +18,7 @@ from dirsync.march.sight import Sight
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.content import Hashed, Stamp
 from dirsync.model.entry import Entry, Kind
+from dirsync.model.job import HashAlgorithm
 from dirsync.model.listing import Listing
 from dirsync.model.place import RESERVED
 from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
@@ -82,6 +83,7 @@ class Step:
         return (
             self.rules.same_columns(new, old)
             and self.rules.hash is None
+            and self.context.confirming is None
             and not self.context.lists_equal
             and TEMPORARY_MARK not in old.names
             and not (
@@ -131,6 +133,10 @@ class Step:
             self._leave_alone(name, reason)
             new_entries.pop(name, None)
             old_entries.pop(name, None)
+        if self.context.taken:
+            for name in [n for n in old_entries if self._destination_path(n) in self.context.taken]:
+                del old_entries[name]
+                self.content_changed = True
         for name in sorted(new_entries.keys() | old_entries.keys()):
             self._compare_name(name, new_entries.get(name), old_entries.get(name))
 
@@ -200,9 +206,11 @@ class Step:
             self._enter_unless_foreign(name, Sides.SOURCE, new=new)
 
     def _compare_content(self, new: Entry, old: Entry, aspects: frozenset[Aspect]) -> None:
-        if self.rules.hash is not None and new.kind is Kind.FILE:
+        there = self._destination_path(split(new.path)[1])
+        algorithm = self.context.algorithm_for(new, aspects, there)
+        if algorithm is not None:
             try:
-                aspects = self._with_hash(new, old, aspects)
+                aspects = self._with_hash(new, old, aspects, algorithm, there)
             except OSError as error:
                 self._fail(new.path, f"cannot be hashed: {error.strerror}")
                 return
@@ -213,18 +221,22 @@ class Step:
         content = aspects & CONTENT - ({Aspect.MTIME} if self._content_is_known(new, aspects) else set())
         self._change(Change(ChangeKind.MODIFIED if content else ChangeKind.METADATA, old, new, aspects))
 
-    def _with_hash(self, new: Entry, old: Entry, aspects: frozenset[Aspect]) -> frozenset[Aspect]:
-        algorithm = self.rules.hash
-        assert algorithm is not None
+    def _with_hash(
+        self, new: Entry, old: Entry, aspects: frozenset[Aspect], algorithm: HashAlgorithm, there: bytes
+    ) -> frozenset[Aspect]:
         if new.size != old.size:  # no need to read what cannot be equal
             return aspects | {Aspect.HASH}
         from_disk = self.context.reads_disk
         content = self.source.content(new.path, algorithm, check=self.check, from_disk=from_disk)
-        replica = self.destination.content(new.path, algorithm, check=self.check, from_disk=from_disk)
+        replica = self.destination.content(there, algorithm, check=self.check, from_disk=from_disk)
         stamp = Stamp.of(entry_of(new.path, content.status, None))
         if content.certain and stamp == Stamp.of(new):
             self.found.hashed.append(Hashed(stamp, content.hash, replica.hash))
         return aspects if content.hash == replica.hash else aspects | {Aspect.HASH}
+
+    def _destination_path(self, name: bytes) -> bytes:
+        """Give where a child is at the destination by now."""
+        return join(self.directory.destination_path or self.directory.path, name)
 
     def _content_is_known(self, new: Entry, aspects: frozenset[Aspect]) -> bool:
         """Whether the content is known to be equal, so that an mtime is mere metadata."""
@@ -289,7 +301,8 @@ class Step:
         scope = scope or (
             self.scope if self.scope.trivial and not self.scope.ignore_files else self.scope.enter(name)
         )
-        self.found.subdirectories.append(Directory(path, sides, scope, change, may_delete))
+        there = None if self.directory.destination_path is None else self._destination_path(name)
+        self.found.subdirectories.append(Directory(path, sides, scope, change, may_delete, there))
 
     # The directory itself
 
@@ -323,7 +336,8 @@ class Step:
         path = self.directory.path
         try:
             new = own.new if own and own.new else self.source.directory(path)
-            old = own.old if own and own.old else self.destination.directory(path)
+            there = self.directory.destination_path or path
+            old = own.old if own and own.old else self.destination.directory(there)._replace(path=path)
         except OSError as error:
             self._fail(path, f"vanished while it was compared: {error.strerror}")
             return

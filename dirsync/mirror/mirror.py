@@ -13,7 +13,7 @@ from dirsync.errors import RunError
 from dirsync.mirror.batch import DURABLE, SMALL, Ended, batches, carry_out_batch, is_small
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.steps import Steps
-from dirsync.model.change import Change, Failure
+from dirsync.model.change import Change, ChangeKind, Failure
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.stop import Deadline
@@ -79,7 +79,8 @@ class Mirror:
         self._deadline = deadline
         self._meter = Meter(deadline)
         self._has_failed = False
-        self._unmade: set[bytes] = set()  # directories that could not be made
+        self.refused_a_move = False  # a rename failed: another try may fail the same way
+        self._unmade: set[bytes] = set()  # directories that could not be made, or not be moved there
         self._unemptied: set[bytes] = set()  # directories that hold something that could not be removed
         self._displaced: set[bytes] = set()  # directories that were kept as a version, whole
         self._stuck: set[bytes] = set()  # directories that should have been, and are where they were
@@ -116,7 +117,9 @@ class Mirror:
         for operation in operations:
             if self._is_done_already(operation):
                 self._tell(Ended(operation, None))
-            elif not self._is_pointless(operation):
+            elif self._is_pointless(operation):
+                self._note_not_there(operation)
+            else:
                 self._tell(Ended(operation, steps.attempt(operation)))
                 self._stop_if_asked_to()
 
@@ -126,12 +129,26 @@ class Mirror:
 
     def _is_pointless(self, operation: Operation) -> bool:
         """Whether a step cannot succeed after one that failed, which was reported."""
-        path = operation.change.path
+        change = operation.change
+        path = change.path
         if operation.phase is not Phase.FINISH_DIRECTORIES and path in self._unemptied:
             return True
         if operation.phase is Phase.DELETE and _is_within(path, self._stuck):
             return True
-        return path in self._unmade or _is_within(path, self._unmade)
+        if not self._unmade:
+            return False
+        old = change.old.path if change.kind is ChangeKind.MOVED and change.old is not None else path
+        return any(one in self._unmade or _is_within(one, self._unmade) for one in {path, old})
+
+    def _note_not_there(self, operation: Operation) -> None:
+        """Note that something is not where later steps count on it, or still where it is in their way."""
+        change = operation.change
+        if operation.phase not in (Phase.MAKE_DIRECTORIES, Phase.MOVE):
+            return
+        if change.new is not None:
+            self._unmade.add(change.path)
+        if change.old is not None and change.kind in (ChangeKind.MOVED, ChangeKind.DELETED):
+            self._unemptied.update(ancestors(change.old.path))
 
     def _tell(self, ended: Ended) -> None:
         operation, failure = ended
@@ -140,10 +157,10 @@ class Mirror:
         if failure is None:
             self._watcher.done(operation)
             return
-        if operation.phase is Phase.MAKE_DIRECTORIES:
-            self._unmade.add(failure.path)
-        elif operation.phase in (Phase.MAKE_WAY, Phase.DELETE):
+        if operation.phase in (Phase.MAKE_WAY, Phase.DELETE):
             self._unemptied.update(ancestors(failure.path))
+        self.refused_a_move |= operation.change.kind is ChangeKind.MOVED
+        self._note_not_there(operation)
         self._watcher.failed(failure)
         self._has_failed = True
 

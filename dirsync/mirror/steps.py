@@ -13,11 +13,13 @@ from typing import TypeVar
 from dirsync.errors import PathError, TransientError
 from dirsync.mirror.expected import CHANGED, check_expected
 from dirsync.mirror.files import FileCopier, Staged
+from dirsync.mirror.moving import Mover
 from dirsync.mirror.placing import drop, place, remover_of
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.trash import Trash
-from dirsync.model.change import Change, Failure
+from dirsync.model.change import Change, ChangeKind, Failure
 from dirsync.model.entry import Entry, Kind
+from dirsync.model.names import shown
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.stop import Deadline
@@ -70,6 +72,8 @@ class Steps:
             told=told,
             sleep=deadline.sleep,
         )
+
+        self._mover = Mover(self.destination, opened_up=opened_up, set_metadata=self._dress)
 
     def __enter__(self) -> Steps:
         return self
@@ -142,7 +146,8 @@ class Steps:
         try:
             return deed()
         except PermissionError:
-            if not self._open_up(split(operation.change.path)[0]):
+            opened = [self._open_up(path) for path in _written_to(operation.change)]
+            if not any(opened):
                 raise
             return deed()
 
@@ -173,12 +178,23 @@ class Steps:
                 self._remove(change.entry)
             case Phase.MAKE_DIRECTORIES:
                 self._make_directory(change)
+            case Phase.MOVE:
+                self._carry_out_among_moves(change)
             case Phase.COPY if change.is_in_place:
                 self._set_metadata(change)
             case Phase.COPY:
                 self._copy(change)
             case Phase.FINISH_DIRECTORIES:
                 self._finish_directory(change)
+
+    def _carry_out_among_moves(self, change: Change) -> None:
+        match change.kind:
+            case ChangeKind.MOVED:
+                self._mover.move(change)
+            case ChangeKind.DELETED:
+                self._remove(change.entry)
+            case _:
+                self._make_directory(change)
 
     def _remove(self, old: Entry) -> None:
         if not check_expected(self.destination, old.path, old):
@@ -237,6 +253,10 @@ class Steps:
         assert old is not None
         if not check_expected(self.destination, old.path, old):
             raise PathError(old.path, CHANGED)
+        self._dress(new, old)
+
+    def _dress(self, new: Entry, old: Entry) -> None:
+        """Give what stands at the new entry's path, and was seen as the old one, the metadata of the new."""
         parent, name = split(new.path)
         fd = self.destination.handles.handle(parent)
         uid, gid = (
@@ -265,10 +285,21 @@ class Steps:
             fsops.set_mtime_of_handle(fd, mtime_ns=new.mtime_ns)
 
 
+def _written_to(change: Change) -> list[bytes]:
+    """Name the directories that a step writes to; one that gets another parent has `..` rewritten."""
+    parents = [split(change.path)[0]]
+    if change.kind is ChangeKind.MOVED and change.old is not None:
+        parents.append(split(change.old.path)[0])
+        if change.old.is_directory:
+            parents.append(change.old.path)
+    return parents
+
+
 _VERBS = {
     Phase.SWEEP: "the temporary file of an earlier run cannot be removed",
     Phase.MAKE_WAY: "cannot be removed",
     Phase.MAKE_DIRECTORIES: "the directory cannot be made, so nothing beneath it was copied",
+    Phase.MOVE: "the directory cannot be made, so nothing beneath it was copied",
     Phase.COPY: "cannot be copied",
     Phase.DELETE: "cannot be removed",
     Phase.FINISH_DIRECTORIES: "the directory's metadata cannot be set",
@@ -278,4 +309,8 @@ _VERBS = {
 def _reason(operation: Operation, error: OSError) -> str:
     if operation.phase is Phase.COPY and operation.change.is_in_place:
         return f"its metadata cannot be set: {error.strerror}"
+    if operation.change.kind is ChangeKind.MOVED and operation.change.old is not None:
+        return f"cannot be moved from '{shown(operation.change.old.path)}': {error.strerror}"
+    if operation.phase is Phase.MOVE and operation.change.kind is ChangeKind.DELETED:
+        return f"{_VERBS[Phase.DELETE]}: {error.strerror}"
     return f"{_VERBS[operation.phase]}: {error.strerror}"

@@ -38,7 +38,9 @@ class SourceCheck:
             self._check_gone(source, change)
             return
         now = entry_now(source, change.new.path)
-        if operation.phase is Phase.MAKE_DIRECTORIES:
+        if operation.phase is Phase.MAKE_DIRECTORIES or (
+            operation.phase is Phase.MOVE and change.new.is_directory
+        ):
             # What came into the directory since is for the next run; its metadata is
             # judged when it is set.
             same = now is not None and (now.kind, now.ino) == (Kind.DIRECTORY, change.new.ino)

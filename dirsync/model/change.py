@@ -36,7 +36,7 @@ class Change(NamedTuple):
     kind: ChangeKind
     old: Entry | None  # None: CREATED
     new: Entry | None  # None: DELETED
-    aspects: frozenset[Aspect] = frozenset()  # of MODIFIED and METADATA: what differs
+    aspects: frozenset[Aspect] = frozenset()  # of MODIFIED, METADATA and MOVED: what differs
     selected: bool = True  # False: a directory wanted only for what it holds
 
     @property

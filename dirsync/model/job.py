@@ -185,6 +185,7 @@ class Job:
     delete: DeletePolicy = DeletePolicy.TRASH
     delete_excluded: bool = False
     versions: Versions = field(default_factory=Versions)
+    moves: bool = True  # a rename in the source is a rename at the destination
     guard: Guard = field(default_factory=Guard)
     durability: Durability = Durability.FULL
     verify: Verify = Verify.NONE

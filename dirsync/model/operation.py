@@ -14,9 +14,10 @@ class Phase(enum.IntEnum):
     SWEEP = 0  # remove temporary files that a killed run left
     MAKE_WAY = 1  # empty directories that something else replaces; bottom-up
     MAKE_DIRECTORIES = 2  # top-down
-    COPY = 3  # files, symlinks and metadata; in parallel
-    DELETE = 4  # bottom-up
-    FINISH_DIRECTORIES = 5  # metadata of directories; bottom-up
+    MOVE = 3  # renames, and what makes way and is made within what was renamed, as decided
+    COPY = 4  # files, symlinks and metadata; in parallel
+    DELETE = 5  # bottom-up
+    FINISH_DIRECTORIES = 6  # metadata of directories; bottom-up
 
 
 BOTTOM_UP = frozenset({Phase.MAKE_WAY, Phase.DELETE, Phase.FINISH_DIRECTORIES})

@@ -55,7 +55,7 @@ def _max_delete(guard: Guard, plan: Plan) -> str | None:
 
 def _max_change(guard: Guard, plan: Plan) -> str | None:
     counts = plan.counts
-    altered = counts.modified + counts.metadata + counts.deleted
+    altered = counts.modified + counts.metadata + counts.moved + counts.deleted
     return _too_many(guard.max_change, altered, plan.destination_entries, name="max_change", verb="changed")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
 
-from dirsync.model.change import Change, Failure
+from dirsync.model.change import Change, ChangeKind, Failure
 from dirsync.model.operation import BOTTOM_UP, Operation, Phase
 from dirsync.model.result import Counts
 from dirsync.plan.spill import BATCH, SpillList
+from dirsync.trees.handles import ancestors
 
 
 class Plan:
@@ -29,6 +31,10 @@ class Plan:
         self._phases = {phase: SpillList[Operation](folder=folder, batch=batch) for phase in Phase}
         self.failures = SpillList[Failure](folder=folder, batch=batch)
         self.blocked: set[bytes] = set()  # paths whose step must not be carried out after all
+        self.holding_kept: set[bytes] = (
+            set()
+        )  # paths of the destination that stay or hold something that does
+        self.moved_from: dict[bytes, bytes] = {}  # by its new path, where what is moved was before the run
         self.counts = Counts()
         self.growth_bytes = 0  # by how much the destination grows
         self.largest_copy_bytes = 0  # an overwritten file is there twice for a moment
@@ -37,6 +43,9 @@ class Plan:
     def add(self, operation: Operation) -> None:
         """Append a step to its phase."""
         self._phases[operation.phase].append(operation)
+        change = operation.change
+        if change.kind is ChangeKind.MOVED and change.old is not None:
+            self.moved_from[change.path] = self.before(change.old.path)
         if operation.counted:
             self._count(operation.change, 1)
 
@@ -47,6 +56,20 @@ class Plan:
         for operation in steps if top_down else reversed(steps):
             if not self.blocked or operation.change.path not in self.blocked:
                 yield operation
+
+    def before(self, path: bytes) -> bytes:
+        """Give where the object is before the run that is to be at a path when the moves are done."""
+        for parent in chain([path], ancestors(path)) if self.moved_from else ():
+            if parent in self.moved_from:
+                return self.moved_from[parent] + path[len(parent) :]
+        return path
+
+    def take_over(self, other: Plan, phase: Phase, *, where: Callable[[bytes], bool]) -> None:
+        """Append another plan's steps of a phase, those at wanted paths."""
+        for operation in other._phases[phase]:
+            path = operation.change.path
+            if path not in other.blocked and where(path):
+                self.add(operation)
 
     def steps(self) -> Iterator[Operation]:
         """Give every step that was not taken back, phase by phase, as they were added.

@@ -105,6 +105,10 @@ class Planner:
 
     def finish(self) -> Plan:
         """Take back the steps that would remove what stays, and give the complete plan."""
+        for path, change in self._tentative.items():
+            if change.kind is ChangeKind.DELETED:
+                self.add_kept(path)
+        self.plan.holding_kept = self._holding_kept
         for path in self._deleted_directories.keys() & self._holding_kept:
             self.plan.block(self._deleted_directories[path])
         for path in self._replaced.keys() & self._holding_kept:

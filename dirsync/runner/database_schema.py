@@ -94,6 +94,19 @@ _STEPS = (
         ) WITHOUT ROWID
         """,
     ),
+    (
+        # Which object of the source became which path of the destination.
+        """
+        CREATE TABLE identities (
+            job TEXT NOT NULL,
+            ino INTEGER NOT NULL,
+            ctime_ns INTEGER NOT NULL,
+            path BLOB NOT NULL,
+            PRIMARY KEY (job, ino)
+        ) WITHOUT ROWID
+        """,
+        "CREATE UNIQUE INDEX identities_by_path ON identities (job, path)",
+    ),
 )
 
 

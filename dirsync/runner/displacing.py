@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterable, Iterator
 
 from dirsync.errors import RunError
-from dirsync.model.change import ChangeKind
+from dirsync.model.change import Change, ChangeKind
 from dirsync.model.job import Job
 from dirsync.model.names import shown
 from dirsync.model.operation import Operation, Phase
@@ -31,11 +31,18 @@ NOTHING = (Before(b"", BeforeKind.ABSENT, None),)  # of a destination that a run
 
 
 def records_of(plan: Plan) -> Iterator[Before]:
-    """Give what each path is before a plan is carried out: one record for a directory that goes whole."""
+    """Give what each path is before a plan is carried out: one record for a directory that goes whole.
+
+    A directory in it that something is moved out of has its own, for its mtime changes first.
+    """
+    emptied: set[bytes] = set()
     covered: set[bytes] = set()  # directories that come or go: what is beneath comes or goes with them
     for phase in Phase:
         for operation in plan.operations(phase):
-            if split(operation.change.path)[0] in covered and phase is not Phase.FINISH_DIRECTORIES:
+            if operation.change.kind is ChangeKind.MOVED:
+                record: Before | None = _record_of_move(operation.change, plan)
+                emptied.add(split(operation.change.old.path)[0] if operation.change.old else b"")
+            elif _is_covered(operation, covered) and operation.change.path not in emptied:
                 record = None
             else:
                 record = _record(operation)
@@ -43,6 +50,10 @@ def records_of(plan: Plan) -> Iterator[Before]:
                 covered.add(operation.change.path)
             if record is not None:
                 yield record
+
+
+def _is_covered(operation: Operation, covered: set[bytes]) -> bool:
+    return operation.phase is not Phase.FINISH_DIRECTORIES and split(operation.change.path)[0] in covered
 
 
 def _comes_or_goes_whole(operation: Operation) -> bool:
@@ -54,6 +65,13 @@ def _comes_or_goes_whole(operation: Operation) -> bool:
     return change.displaces and (change.old.is_directory or change.entry.is_directory)
 
 
+def _record_of_move(change: Change, plan: Plan) -> Before:
+    """Tell where something is before the run, also if a directory above it moves first."""
+    assert change.old is not None
+    old = change.old._replace(path=plan.moved_from[change.path])
+    return Before(change.path, BeforeKind.MOVED, old)
+
+
 def _record(operation: Operation) -> Before | None:
     change = operation.change
     if operation.phase is Phase.SWEEP:
@@ -62,8 +80,6 @@ def _record(operation: Operation) -> Before | None:
         if operation.phase is Phase.FINISH_DIRECTORIES and change.path:
             return None  # of a directory that was made
         return Before(change.path, BeforeKind.ABSENT, None)
-    if change.kind is ChangeKind.MOVED:
-        return Before(change.path, BeforeKind.MOVED, change.old)
     kind = BeforeKind.OBJECT if change.displaces else BeforeKind.METADATA
     return Before(change.path, kind, change.old)
 

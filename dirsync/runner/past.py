@@ -51,20 +51,19 @@ class Past:
         Raises:
             RunError: the index cannot be read.
         """
-        moves = list(index.records(run.run_id, BeforeKind.MOVED))
-        moved = {record.path for record in moves}
+        moves = [(record, self._node(record.path)) for record in index.records(run.run_id, BeforeKind.MOVED)]
+        moved = {record.path for record, _ in moves}
         for record in index.records(run.run_id, BeforeKind.METADATA):
             self._set_metadata(record)
         for record in index.records(run.run_id, BeforeKind.OBJECT):
-            self._put(record.path, _Node(join(run.area, record.path)))
+            self._put(record.path, _Node(join(run.area, record.path), metadata=record.entry))
         for path in index.dropped(run.run_id):
             self._put(path, _Node(join(run.area, path), lost=True))
         absent = list(index.records(run.run_id, BeforeKind.ABSENT))
         for record in absent:
             if _is_beneath(record.path, moved):
                 self._put(record.path, None)
-        for record in reversed(moves):
-            self._move_back(record)
+        self._move_back(moves)
         for record in absent:
             if not _is_beneath(record.path, moved):
                 self._put(record.path, None)
@@ -74,14 +73,14 @@ class Past:
         if node is not None:
             node.metadata = record.entry
 
-    def _move_back(self, record: Before) -> None:
-        assert record.entry is not None
-        node = self._node(record.path)
-        if node is None:
-            return
-        node.metadata = node.metadata or record.entry
-        self._put(record.path, None)
-        self._put(record.entry.path, node)
+    def _move_back(self, moves: list[tuple[Before, _Node | None]]) -> None:
+        """Put what was moved where it was, once all is taken from its new places: one may hold another."""
+        for record, _ in reversed(moves):
+            self._put(record.path, None)
+        for record, node in sorted(moves, key=lambda move: _old_path(move[0])):
+            if node is not None:
+                node.metadata = node.metadata or record.entry
+                self._put(_old_path(record), node)
 
     def _put(self, path: bytes, node: _Node | None) -> None:
         if not path:
@@ -190,6 +189,11 @@ class PastTree(LocalTree):
     def described(self, path: bytes, status: os.stat_result) -> Entry:
         """Give the entry of an open file, with the metadata it had then."""
         return self._past.as_it_was(super().described(path, status))
+
+
+def _old_path(record: Before) -> bytes:
+    assert record.entry is not None
+    return record.entry.path
 
 
 def _is_beneath(path: bytes, directories: set[bytes]) -> bool:

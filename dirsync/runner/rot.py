@@ -24,6 +24,9 @@ BOTH_ROTTED = (
 )
 
 
+Before = Callable[[bytes], bytes]
+
+
 class RotSieve:
     """Takes from what was found what would carry rot over, and keeps the record."""
 
@@ -34,12 +37,14 @@ class RotSieve:
         self._check = check
         self.rotted_replicas: list[bytes] = []  # whose content alone changed
 
-    def sift(self, found: Found) -> None:
-        """Judge one piece; what is held becomes a failure of its path."""
+    def sift(self, found: Found, *, before: Before | None = None) -> None:
+        """Judge one piece; what is held becomes a failure of its path.
+
+        `before` gives the path under which a file in a renamed directory is on record.
+        """
         in_doubt = [change for change in found.changes if _replaces_a_file(change)]
-        known = self._record.known(
-            [item.stamp for item in found.hashed] + [Stamp.of(change.entry) for change in in_doubt]
-        )
+        stamps = [item.stamp for item in found.hashed] + [Stamp.of(change.entry) for change in in_doubt]
+        known = self._record.known(stamps) if before is None else self._known_before(stamps, before)
         held = {
             item.stamp.path: reason
             for item in found.hashed
@@ -52,6 +57,11 @@ class RotSieve:
             found.changes = [change for change in found.changes if change.path not in held]
             found.failures += [Failure(path, reason) for path, reason in held.items()]
             found.kept += held
+
+    def _known_before(self, stamps: list[Stamp], before: Before) -> dict[bytes, bytes]:
+        now = {before(stamp.path): stamp.path for stamp in stamps}
+        known = self._record.known(stamp._replace(path=before(stamp.path)) for stamp in stamps)
+        return {now[path]: on_record for path, on_record in known.items()}
 
     def _judge(self, item: Hashed, on_record: bytes | None, found: Found) -> str | None:
         """Judge a file whose both sides were hashed; give why it is held, if it is."""

@@ -178,12 +178,13 @@ def _log(result: RunResult) -> None:
     counts = result.counts
     logger.log(
         level,
-        "run ended: %s; %d scanned, %d created, %d modified, %d metadata, %d deleted, %d failed%s",
+        "run ended: %s; %d scanned, %d created, %d modified, %d metadata, %d moved, %d deleted, %d failed%s",
         result.outcome.value,
         counts.scanned,
         counts.created,
         counts.modified,
         counts.metadata,
+        counts.moved,
         counts.deleted,
         counts.failed,
         f"; {result.error}" if result.error else "",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from dirsync.compare.rules import Rules
 from dirsync.errors import RunError
-from dirsync.filters import scope_of
+from dirsync.filters import Scope, scope_of
 from dirsync.march.driver import march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.model.capabilities import Capabilities
@@ -68,7 +68,7 @@ class Scan:
         try:
             root = self._root(planner)
             found_pieces = march_tree(
-                self._context(), root, workers=self._job.workers, deadline=self._deadline
+                self.context(), root, workers=self._job.workers, deadline=self._deadline
             )
             for found in found_pieces:
                 if self._sieve is not None:
@@ -86,7 +86,7 @@ class Scan:
     def _root(self, planner: Planner) -> Directory:
         """Give the first directory of the march, and in what the two roots differ."""
         job = self._job
-        scope = scope_of(include=job.include, exclude=job.exclude, ignore_files=job.ignore_files)
+        scope = root_scope(job)
         with open_tree(job.source) as source:
             new = source.directory(b"")
         if self._places.destination is None:
@@ -98,7 +98,8 @@ class Scan:
         change = Change(ChangeKind.METADATA, old, new, aspects) if aspects else None
         return Directory(b"", Sides.BOTH, scope, change)
 
-    def _context(self) -> Context:
+    def context(self) -> Context:
+        """Give what is the same for every directory of the march."""
         job, places = self._job, self._places
         there = places.destination is not None
         marker = job.guard.marker
@@ -121,14 +122,9 @@ class Scan:
         """Hand what a piece of the march found to the planner."""
         plan.counts.scanned += found.scanned
         plan.destination_entries += found.destination_entries
-        for path in found.kept:
-            planner.add_kept(path)
         for stray in found.strays:
             planner.add_stray(stray)
-        for touched in found.touched:
-            planner.add_touched(touched.new, touched.old, selected=touched.selected)
-        for change in found.changes:
-            planner.add_change(change)
+        hand_over(found, planner)
         for failure in found.failures:
             if not failure.path:
                 raise RunError(f"'{self._job.name}': {failure.reason}")
@@ -148,6 +144,21 @@ class Scan:
                 "special files (sockets, FIFOs, devices) are not copied: "
                 f"'{shown(self._specials[0])}'{others}"
             )
+
+
+def root_scope(job: Job) -> Scope:
+    """Give the filter rules that hold for what is directly in the roots."""
+    return scope_of(include=job.include, exclude=job.exclude, ignore_files=job.ignore_files)
+
+
+def hand_over(found: Found, planner: Planner) -> None:
+    """Hand the facts about a piece of a tree to a planner."""
+    for path in found.kept:
+        planner.add_kept(path)
+    for touched in found.touched:
+        planner.add_touched(touched.new, touched.old, selected=touched.selected)
+    for change in found.changes:
+        planner.add_change(change)
 
 
 def skips_symlinks(job: Job, kept: Capabilities) -> bool:

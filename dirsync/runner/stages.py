@@ -43,6 +43,7 @@ from dirsync.runner.ledger import Ledger
 from dirsync.runner.lock import locked_directory
 from dirsync.runner.observer import Observer, Stage, Totals
 from dirsync.runner.places import Places, create_destination, look_at_places, pinned
+from dirsync.runner.renames import Renames
 from dirsync.runner.rot import RotSieve, replicas_told
 from dirsync.runner.scanning import Scan, allocated_bytes
 from dirsync.runner.unverified import Unverified
@@ -115,6 +116,7 @@ class Stages:
     def _run(self) -> None:
         places = look_at_places(self._job, marker_seen=self._remembered_sides())
         self._pin(places.source, places.destination)
+        self._renames = Renames(self._job, self._ledger, folder=self._state)
         if self._job.type is JobType.CHECK and places.destination is None:
             raise RunError(f"'{self._job.name}': destination '{self._job.destination}' does not exist")
         with contextlib.ExitStack() as until_the_end:
@@ -187,6 +189,7 @@ class Stages:
                 records = NOTHING if places.destination is None else records_of(plan)
                 self._carry_out_keeping(plan, versions, records=records)
             self._make_durable(plan)
+            self._renames.record(plan)
         finally:
             plan.close()
         self._verify(places)
@@ -207,6 +210,7 @@ class Stages:
             sieve=sieve.sift,
         )
         plan = scan.plan(folder=self._state)
+        plan = self._renames.pair(plan, scan.context, sieve=sieve, deadline=self._deadline)
         if sieve.rotted_replicas:
             copied = self._job.type is JobType.SYNC
             self._observer.noticed(replicas_told(sieve.rotted_replicas, copied=copied))
@@ -314,7 +318,11 @@ class Stages:
             deadline=self._deadline,
             watcher=self,
         )
-        mirror.carry_out(plan.operations)
+        self._renames.before_first_step(plan)
+        try:
+            mirror.carry_out(plan.operations)
+        finally:
+            self._renames.after_last_step(refused=mirror.refused_a_move)
 
     def _workers(self) -> int:
         return self._job.workers or min(_MAX_COPY_WORKERS, available_processors())
@@ -371,6 +379,7 @@ class Stages:
 
     def done(self, operation: Operation) -> None:
         """Count an operation that was carried out."""
+        self._renames.note(operation)
         if operation.counted:
             self._counts.count(operation.change)
             self._observer.changed(operation.change)

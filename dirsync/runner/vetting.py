@@ -60,7 +60,7 @@ class Vetting:
             return None
         try:
             self._check(self._source, operation)
-            there = check_expected(self._destination, change.old.path, change.old)
+            there = check_expected(self._destination, self._plan.before(change.old.path), change.old)
         except (FileNotFoundError, NotADirectoryError):  # gone is as good as deleted
             return None
         except PathError as error:
@@ -81,7 +81,7 @@ class Vetting:
             if path in self._staying:  # so it does, and that was told
                 continue
             try:
-                names = os.listdir(self._destination.handles.handle(path))
+                names = os.listdir(self._destination.handles.handle(self._plan.before(path)))
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:

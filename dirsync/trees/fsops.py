@@ -86,6 +86,26 @@ def rename_to_free_name(fd: int, old: bytes, new: bytes) -> None:
         os.rename(old, new, src_dir_fd=fd, dst_dir_fd=fd)
 
 
+def move_to_free_name(fd_from: int, old: bytes, fd_to: int, new: bytes) -> None:
+    """Rename from one directory to another, never over something that has just appeared there.
+
+    Where the file system cannot do that in one step, there is a moment between the
+    look and the rename.
+
+    Raises:
+        FileExistsError: there is something at `new`.
+        OSError: EXDEV where the two are on different file systems.
+    """
+    gate("move_to_free_name")
+    try:
+        kernel.move_to_free_name(fd_from, old, fd_to, new)
+    except OSError as error:
+        if error.errno not in _NO_EXCHANGE:
+            raise
+        _check_free(fd_to, new)
+        os.rename(old, new, src_dir_fd=fd_from, dst_dir_fd=fd_to)
+
+
 def _check_free(fd: int, name: bytes) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.stat(name, dir_fd=fd, follow_symlinks=False)

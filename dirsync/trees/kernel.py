@@ -37,7 +37,19 @@ def rename_to_free_name(fd: int, old: bytes, new: bytes) -> None:
 
     Source: rename(2).
     """
-    _rename2(fd, old, fd, new, _RENAME_NOREPLACE)
+    move_to_free_name(fd, old, fd, new)
+
+
+def move_to_free_name(fd_from: int, old: bytes, fd_to: int, new: bytes) -> None:
+    """Rename from one directory to another; never over something.
+
+    Raises:
+        FileExistsError: there is something at `new`.
+        OSError: EXDEV where the two are on different file systems.
+
+    Source: rename(2).
+    """
+    _rename2(fd_from, old, fd_to, new, _RENAME_NOREPLACE)
 
 
 def _rename2(fd: int, old: bytes, to: int, new: bytes, flags: int) -> None:

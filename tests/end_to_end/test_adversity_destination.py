@@ -163,8 +163,10 @@ def test_missing_destination_is_made_where_its_parent_is_there(tmp_path: Path) -
 def test_directory_that_takes_nothing_stops_no_other(place: Path) -> None:
     mine = {"uid": NOBODY, "gid": NOBODY}
     tree(place / "s", {"theirs": {"new": b"x", "old": b"newer"}, "mine": {"new": b"x"}})
-    theirs = Directory({"old": b"x", "gone": b"x"}, mode=0o755)
-    tree(place / "d", Directory({"theirs": theirs, "mine": Directory({"gone": File(b"x")}, **mine)}, **mine))
+    theirs = Directory({"old": b"x", "gone": b"gone"}, mode=0o755)
+    tree(
+        place / "d", Directory({"theirs": theirs, "mine": Directory({"gone": File(b"gone")}, **mine)}, **mine)
+    )
 
     run = run_as_nobody(place, jobs_file(place))
 

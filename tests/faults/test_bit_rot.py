@@ -96,6 +96,21 @@ def test_rot_of_the_source_is_held_by_a_run_that_compares_no_hashes(
     assert (tmp_path / "d/a").read_bytes() == b"precious"
 
 
+def test_rot_in_a_renamed_directory_is_named_and_its_replica_kept(tmp_path: Path, disk: RottingDisk) -> None:
+    source = tree(disk.root / "s", {"old": {"a": b"precious", "b": b"other"}})
+    job = mirrored_by_hash(sync_job(source, tmp_path / "d"), tmp_path)
+    disk.rot(source / "old/a")
+    os.rename(source / "old", source / "new")
+    for _ in range(2):
+        result, watched = watched_run(job, tmp_path)
+
+        assert result.outcome is Outcome.PARTIAL
+        assert [failure.path for failure in watched.failures] == [b"new/a"]
+        assert watched.failures[0].reason.startswith("bit rot: ")
+        assert (tmp_path / "d/new/a").read_bytes() == b"precious"
+    assert on_record(tmp_path).keys() == {b"new/a", b"new/b"}
+
+
 def test_a_rotted_replica_is_copied_again_and_told(tmp_path: Path, disk: RottingDisk) -> None:
     source = tree(tmp_path / "s", {"a": b"precious", "b": b"other"})
     job = mirrored_by_hash(sync_job(source, disk.root / "d"), tmp_path)

@@ -329,7 +329,7 @@ def test_a_snapshot_by_hard_links_keeps_bytes_and_metadata(tmp_path: Path) -> No
 
 
 def test_a_guard_that_trips_changes_nothing(tmp_path: Path) -> None:
-    tree(tmp_path / "s", {"a": b"1"})
+    tree(tmp_path / "s", {"a": b"new"})
     tree(tmp_path / "d", {"b": b"1", "c": b"1"})
     before = snapshot(tmp_path / "d")
     job = dataclasses.replace(sync_job(tmp_path / "s", tmp_path / "d"), guard=Guard())

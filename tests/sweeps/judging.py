@@ -14,13 +14,27 @@ from tests.trees import Seen, Snapshot, differences, snapshot
 
 
 def torn(before: Snapshot, wanted: Snapshot, now: Snapshot) -> dict[bytes, object]:
-    """Give the paths that are neither as they were nor as they shall be; temporary files aside."""
+    """Give the paths that are neither as they were nor as they shall be; temporary files aside.
+
+    In a directory that is new, a path may be as it was in one that goes, for that may have been renamed.
+    """
     mine = {path for path in now if is_own_path(path)}
+    going = {path for path, seen in before.items() if seen.kind == "directory" and path not in wanted}
     return {
         path: (content(before.get(path)), content(now.get(path)), content(wanted.get(path)))
         for path in (before.keys() | wanted.keys() | now.keys()) - mine
         if content(now.get(path)) not in (content(before.get(path)), content(wanted.get(path)))
+        and content(now.get(path)) not in _as_it_was_elsewhere(path, before, wanted, going=going)
     }
+
+
+def _as_it_was_elsewhere(
+    path: bytes, before: Snapshot, wanted: Snapshot, *, going: set[bytes]
+) -> list[object]:
+    """Give what may be at a path because a directory above it is one that was renamed."""
+    above = [path[:position] for position, byte in enumerate(path) if byte == 0x2F]
+    new = [parent for parent in above if parent in wanted and parent not in before]
+    return [content(before.get(old + path[len(parent) :])) for parent in new for old in going]
 
 
 def is_own_path(path: bytes) -> bool:

@@ -119,6 +119,22 @@ _TREES: dict[str, tuple[Children, Children]] = {
         {"h": old(b"y" * 9000), "b": old(b"c" * 30_000)},
     ),
     "a directory full of what goes": ({"keep": old()}, {"keep": old(), "d": {**_many(12, old()), "e": {}}}),
+    "a file is renamed": (
+        {"b": old(b"1"), "d": {"f": old(b"22")}, "k": old(b"4444")},
+        {"a": old(b"1"), "e": {"f": old(b"22")}, "k": old(b"4444")},
+    ),
+    "a directory is renamed": (
+        {"n": {"d": {"b": new()}, "a": old(b"1"), "c": old(b"22")}},
+        {"o": {"d": {"b": old()}, "a": old(b"1"), "c": old(b"22"), "gone": old(b"4444")}},
+    ),
+    "a directory is renamed into a new one, and one out of it": (
+        {"x": {"y": {"n": {"a": old(b"1"), "b": old(b"22")}}}, "z": {"d": old(b"4444"), "e": old(b"55555")}},
+        {"o": {"a": old(b"1"), "b": old(b"22"), "s": {"d": old(b"4444"), "e": old(b"55555")}}},
+    ),
+    "a renamed directory changes within": (
+        {"n": {"p": old(b"1"), "q": old(b"22"), "k": new(), "l": {"m": new()}}},
+        {"o": {"p": old(b"1"), "q": old(b"22"), "k": {"i": old()}, "l": old()}},
+    ),
     "kinds change beneath a kind that changes": (
         {"x": {"a": {"b": new()}, "c": Link("y")}, "y": new()},
         {"x": Link("y"), "y": {"a": old(), "c": {"d": old()}}},

@@ -96,6 +96,7 @@ def test_job_without_other_keys_is_the_models_own_default(tmp_path: Path) -> Non
         ("guard: {source_not_empty: false}", lambda job: job.guard.source_not_empty, False),
         ("guard: {marker: ./x//.here}", lambda job: job.guard.marker, b"x/.here"),
         ("guard: {mountpoint: true}", lambda job: job.guard.mountpoint, True),
+        ("moves: false", lambda job: job.moves, False),
         ("durability: none", lambda job: job.durability, Durability.NONE),
         ("verify: written", lambda job: job.verify, Verify.WRITTEN),
         ("on_error: stop", lambda job: job.on_error, OnError.STOP),
@@ -107,7 +108,7 @@ def test_job_without_other_keys_is_the_models_own_default(tmp_path: Path) -> Non
         ("workers: auto", lambda job: job.workers, None),
         ("log: {level: debug}", lambda job: job.log.level, "DEBUG"),
         (
-            "moves: false\nwatch: false\nbandwidth: none\nengine: local",
+            "watch: false\nbandwidth: none\nengine: local",
             lambda job: job.name,
             "a",
         ),
@@ -191,7 +192,6 @@ def test_wrong_value_is_told_in_one_line(tmp_path: Path, keys: str, line: str) -
     [
         ("type: track", "type: 'track' is not yet available; write sync or check"),
         ("watch: true", "watch: 'true' is not yet available; write 'interval: 30s'"),
-        ("moves: true", "moves: 'true' is not yet available; write 'moves: false'; what was renamed is copied anew"),
         ("compare: [xattrs, size]", "compare[0]: 'xattrs' is not yet available; remove it"),
         ("preserve+: [acls]", "preserve+[0]: 'acls' is not yet available; remove it"),
         ("bandwidth: 10M", "bandwidth: '10M' is not yet available; write 'bandwidth: none'"),

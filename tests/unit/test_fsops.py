@@ -20,6 +20,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     if request.param == "step by step":
         monkeypatch.setattr(kernel, "exchange", refuse)
         monkeypatch.setattr(kernel, "rename_to_free_name", refuse)
+        monkeypatch.setattr(kernel, "move_to_free_name", refuse)
     fd = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
     yield fd
     os.close(fd)
@@ -42,6 +43,18 @@ def test_a_name_that_is_taken_is_left_alone(folder: int, tmp_path: Path, name: b
 
     assert (tmp_path / "old").read_bytes() == b"old"
     assert (tmp_path / "new").read_bytes() == b"new"
+
+
+def test_a_move_to_another_directory_takes_a_free_name_only(folder: int, tmp_path: Path) -> None:
+    tree(tmp_path / "dir", {"taken": b"taken"})
+    inner = os.open(tmp_path / "dir", os.O_RDONLY | os.O_DIRECTORY)
+    with pytest.raises(FileExistsError):
+        fsops.move_to_free_name(folder, b"new", inner, b"taken")
+    fsops.move_to_free_name(folder, b"new", inner, b"free")
+    os.close(inner)
+
+    assert (tmp_path / "dir/free").read_bytes() == b"new"
+    assert (tmp_path / "dir/taken").read_bytes() == b"taken"
 
 
 def test_two_names_change_places(folder: int, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def plan(
     there: int = 10,
     deleted: int = 0,
     modified: int = 0,
+    moved: int = 0,
     copied: int = 0,
     growth: int = 0,
 ) -> Plan:
@@ -32,6 +33,7 @@ def plan(
     made.counts.scanned = scanned
     made.counts.deleted = deleted
     made.counts.modified = modified
+    made.counts.moved = moved
     made.counts.bytes_copied = copied
     made.growth_bytes = growth
     made.destination_entries = there
@@ -79,6 +81,12 @@ def test_max_change_counts_what_is_there_and_would_be_altered() -> None:
     check(guard(max_change=Limit(percent=30)), plan(modified=2, deleted=1))
     with pytest.raises(GuardTripped, match=r"max_change: 4 of 10 .* \(40 %; allowed: 30 %\)"):
         check(guard(max_change=Limit(percent=30)), plan(modified=3, deleted=1))
+
+
+def test_a_move_is_a_change_and_no_deletion() -> None:
+    check(guard(max_delete=Limit(absolute=0)), plan(moved=5))
+    with pytest.raises(GuardTripped, match="max_change: 5 of 10"):
+        check(guard(max_change=Limit(absolute=4)), plan(moved=5))
 
 
 def test_an_empty_source_holds_a_destination_that_is_not() -> None:

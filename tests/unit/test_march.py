@@ -199,3 +199,19 @@ def test_a_worker_that_is_killed_ends_the_run_with_one_line(tmp_path: Path) -> N
         executor.submit(os.kill, executor.submit(os.getpid).result(), signal.SIGKILL)
         with pytest.raises(RunError, match="was killed"):
             list(march_on(context(tmp_path), [root()], executor=executor, tasks=2, deadline=deadline))
+
+
+def test_a_directory_that_is_to_be_moved_is_told_of_at_its_new_path(tmp_path: Path) -> None:
+    found = marched(
+        tmp_path,
+        {"new": {"same": File(b"1", mtime_ns=T), "sub": {"f": File(b"22", mtime_ns=T)}, "more": b"1"}},
+        {"old": {"same": File(b"1", mtime_ns=T), "sub": {"f": File(b"4444", mtime_ns=T)}, "less": b"1"}},
+        at=Directory(b"new", Sides.BOTH, root().scope, destination_path=b"old"),
+    )
+
+    assert changes(found) == [
+        ("deleted", b"new/less"),
+        ("created", b"new/more"),
+        ("modified", b"new/sub/f"),
+    ]
+    assert {change.old.path for change in found.changes if change.old} == {b"new/less", b"new/sub/f"}

@@ -121,6 +121,18 @@ def test_a_directory_not_selected_is_deleted_only_with_content() -> None:
     assert paths(plan, Phase.DELETE) == [b"b/f", b"b"]
 
 
+def test_a_directory_stays_with_one_in_it_that_is_not_selected() -> None:
+    plan = planned(
+        deleted(b"b", DIRECTORY, selected=False),
+        deleted(b"b/empty", DIRECTORY, selected=False),
+        deleted(b"b/f"),
+    )
+
+    assert paths(plan, Phase.DELETE) == [b"b/f"]
+    assert plan.counts.deleted == 1
+    assert b"b" in plan.holding_kept
+
+
 def test_growth_counts_what_is_freed_and_the_copy_that_is_there_twice() -> None:
     old, new = entry(b"f", size=100), entry(b"f", size=30)
     plan = planned(Change(ChangeKind.MODIFIED, old, new, frozenset({Aspect.SIZE})), created(b"g"))

@@ -1,0 +1,148 @@
+"""Which object of the source became which path of the destination, kept from run to run.
+
+A row says: what the destination holds at this path, if it holds anything there, was
+made from the source's object with this inode number when that had this ctime. So a
+row is removed, durably, before anything else may come to its path, and written
+when what it says is done and durable. A run that is killed leaves rows missing, and
+then content decides.
+
+Rows hold for one pair of directories. When either is another than before, all of a
+job's rows go.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+from dirsync.model.change import ChangeKind
+from dirsync.model.entry import Entry, Kind
+from dirsync.model.job import Job
+from dirsync.model.operation import Operation, Phase
+from dirsync.plan.plan import Plan
+from dirsync.plan.spill import SpillList
+from dirsync.runner.ledger import Ledger
+from dirsync.runner.moved_rows import bounds_beneath, move_rows
+from dirsync.trees.mounts import file_system_identity
+
+T = TypeVar("T")
+
+_PLACES = "places of identities"
+_TABLES = ("identities", "hashes", "unverified")  # that tell of paths, and hold when a directory above moves
+_ROWS_A_TRANSACTION = 20_000  # other jobs wait for the database meanwhile: some 0.1 s
+_MADE = frozenset({ChangeKind.CREATED, ChangeKind.MODIFIED, ChangeKind.MOVED})
+_REMEMBERED = frozenset({Kind.FILE, Kind.DIRECTORY})
+
+
+class Remembered(NamedTuple):
+    """What a row says of an inode."""
+
+    ctime_ns: int
+    path: bytes
+
+
+class Identities:
+    """The rows of one job, and what the run at hand will add; every call may raise `RunError`."""
+
+    def __init__(self, job: Job, ledger: Ledger, *, folder: str) -> None:
+        """Take the rows of a job whose places are pinned; `folder` is for what does not fit in memory."""
+        self._job = job
+        self._ledger = ledger
+        self._database = ledger.database
+        self._made: SpillList[tuple[int, int, bytes]] = SpillList(folder=folder)
+        self._moved: list[bytes] = []  # the new paths of directories
+
+    def are_of_these_places(self) -> bool:
+        """Whether there are rows, and they hold for the directories at hand."""
+        return self._any() and self._ledger.recall(self._job.name, _PLACES) == self._places()
+
+    def find(self, entry: Entry) -> Remembered | None:
+        """Give what is remembered of an object of the source."""
+        with self._database.translated():
+            row = self._database.connection.execute(
+                "SELECT ctime_ns, path FROM identities WHERE job = ? AND ino = ?",
+                (self._job.name, _signed(entry.ino)),
+            ).fetchone()
+        return None if row is None else Remembered(*row)
+
+    def clear(self) -> None:
+        """Remove all rows: what changes the destination next does not keep them true."""
+        if self._any():
+            self._write("DELETE FROM identities WHERE job = ?", [(self._job.name,)])
+
+    def release(self, plan: Plan) -> None:
+        """Remove the rows of every path that a plan is about to touch; call it before the first step."""
+        if not self.are_of_these_places():
+            self.clear()
+            self._ledger.remember(self._job.name, _PLACES, self._places())
+            return
+        job = self._job.name
+        self._write(
+            "DELETE FROM identities WHERE job = ? AND path = ?",
+            ((job, path) for path in _touched(plan)),
+        )
+        self._write(
+            "DELETE FROM identities WHERE job = ? AND path > ? AND path < ?",
+            ((job, *bounds_beneath(path)) for path in plan.moved_from),
+        )
+
+    def note(self, operation: Operation) -> None:
+        """Note a step that was carried out."""
+        change = operation.change
+        new = change.new
+        if new is None or change.kind not in _MADE or new.kind not in _REMEMBERED:
+            return
+        self._made.append((_signed(new.ino), new.ctime_ns, new.path))
+        if change.kind is ChangeKind.MOVED and new.is_directory:
+            self._moved.append(new.path)
+
+    def record(self, plan: Plan) -> None:
+        """Write the rows of all that was noted; call it when that is durable."""
+        moved = [(plan.moved_from[path], path) for path in self._moved]
+        for old, new in sorted(moved, key=lambda move: len(move[0]), reverse=True):  # what is moved out first
+            for table in _TABLES:
+                move_rows(self._database, table, job=self._job.name, old=old, new=new)
+        self._write(
+            "INSERT OR REPLACE INTO identities (job, ino, ctime_ns, path) VALUES (?, ?, ?, ?)",
+            ((self._job.name, *made) for made in self._made),
+        )
+        self._made.close()
+
+    def _any(self) -> bool:
+        with self._database.translated():
+            row = self._database.connection.execute(
+                "SELECT 1 FROM identities WHERE job = ? LIMIT 1", (self._job.name,)
+            ).fetchone()
+        return row is not None
+
+    def _write(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """Execute a statement for each row, so many in a transaction that nobody waits long."""
+        for batch in _batches(iter(rows)):
+            with self._database.transaction() as connection:
+                connection.executemany(statement, batch)
+
+    def _places(self) -> str:
+        """Name the two directories, so that the name changes when either is another."""
+        ends = (self._job.source.path, self._job.destination.path)
+        return "\n".join(f"{path!r} {file_system_identity(path)} {os.stat(path).st_ino}" for path in ends)
+
+
+def _touched(plan: Plan) -> Iterator[bytes]:
+    """Give every path at which a plan makes, alters or removes something, where it is before and after."""
+    for phase in Phase:
+        for operation in plan.operations(phase):
+            if operation.counted and not operation.change.is_in_place:
+                yield operation.change.path
+                yield plan.before(operation.change.path)
+
+
+def _batches(rows: Iterator[T]) -> Iterator[list[T]]:
+    while batch := list(islice(rows, _ROWS_A_TRANSACTION)):
+        yield batch
+
+
+def _signed(number: int) -> int:
+    """Fit 64 bits without a sign into SQLite's integers."""
+    return number - (1 << 64) if number >= 1 << 63 else number
