@@ -91,7 +91,8 @@ class FileCopier:
             before = self._settled(handle, before)
             return self._stage_open_file(handle, before, path, old=old)
         finally:
-            os.close(handle)
+            with contextlib.suppress(OSError):  # it was only read
+                os.close(handle)
 
     def _stage_open_file(
         self, handle: int, before: os.stat_result, path: bytes, *, old: Entry | None
@@ -100,17 +101,18 @@ class FileCopier:
         temporary = fsops.temporary_name()
         copy = fsops.create_file(directory, temporary)
         try:
-            whole = self._data.copy(
-                handle, copy, size=before.st_size, allocated=before.st_blocks * 512, told=self._told
-            )
-            dev = self._set_metadata(copy, self._source.described(path, before), old=old)
-            if not whole or not _is_unchanged(before, os.fstat(handle)):
-                raise TransientError(path, "unstable: it kept changing while it was read")
+            try:
+                whole = self._data.copy(
+                    handle, copy, size=before.st_size, allocated=before.st_blocks * 512, told=self._told
+                )
+                dev = self._set_metadata(copy, self._source.described(path, before), old=old)
+                if not whole or not _is_unchanged(before, os.fstat(handle)):
+                    raise TransientError(path, "unstable: it kept changing while it was read")
+            finally:
+                os.close(copy)  # some file systems tell only now what they could not write
         except BaseException:
             self._drop(path, temporary)
             raise
-        finally:
-            os.close(copy)
         return Staged(path, temporary, old, dev)
 
     def publish(self, staged: Staged) -> None:

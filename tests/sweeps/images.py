@@ -18,6 +18,9 @@ from pathlib import Path
 
 _FS_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
 
+_CLONE_NEWNS = 0x00020000
+_MS_REC_PRIVATE = (1 << 14) | (1 << 18)
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -96,7 +99,7 @@ class Image:
 @contextlib.contextmanager
 def mounted_image(file_system: FileSystem) -> Iterator[Image]:
     """Give a new file system in a file in memory; unmounted and gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="image-", dir="/dev/shm") as folder:
+    with _own_mounts(), tempfile.TemporaryDirectory(prefix="image-", dir="/dev/shm") as folder:
         file, top = Path(folder, "image"), Path(folder, "top")
         top.mkdir()
         with open(file, "wb") as made:
@@ -109,6 +112,24 @@ def mounted_image(file_system: FileSystem) -> Iterator[Image]:
                 yield image
             finally:
                 image.unmount()
+
+
+@contextlib.contextmanager
+def _own_mounts() -> Iterator[None]:
+    """Show what is mounted in the block to this thread and its children alone.
+
+    A process that takes a copy of all mounts (`unshare --mount`, as other tests do) would
+    keep an image mounted that is to be mounted anew.
+    """
+    before, folder = os.open("/proc/self/ns/mnt", os.O_RDONLY), os.getcwd()
+    _checked(_libc.unshare(_CLONE_NEWNS))
+    try:
+        _checked(_libc.mount(None, b"/", None, _MS_REC_PRIVATE, None))
+        yield
+    finally:
+        _checked(_libc.setns(before, _CLONE_NEWNS))
+        os.close(before)
+        os.chdir(folder)
 
 
 @contextlib.contextmanager
