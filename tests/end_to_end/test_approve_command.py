@@ -115,7 +115,7 @@ def test_damaged_plan_is_told_by_status_and_refused_by_approve(jobs: Path, tmp_p
 
 def test_sync_without_a_configuration_holds_nothing_to_approve(tmp_path: Path) -> None:
     tree(tmp_path / "s", {})
-    tree(tmp_path / "d", {"gone": b"x"})
+    tree(tmp_path / "d", {"gone": b"gone"})
     program = ["env", f"XDG_STATE_HOME={tmp_path}", sys.executable, str(CHECKOUT / "run.py")]
     refused = ended([*program, "sync", str(tmp_path / "s"), str(tmp_path / "d"), "--json"])
 
