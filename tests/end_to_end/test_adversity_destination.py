@@ -186,7 +186,7 @@ def test_directory_that_takes_nothing_stops_no_other(place: Path) -> None:
 
 def test_dry_run_and_check_job_change_nothing(tmp_path: Path) -> None:
     tree(tmp_path / "s", {"new": b"x", "a": b"newer"})
-    before = snapshot(tree(tmp_path / "d", {"a": b"x", "gone": b"x"}))
+    before = snapshot(tree(tmp_path / "d", {"a": b"x", "gone": b"gone"}))
     expected = {"new", "a", "gone"}
 
     dry = run_now(jobs_file(tmp_path), "--dry-run")

@@ -30,7 +30,7 @@ def spoken(jobs: Path, *arguments: str) -> str:
 def jobs(tmp_path: Path) -> Path:
     """A job whose plan a guard holds."""
     tree(tmp_path / "s", {"new": b"x"})
-    tree(tmp_path / "d", {"gone": b"x", "gone too": b"x"})
+    tree(tmp_path / "d", {"gone": b"gone", "gone too": b"gone"})
     return jobs_file(tmp_path, guard={"max_delete": 0, "min_free": "off"})
 
 
@@ -115,7 +115,7 @@ def test_damaged_plan_is_told_by_status_and_refused_by_approve(jobs: Path, tmp_p
 
 def test_sync_without_a_configuration_holds_nothing_to_approve(tmp_path: Path) -> None:
     tree(tmp_path / "s", {})
-    tree(tmp_path / "d", {"gone": b"x"})
+    tree(tmp_path / "d", {"gone": b"gone"})
     program = ["env", f"XDG_STATE_HOME={tmp_path}", sys.executable, str(CHECKOUT / "run.py")]
     refused = ended([*program, "sync", str(tmp_path / "s"), str(tmp_path / "d"), "--json"])
 

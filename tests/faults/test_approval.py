@@ -118,7 +118,7 @@ def test_tripped_guard_holds_the_plan_and_its_approval_makes_the_trees_equal(tmp
 def test_message_names_the_guard_and_the_way_on(tmp_path: Path) -> None:
     job = dataclasses.replace(guarded(tmp_path), name="two words")
     tree(tmp_path / "s", {})
-    tree(tmp_path / "d", {"gone": b"x"})
+    tree(tmp_path / "d", {"gone": b"gone"})
     error = run(job, tmp_path).error
 
     assert error is not None
@@ -135,7 +135,7 @@ def test_held_plan_is_its_owners_alone(tmp_path: Path) -> None:
 
 def test_guard_that_fails_holds_nothing(tmp_path: Path) -> None:
     tree(tmp_path / "s", {})
-    tree(tmp_path / "d", {"gone": b"x"})
+    tree(tmp_path / "d", {"gone": b"gone"})
     result = run(guarded(tmp_path, on_trip=OnTrip.FAIL), tmp_path)
 
     assert result.outcome is Outcome.HELD
@@ -260,7 +260,7 @@ def test_deletion_of_what_is_excluded_needs_no_absence(tmp_path: Path) -> None:
 def test_path_given_up_by_the_plan_is_given_up_by_its_approval(tmp_path: Path) -> None:
     exclude = (PatternLine(b"/way/keep", "jobs.yaml", 1),)
     tree(tmp_path / "s", {"way": b"a file"})
-    tree(tmp_path / "d", {"way": {"keep": b"x"}, "gone": b"x"})
+    tree(tmp_path / "d", {"way": {"keep": b"x"}, "gone": b"gone"})
     job = dataclasses.replace(guarded(tmp_path), exclude=exclude)
     run(job, tmp_path)
     result, watched = approve(job, tmp_path)
@@ -378,7 +378,7 @@ def test_long_plan_is_stored_and_read_in_batches(tmp_path: Path, monkeypatch: py
 
 def test_plan_that_cannot_be_stored_still_holds_the_run(tmp_path: Path) -> None:
     tree(tmp_path / "s", {})
-    before = snapshot(tree(tmp_path / "d", {"gone": b"x"}))
+    before = snapshot(tree(tmp_path / "d", {"gone": b"gone"}))
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "held").mkdir()
     (tmp_path / "state" / "held" / "mirror").mkdir()

@@ -206,7 +206,7 @@ def test_link_to_a_directory_that_vanishes_keeps_its_replica(tmp_path: Path) -> 
 
 
 def test_held_plan_of_followed_links_is_approved_or_refused_by_what_they_lead_to(tmp_path: Path) -> None:
-    job = following(tmp_path, LINKS | {"other": b"other"}, {"gone": b"x"})
+    job = following(tmp_path, LINKS | {"other": b"other"}, {"gone": b"gone"})
     job = dataclasses.replace(job, guard=Guard(max_delete=Limit(absolute=0), min_free=None))
     run(job, tmp_path)
     (tmp_path / "s" / "to_f").unlink()
