@@ -12,6 +12,7 @@ from typing import NamedTuple
 from dirsync.model.content import Stamp
 from dirsync.model.job import HashAlgorithm
 from dirsync.runner.database import Database
+from dirsync.runner.hashes import row_of
 
 _BATCH = 500
 
@@ -47,7 +48,9 @@ class Candidates:
     def add(self, stamps: Iterable[Stamp]) -> None:
         """Take files in."""
         with self._database.transaction() as connection:
-            connection.executemany("INSERT OR REPLACE INTO temp.candidates VALUES (?, ?, ?, ?)", stamps)
+            connection.executemany(
+                "INSERT OR REPLACE INTO temp.candidates VALUES (?, ?, ?, ?)", map(row_of, stamps)
+            )
 
     def arrange(self) -> None:
         """Put them in their order: never verified, then by when they were; by path where that is equal."""
@@ -71,9 +74,9 @@ class Candidates:
         while rows := self._after(last):
             for row_id, path, size, mtime_ns, ctime_ns, on_record in rows:
                 last = row_id
-                yield Candidate(Stamp(path, size, mtime_ns, ctime_ns), on_record)
+                yield Candidate(Stamp(path, size, int(mtime_ns), int(ctime_ns)), on_record)
 
-    def _after(self, row_id: int) -> list[tuple[int, bytes, int, int, int, bytes | None]]:
+    def _after(self, row_id: int) -> list[tuple[int, bytes, int, int | bytes, int | bytes, bytes | None]]:
         with self._database.translated():
             return self._database.connection.execute(
                 "SELECT rowid, path, size, mtime_ns, ctime_ns, hash FROM temp.queue "

@@ -69,6 +69,14 @@ def open_database(state: str) -> Iterator[Database]:
         connection.close()
 
 
+def storable(number: int) -> int | bytes:
+    """Give what a column holds for a number; `int()` of that is the number again.
+
+    SQLite's integers have 64 bits, and a time after 2262 needs more: its digits are kept.
+    """
+    return number if -(1 << 63) <= number < 1 << 63 else b"%d" % number
+
+
 @contextlib.contextmanager
 def _translated(path: str) -> Iterator[None]:
     try:

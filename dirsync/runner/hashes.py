@@ -12,12 +12,17 @@ from datetime import UTC, datetime
 
 from dirsync.model.content import Stamp
 from dirsync.model.job import HashAlgorithm
-from dirsync.runner.database import Database
+from dirsync.runner.database import Database, storable
 
 _BATCH = 1000  # rows that become durable together
 _ASKED_AT_ONCE = 500  # SQLite takes at least 999 parameters
 
 Row = tuple[Stamp, bytes]
+
+
+def row_of(stamp: Stamp) -> tuple[bytes, int, int | bytes, int | bytes]:
+    """Give a stamp as columns of a table."""
+    return stamp.path, stamp.size, storable(stamp.mtime_ns), storable(stamp.ctime_ns)
 
 
 class HashRecord:
@@ -52,11 +57,11 @@ class HashRecord:
         found: dict[bytes, bytes] = {}
         while batch := {stamp.path: stamp for stamp in itertools.islice(rest, _ASKED_AT_ONCE)}:
             for path, size, mtime_ns, ctime_ns, recorded in self._rows(list(batch)):
-                if batch[path] == Stamp(path, size, mtime_ns, ctime_ns):
+                if batch[path] == Stamp(path, size, int(mtime_ns), int(ctime_ns)):
                     found[path] = recorded
         return found
 
-    def _rows(self, paths: list[bytes]) -> list[tuple[bytes, int, int, int, bytes]]:
+    def _rows(self, paths: list[bytes]) -> list[tuple[bytes, int, int | bytes, int | bytes, bytes]]:
         with self._database.translated():
             return self._database.connection.execute(
                 "SELECT path, size, mtime_ns, ctime_ns, hash FROM hashes "
@@ -98,7 +103,7 @@ class HashRecord:
                 "(job, path, size, mtime_ns, ctime_ns, algorithm, hash, verified_at) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (self._job, *stamp, self.algorithm.value, content_hash, now)
+                    (self._job, *row_of(stamp), self.algorithm.value, content_hash, now)
                     for stamp, content_hash in added.values()
                 ],
             )
