@@ -334,8 +334,7 @@ class Step:
             self._touch()
 
     def _touch(self) -> None:
-        own = self.directory.change
-        path = self.directory.path
+        own, path = self.directory.change, self.directory.path
         try:
             new = own.new if own and own.new else self.source.directory(path)
             there = self.directory.destination_path or path

@@ -38,6 +38,12 @@ EVERYTHING = Scenario(
         "link to file": new(),
         "large": new(b"x" * 40_000),
         "hole": File(b"x", mtime_ns=NEW_NS, offset=1 << 20, size=2 << 20),
+        "same too": HardLink("same"),
+        "created too": HardLink("replaced"),
+        "mode too": HardLink("mode"),
+        "dressed": Directory(
+            {"f": File(b"1", 0o600, OLD_NS, xattrs={"user.a": b"new"})}, xattrs={"user.d": b"1"}
+        ),
     },
     destination={
         "same": old(),
@@ -51,6 +57,9 @@ EVERYTHING = Scenario(
         "link to file": Link("x"),
         "other name": HardLink("mode"),
         "large": old(b"y" * 30_000),
+        "same too": old(),
+        "mode too": HardLink("mode"),
+        "dressed": {"f": File(b"1", 0o644, OLD_NS, xattrs={"user.a": b"old", "user.gone": b"0"})},
     },
 )
 ERRORS = ("EIO", "ENOSPC", "EACCES", "EROFS", "EMFILE", "EINTR")

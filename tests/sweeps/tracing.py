@@ -19,6 +19,8 @@ from tests.program import CHECKOUT
 _CALLS = (
     *("openat", "newfstatat", "fstat", "statx", "getdents64", "readlinkat", "read", "pread64", "lseek"),
     *("write", "pwrite64", "copy_file_range", "ftruncate", "ioctl", "fsync", "fdatasync", "syncfs"),
+    *(operation + "xattr" for operation in ("get", "fget", "lget", "list", "flist", "llist")),
+    *(operation + "xattr" for operation in ("set", "fset", "lset", "remove", "fremove", "lremove")),
     *("renameat", "renameat2", "rename", "unlinkat", "unlink", "mkdirat", "mkdir", "linkat", "symlinkat"),
     *(
         "fchmod",
@@ -74,7 +76,7 @@ class TracedProgram:
         injection = f"inject={call.name}:error={error}:when={call.number}{times}"
         code, hung = self._run(["-e", f"trace={call.name}", "-e", injection])
         lines = self._log.read_bytes().splitlines()
-        injected = any(b"(INJECTED)" in line and self._folder in line for line in lines)
+        injected = any(b"(INJECTED)" in line and _is_on_our_files(line, self._folder) for line in lines)
         return Traced(code, hung, self._stderr.read_text(errors="replace"), injected)
 
     def _run(self, options: Sequence[str]) -> tuple[int, bool]:
@@ -139,5 +141,10 @@ def _calls(log: bytes, folder: bytes) -> Iterator[Call]:
             continue
         name = found[2].decode()
         counts[name] += 1
-        if folder in line:
+        if _is_on_our_files(line, folder):
             yield Call(name, counts[name])
+
+
+def _is_on_our_files(line: bytes, folder: bytes) -> bool:
+    """Whether a call names a path or a handle below the folder, or a name in a directory by its handle."""
+    return folder in line or b'xattr("/proc/self/fd/' in line
