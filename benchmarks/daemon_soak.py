@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -183,35 +183,39 @@ class Span(NamedTuple):
     end: float
 
 
-def real_spans(runs: Sequence[RecordedRun], history: History) -> list[Span]:
+def real_spans(runs: Sequence[RecordedRun], history: History, turn: Turn) -> list[Span]:
     """Find when the runs of one job, oldest first, really were."""
     spans: list[Span] = []
     for run in runs:
-        begin = real_begin(run, history, before=spans[-1] if spans else Span(0.0, 0.0))
+        begin = real_begin(run, history, turn, before=spans[-1] if spans else Span(0.0, 0.0))
         if run.finished_at is None:  # cut off, by the next kill
             end = next(down for down in history.downs if down >= begin)
         else:
-            end = known(real_moment(run.finished_at, history, earliest=begin), run.finished_at)
+            end = known(next(real_moments(run.finished_at, history, earliest=begin), None), run.finished_at)
         spans.append(Span(begin, end))
     return spans
 
 
-def real_begin(run: RecordedRun, history: History, *, before: Span) -> float:
-    """Find when a run really began: after the one before it had ended, if any reading allows that."""
-    moment = real_moment(run.started_at, history, earliest=before.end)
-    if moment is None:
-        moment = real_moment(run.started_at, history, earliest=before.begin)
-    return known(moment, run.started_at)
+def real_begin(run: RecordedRun, history: History, turn: Turn, *, before: Span) -> float:
+    """Find when a run really began: after the one before it had ended, if any reading allows that.
+
+    A clock that is set back shows some times twice. By 7 s while a run is due every 7 s,
+    it shows at the next start what it showed when it was set: of two such readings, one
+    of them a run too many, the other is the true one.
+    """
+    moments = list(real_moments(run.started_at, history, earliest=before.end))
+    moments = moments or list(real_moments(run.started_at, history, earliest=before.begin))
+    in_time = (moment for moment in moments if not came_early(turn, before.begin, moment, history))
+    return known(next(in_time, moments[0] if moments else None), run.started_at)
 
 
-def real_moment(shown: datetime, history: History, *, earliest: float) -> float | None:
-    """Find the first moment, from `earliest` on, at which the faked clock showed a time, if any."""
+def real_moments(shown: datetime, history: History, *, earliest: float) -> Iterator[float]:
+    """Give the moments, from `earliest` on, at which the faked clock showed a time."""
     ends = [moment for moment, _ in history.settings[1:]] + [float("inf")]
     for (begin, wrong_by), end in zip(history.settings, ends, strict=True):
         moment = shown.timestamp() - wrong_by
         if begin - 0.25 <= moment <= end + 0.25 and moment >= earliest - 0.001:
-            return moment
-    return None
+            yield moment
 
 
 def known(moment: float | None, shown: datetime) -> float:
@@ -226,7 +230,7 @@ def problems_of(job: str, runs: Sequence[RecordedRun], history: History) -> list
     problems = [f"run {run.run_id} was never closed" for run in runs if run.outcome is None]
     good = {Outcome.SUCCEEDED, Outcome.CRASHED, Outcome.SKIPPED, Outcome.CANCELLED, None}
     problems += [f"run {run.run_id} {run.outcome}: {run.error}" for run in runs if run.outcome not in good]
-    spans = real_spans(runs, history)
+    spans = real_spans(runs, history, JOBS[job][1])
     for number, (before, after) in enumerate(itertools.pairwise(spans)):
         which = f"runs {runs[number].run_id} and {runs[number + 1].run_id}"
         if after.begin < before.end - 0.001:
@@ -258,7 +262,7 @@ def came_early(turn: Turn, before: float, after: float, history: History) -> boo
 
 def doubled_minutes(runs: Sequence[RecordedRun], history: History) -> list[str]:
     """Find minutes of one and the same setting of the clock that had two starts."""
-    moments = [span.begin for span in real_spans(runs, history)]
+    moments = [span.begin for span in real_spans(runs, history, JOBS["cron"][1])]
     setting = [sum(begin <= moment + 0.5 for begin, _ in history.settings) for moment in moments]
     minutes = Counter(zip(setting, (f"{run.started_at:%d %H:%M}" for run in runs), strict=True))
     return [f"minute {minute} had {count} starts" for (_, minute), count in minutes.items() if count > 1]
@@ -272,7 +276,7 @@ def report(soak: Soak) -> list[str]:
         runs = soak.runs(job)
         problems = problems_of(job, runs, soak.history)
         outcomes = Counter(run.outcome for run in runs)
-        starts = [span.begin for span in real_spans(runs, soak.history)]
+        starts = [span.begin for span in real_spans(runs, soak.history, JOBS[job][1])]
         gaps = [after - before for before, after in itertools.pairwise(starts)] or [0.0]
         counts = [outcomes[outcome] for outcome in (Outcome.SUCCEEDED, Outcome.CRASHED, Outcome.SKIPPED)]
         print(
