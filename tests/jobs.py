@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dirsync.model.change import Change, Failure
 from dirsync.model.job import DeletePolicy, Durability, Guard, Job
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import RunResult
@@ -31,3 +32,28 @@ def sync_job(source: Path, destination: Path) -> Job:
 def run(job: Job, *, state: Path) -> RunResult:
     """Run a job once, unwatched."""
     return run_job(job, state=str(state), observer=Silent(), stop=Stop(), dry_run=False)
+
+
+class Watched(Silent):
+    """An observer that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.failures: list[Failure] = []
+        self.notices: list[str] = []
+
+    def changed(self, change: Change) -> None:
+        self.changes.append(change)
+
+    def failed(self, failure: Failure) -> None:
+        self.failures.append(failure)
+
+    def noticed(self, text: str) -> None:
+        self.notices.append(text)
+
+
+def watched_run(job: Job, place: Path, *, dry_run: bool = False) -> tuple[RunResult, Watched]:
+    """Run a job once with its state below `place`; give what it told as well."""
+    watched = Watched()
+    result = run_job(job, state=str(place / "state"), observer=watched, stop=Stop(), dry_run=dry_run)
+    return result, watched

@@ -13,13 +13,10 @@ from typing import Any
 
 import pytest
 
-from dirsync.model.change import Aspect, Change, Failure
+from dirsync.model.change import Aspect, Failure
 from dirsync.model.job import Compare, Comparison, Job
-from dirsync.model.result import Outcome, RunResult
-from dirsync.model.stop import Stop
-from dirsync.runner.observer import Silent
-from dirsync.runner.run import run_job
-from tests.jobs import sync_job
+from dirsync.model.result import Outcome
+from tests.jobs import sync_job, watched_run
 from tests.program import mounted
 from tests.trees import Directory, File, Link, differences, snapshot, tree
 
@@ -27,29 +24,6 @@ T = 1_600_000_000_000_000_000
 NOBODY = 65534
 CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")  # cap_net_raw=ep
 ANY = {"user.comment": b"x\0y", "trusted.t": b"", "security.s": b"s" * 300}
-
-
-class Watched(Silent):
-    """An observer that remembers."""
-
-    def __init__(self) -> None:
-        self.changes: list[Change] = []
-        self.failures: list[Failure] = []
-        self.notices: list[str] = []
-
-    def changed(self, change: Change) -> None:
-        self.changes.append(change)
-
-    def failed(self, failure: Failure) -> None:
-        self.failures.append(failure)
-
-    def noticed(self, text: str) -> None:
-        self.notices.append(text)
-
-
-def watched_run(job: Job, place: Path) -> tuple[RunResult, Watched]:
-    watched = Watched()
-    return run_job(job, state=str(place / "state"), observer=watched, stop=Stop()), watched
 
 
 def comparing_xattrs(job: Job) -> Job:

@@ -9,42 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from dirsync.model.change import Aspect, Change, ChangeKind, Failure
+from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.job import Compare, Comparison, Job, JobType
-from dirsync.model.result import Outcome, RunResult
-from dirsync.model.stop import Stop
+from dirsync.model.result import Outcome
 from dirsync.runner.database import open_database
-from dirsync.runner.observer import Silent
-from dirsync.runner.run import run_job
-from tests.jobs import sync_job
+from tests.jobs import sync_job, watched_run
 from tests.rotting_disk import RottingDisk, rotting_disk
 from tests.trees import tree
 
 BY_HASH = Comparison(by=Comparison().by | {Compare.HASH})
-
-
-class Watched(Silent):
-    """An observer that remembers."""
-
-    def __init__(self) -> None:
-        self.changes: list[Change] = []
-        self.failures: list[Failure] = []
-        self.notices: list[str] = []
-
-    def changed(self, change: Change) -> None:
-        self.changes.append(change)
-
-    def failed(self, failure: Failure) -> None:
-        self.failures.append(failure)
-
-    def noticed(self, text: str) -> None:
-        self.notices.append(text)
-
-
-def watched_run(job: Job, place: Path, *, dry_run: bool = False) -> tuple[RunResult, Watched]:
-    watched = Watched()
-    result = run_job(job, state=str(place / "state"), observer=watched, stop=Stop(), dry_run=dry_run)
-    return result, watched
 
 
 @pytest.fixture

@@ -18,8 +18,7 @@ from dirsync.model.stop import Stop
 from dirsync.runner.observer import Silent, Stage
 from dirsync.runner.run import run_job
 from dirsync.trees import fsops
-from tests.faults.test_attributes import watched_run
-from tests.jobs import run, sync_job
+from tests.jobs import run, sync_job, watched_run
 from tests.program import bound
 from tests.trees import Children, Directory, File, HardLink, ctimes, differences, inodes, snapshot, tree
 

@@ -30,10 +30,10 @@ from dirsync.runner.versions import VersionIndex
 from dirsync.trees import fsops
 from tests.faults.test_approval import approve
 from tests.faults.test_approval import run as run_held
-from tests.faults.test_attributes import comparing_xattrs, watched_run
+from tests.faults.test_attributes import comparing_xattrs
 from tests.faults.test_hard_links import file, job_between, to
 from tests.faults.test_versions import keeping_job, mirrored, now, restored
-from tests.jobs import run
+from tests.jobs import run, watched_run
 from tests.trees import (
     Children,
     Directory,

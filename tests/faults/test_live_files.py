@@ -18,8 +18,7 @@ import pytest
 
 from dirsync.model.job import Retries
 from dirsync.model.result import Outcome
-from tests.faults.test_bit_rot import watched_run
-from tests.jobs import run, sync_job
+from tests.jobs import run, sync_job, watched_run
 from tests.trees import tree
 
 SIZE = 128 << 20  # copied in longer than a busy machine keeps the writer waiting

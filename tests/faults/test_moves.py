@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dirsync.model.change import Change, ChangeKind, Failure
+from dirsync.model.change import Change, ChangeKind
 from dirsync.model.job import (
     Compare,
     Comparison,
@@ -27,28 +27,17 @@ from dirsync.model.job import (
 )
 from dirsync.model.result import Outcome, RunResult
 from dirsync.model.stop import Stop
-from dirsync.runner.observer import Silent
 from dirsync.runner.run import approve_job, run_job
 from dirsync.trees import fsops, hashing
-from tests.jobs import run, sync_job
+from tests.jobs import Watched, run, sync_job
 from tests.sweeps.gates import was_killed
 from tests.trees import Children, File, HardLink, Link, differences, inodes, snapshot, tree
 
 T = 1_600_000_000_000_000_000
 
 
-class Watched(Silent):
-    """An observer that remembers."""
-
-    def __init__(self) -> None:
-        self.changes: list[Change] = []
-        self.failures: list[Failure] = []
-
-    def changed(self, change: Change) -> None:
-        self.changes.append(change)
-
-    def failed(self, failure: Failure) -> None:
-        self.failures.append(failure)
+class Told(Watched):
+    """An observer that says in short what it was told."""
 
     @property
     def lines(self) -> list[str]:
@@ -80,8 +69,8 @@ class Place:
     def rename(self, old: str, new: str) -> None:
         os.rename(self.source / old, self.source / new)
 
-    def run(self, *, dry_run: bool = False) -> tuple[RunResult, Watched]:
-        watched = Watched()
+    def run(self, *, dry_run: bool = False) -> tuple[RunResult, Told]:
+        watched = Told()
         result = run_job(
             self.job, state=str(self.path / "state"), observer=watched, stop=Stop(), dry_run=dry_run
         )
@@ -495,7 +484,7 @@ def test_what_changed_at_the_destination_since_is_not_moved(place: Place) -> Non
     place.rename("a", "a2")
     place.rename("b", "b2")
 
-    class Meddling(Watched):
+    class Meddling(Told):
         def planned(self, totals: object) -> None:
             (place.mirror / "a").write_bytes(b"somebody's")
             os.rename(place.mirror / "b", place.path / "aside")
@@ -516,7 +505,7 @@ def test_what_appeared_at_the_new_place_is_left_alone(place: Place) -> None:
     place.rename("a", "a2")
     place.rename("b", "b2")
 
-    class Meddling(Watched):
+    class Meddling(Told):
         def planned(self, totals: object) -> None:
             (place.mirror / "a2").write_bytes(b"somebody's")
             (place.mirror / "b2").mkdir()
@@ -614,7 +603,7 @@ def test_a_held_plan_with_moves_is_approved(place: Place) -> None:
         place.job, delete=DeletePolicy.TRASH, guard=Guard(max_change=Limit(absolute=0), on_trip=OnTrip.HOLD)
     )
     assert place.run()[0].outcome is Outcome.HELD
-    watched = Watched()
+    watched = Told()
     result = approve_job(place.job, state=str(place.path / "state"), observer=watched, stop=Stop())
 
     assert result.outcome is Outcome.SUCCEEDED, watched.failures

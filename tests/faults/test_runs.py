@@ -15,41 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from dirsync.model.change import Change, Failure
-from dirsync.model.job import Compare, Comparison, Guard, Job, OnError, PatternLine, Preserve, SymlinkPolicy
-from dirsync.model.result import Outcome, RunResult
+from dirsync.model.job import Compare, Comparison, Guard, OnError, PatternLine, Preserve, SymlinkPolicy
+from dirsync.model.result import Outcome
 from dirsync.model.stop import Stop
-from dirsync.runner.observer import Silent
 from dirsync.runner.run import run_job
-from tests.jobs import UNGUARDED, run, sync_job
+from tests.jobs import UNGUARDED, Watched, run, sync_job, watched_run
 from tests.trees import Children, Directory, File, Link, differences, snapshot, tree
 
 T = 1_600_000_000_000_000_000
 NOBODY = 65534
-
-
-class Watched(Silent):
-    """An observer that remembers."""
-
-    def __init__(self) -> None:
-        self.changes: list[Change] = []
-        self.failures: list[Failure] = []
-        self.notices: list[str] = []
-
-    def changed(self, change: Change) -> None:
-        self.changes.append(change)
-
-    def failed(self, failure: Failure) -> None:
-        self.failures.append(failure)
-
-    def noticed(self, text: str) -> None:
-        self.notices.append(text)
-
-
-def watched_run(job: Job, place: Path) -> tuple[RunResult, Watched]:
-    watched = Watched()
-    result = run_job(job, state=str(place / "state"), observer=watched, stop=Stop())
-    return result, watched
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from dirsync.model.stop import Stop
 from dirsync.runner.database import open_database
 from dirsync.runner.lock import locked_job
 from dirsync.runner.scrub import Tally, verify_job
-from tests.faults.test_bit_rot import Watched, on_record
-from tests.jobs import run, sync_job
+from tests.faults.test_bit_rot import on_record
+from tests.jobs import Watched, run, sync_job
 from tests.program import CHECKOUT, Ended, ended, jobs_file, run_now
 from tests.rotting_disk import RottingDisk, rotting_disk
 from tests.trees import File, ctimes, tree

@@ -14,8 +14,8 @@ from dirsync.model.job import Compare, Comparison, Durability, HashAlgorithm, Jo
 from dirsync.model.result import Outcome
 from dirsync.runner.database import open_database
 from dirsync.trees import fsops
-from tests.faults.test_bit_rot import on_record, watched_run
-from tests.jobs import run, sync_job
+from tests.faults.test_bit_rot import on_record
+from tests.jobs import run, sync_job, watched_run
 from tests.rotting_disk import RottingDisk, rotting_disk
 from tests.trees import File, differences, snapshot, tree
 
