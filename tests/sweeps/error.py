@@ -42,7 +42,9 @@ EVERYTHING = Scenario(
         "created too": HardLink("replaced"),
         "mode too": HardLink("mode"),
         "dressed": Directory(
-            {"f": File(b"1", 0o600, OLD_NS, xattrs={"user.a": b"new"})}, xattrs={"user.d": b"1"}
+            {"f": File(b"1", 0o600, OLD_NS, xattrs={"user.a": b"new"})},
+            mtime_ns=NEW_NS,
+            xattrs={"user.d": b"1"},
         ),
     },
     destination={
@@ -59,7 +61,9 @@ EVERYTHING = Scenario(
         "large": old(b"y" * 30_000),
         "same too": old(),
         "mode too": HardLink("mode"),
-        "dressed": {"f": File(b"1", 0o644, OLD_NS, xattrs={"user.a": b"old", "user.gone": b"0"})},
+        "dressed": Directory(
+            {"f": File(b"1", 0o644, OLD_NS, xattrs={"user.a": b"old", "user.gone": b"0"})}, mtime_ns=OLD_NS
+        ),
     },
 )
 ERRORS = ("EIO", "ENOSPC", "EACCES", "EROFS", "EMFILE", "EINTR")
