@@ -121,16 +121,22 @@ class Trash:
 def _linked(fd: int, name: bytes, to: int, new: bytes) -> bool:
     """Give an object a second name in its slot; False: these file systems cannot."""
     try:
-        try:
-            fsops.link(fd, name, to, new)
-        except FileExistsError:  # of an attempt that failed afterwards
-            fsops.unlink(to, new)
-            fsops.link(fd, name, to, new)
+        fsops.link(fd, name, to, new)
+    except FileExistsError:
+        if not _are_one(fd, name, to, new):
+            raise
+        # of an attempt that failed afterwards
     except OSError as error:
         if error.errno in _NO_LINKS:
             return False
         raise
     return True
+
+
+def _are_one(fd: int, name: bytes, to: int, new: bytes) -> bool:
+    """Whether two names are of one object."""
+    one, other = (os.stat(at, dir_fd=where, follow_symlinks=False) for where, at in ((fd, name), (to, new)))
+    return os.path.samestat(one, other)
 
 
 def _exchange(fd: int, temporary: bytes, name: bytes, to: int, new: bytes) -> None:

@@ -103,14 +103,17 @@ class Displacing:
             self.settle(run)
 
     def settle(self, run: VersionRun) -> None:
-        """Drop the records of deeds that were not done, and what they left in the area."""
+        """Drop the records of deeds that were not done.
+
+        What lies in a slot and is not the recorded object stays until its area expires: it
+        is a new object that was not exchanged yet, or what somebody put there meanwhile.
+        """
         with open_tree(self._job.destination) as tree:
             self._index.settle(run.run_id, undone=list(self._undone(run, tree)))
 
     def _undone(self, run: VersionRun, tree: LocalTree) -> Iterator[Before]:
         for record in self._index.records(run.run_id, BeforeKind.OBJECT):
             if not _is_there(tree, join(run.area, record.path), record):
-                _removed(tree, join(run.area, record.path))  # a new object that was not exchanged yet
                 yield record
         for record in self._index.records(run.run_id, BeforeKind.MOVED):
             if not _is_there(tree, record.path, record):

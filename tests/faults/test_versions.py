@@ -376,3 +376,38 @@ def test_no_record_tells_of_what_is_not_there(tmp_path: Path, monkeypatch: pytes
         sqlite3.connect(tmp_path / "state/ledger.db").execute("SELECT settled FROM version_runs").fetchall()
     )
     assert set(rows) == {(1,)}
+
+
+def test_what_another_user_put_there_meanwhile_outlives_a_failing_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No record tells of their file, but it lies in the version area until that expires."""
+    source = tree(tmp_path / "s", {"a": b"1", "b": b"1"})
+    job = keeping_job(tmp_path)
+    run(job, state=tmp_path / "state")
+    for name in ("a", "b"):
+        (source / name).write_bytes(b"longer")
+    theirs = tree(tmp_path / "theirs", {"a": b"their own", "b": b"their own"})
+
+    class Between:
+        """Another user replaces each file between our look and our link; the second rename fails."""
+
+        links = renames = 0
+
+        def __call__(self, operation: str) -> None:
+            if operation == "link":
+                for name in ("a", "b")[self.links : self.links + 1]:
+                    os.rename(theirs / name, tmp_path / "d" / name)
+                self.links += 1
+            self.renames += operation == "rename"
+            if operation == "rename" and self.renames == 2:
+                raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fsops, "gate", Between())
+        assert run(job, state=tmp_path / "state").outcome is Outcome.PARTIAL
+    assert run(job, state=tmp_path / "state").outcome is Outcome.SUCCEEDED
+
+    kept = [path.read_bytes() for path in (tmp_path / "d" / VERSION_AREA).rglob("[ab]")]
+    assert kept.count(b"their own") == 3  # a and b of the failing run, b of the next
+    assert {path.read_bytes() for path in (tmp_path / "d").glob("[ab]")} == {b"longer"}
