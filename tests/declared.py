@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dirsync.config import Configuration, load
 from dirsync.errors import ConfigError
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 
 
 def declared(directory: Path, text: str) -> Configuration:
@@ -17,9 +17,11 @@ def declared(directory: Path, text: str) -> Configuration:
     return load(str(file))
 
 
-def job_with(directory: Path, keys: str) -> Job:
+def job_with(directory: Path, keys: str) -> MirrorJob:
     """Load one job, `a`, from `s` to `d`, with these lines of keys besides."""
-    return declared(directory, _one_job(keys)).jobs[0]
+    job = declared(directory, _one_job(keys)).jobs[0]
+    assert isinstance(job, MirrorJob)
+    return job
 
 
 def problems_of(directory: Path, text: str) -> list[str]:

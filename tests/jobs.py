@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from dirsync.model.change import Change, Failure
-from dirsync.model.job import DeletePolicy, Durability, Guard, Job
+from dirsync.model.job import DeletePolicy, Durability, Guard, MirrorJob
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
@@ -16,9 +16,9 @@ from dirsync.runner.run import run_job
 UNGUARDED = Guard(max_delete=None, min_free=None, source_not_empty=False)
 
 
-def sync_job(source: Path, destination: Path) -> Job:
+def sync_job(source: Path, destination: Path) -> MirrorJob:
     """Declare a plain mirror without guards and versions that leaves durability to the kernel."""
-    return Job(
+    return MirrorJob(
         name="mirror",
         source=LocalPlace(path=os.fsencode(source)),
         destination=LocalPlace(path=os.fsencode(destination)),
@@ -29,7 +29,7 @@ def sync_job(source: Path, destination: Path) -> Job:
     )
 
 
-def run(job: Job, *, state: Path) -> RunResult:
+def run(job: MirrorJob, *, state: Path) -> RunResult:
     """Run a job once, unwatched."""
     return run_job(job, state=str(state), observer=Silent(), stop=Stop(), dry_run=False)
 
@@ -52,7 +52,7 @@ class Watched(Silent):
         self.notices.append(text)
 
 
-def watched_run(job: Job, place: Path, *, dry_run: bool = False) -> tuple[RunResult, Watched]:
+def watched_run(job: MirrorJob, place: Path, *, dry_run: bool = False) -> tuple[RunResult, Watched]:
     """Run a job once with its state below `place`; give what it told as well."""
     watched = Watched()
     result = run_job(job, state=str(place / "state"), observer=watched, stop=Stop(), dry_run=dry_run)

@@ -12,7 +12,7 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from dirsync.model.job import Job, JobType
+from dirsync.model.job import Job, JobType, MirrorJob
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import Outcome, RunResult
 from dirsync.model.stop import Stop
@@ -29,7 +29,7 @@ TAKES = {"quick": 0.05, "slow": 0.5, "failing": 0.1}
 def declared(state: str) -> Declaration:
     place = LocalPlace(path=b"/nowhere")
     jobs = tuple(
-        Job(name=name, source=place, destination=place, schedule=Schedule(every_seconds=seconds))
+        MirrorJob(name=name, source=place, destination=place, schedule=Schedule(every_seconds=seconds))
         for name, seconds in INTERVALS.items()
     )
     return Declaration(jobs=jobs, state=state, files=())

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dirsync.model.job import Job, JobType
+from dirsync.model.job import Job, JobType, MirrorJob
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import Outcome, RunResult
 from dirsync.model.timing import Schedule
@@ -73,9 +73,9 @@ class VirtualExecutor(Executor):
         return future
 
 
-def job(name: str, schedule: Schedule | None) -> Job:
+def job(name: str, schedule: Schedule | None) -> MirrorJob:
     place = LocalPlace(path=b"/nowhere")
-    return Job(name=name, source=place, destination=place, schedule=schedule)
+    return MirrorJob(name=name, source=place, destination=place, schedule=schedule)
 
 
 class World:

@@ -4,6 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+TRACK_JOB = """\
+version: 1
+secrets: {pg: {environment: FUZZ_SECRET}}
+catalog: sqlite:///./state/catalog.db
+defaults: {delete: keep, preserve: [mtime]}
+jobs:
+  etc:
+    type: track
+    source: /etc
+    schedule: {at: "02:30", timezone: Europe/Berlin}
+    compare: [size, mtime, mode, ownership, hash]
+    fingerprint: {refresh: 90d, budget: 500G}
+    keep: 400d
+    rules:
+      - {path: "/legal/**", attributes: [size, mtime, mode, ownership, hash], severity: critical}
+      - path: "*.log"
+        attributes: [mode, growing]
+        severity: info
+"""
 EVERY_KEY = """\
 # yaml-language-server: $schema=./jobs.schema.json
 version: 1
@@ -126,7 +145,7 @@ jobs:
     symlinks: skip
 """
 
-SEEDS = (EVERY_KEY, SMALL, MERGED)
+SEEDS = (EVERY_KEY, SMALL, MERGED, TRACK_JOB)
 VARIABLES = {"FUZZ_SECRET": "hush-hush-7", "FUZZ_WORKERS": "4"}
 
 

@@ -9,11 +9,11 @@ from dirsync.cli.exit_codes import exit_code
 from dirsync.cli.logs.setup import set_up
 from dirsync.cli.output.lines import Lines
 from dirsync.cli.parsing import Options, Parser, add_common, add_run_output, config_file, usage_error
-from dirsync.cli.selection import job_named
+from dirsync.cli.selection import mirror_job_named
 from dirsync.cli.signals import stopping_on_signals
 from dirsync.cli.watching import Show, run_watched
 from dirsync.config import load
-from dirsync.model.job import Job, JobType
+from dirsync.model.job import JobType, MirrorJob
 from dirsync.runner.held import is_held
 
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments, namespace=ApproveOptions())
     file = config_file(options)
     configuration, show = load(file), Show.of(options)
-    job = job_named(configuration.jobs, options.job)
+    job = mirror_job_named(configuration.jobs, options.job, to="change")
     _check_held(job, configuration.state)
     base = os.path.dirname(os.path.abspath(file))
     set_up(show.logging, jobs=[job], base=base, mask=configuration.mask)
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     return exit_code([result])
 
 
-def _check_held(job: Job, state: str) -> None:
+def _check_held(job: MirrorJob, state: str) -> None:
     """Check that there is something to approve.
 
     Raises:

@@ -14,12 +14,12 @@ from dirsync.cli.output.machine import MachineObserver, as_line, counts_fields
 from dirsync.cli.output.units import human_bytes, plural
 from dirsync.cli.parsing import Options, Parser, add_common, add_json, add_progress, config_file
 from dirsync.cli.paths import path_below
-from dirsync.cli.selection import job_named
+from dirsync.cli.selection import mirror_job_named
 from dirsync.cli.signals import stopping_on_signals
 from dirsync.cli.watching import Show, progress_for
 from dirsync.config import load
 from dirsync.errors import Cancelled, RunError, Skipped
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 from dirsync.model.names import local_text
 from dirsync.model.result import Counts
 from dirsync.model.stop import Deadline
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     """Restore one path."""
     options = parser().parse_args(arguments, namespace=RestoreOptions())
     configuration = load(config_file(options))
-    job = job_named(configuration.jobs, options.job)
+    job = mirror_job_named(configuration.jobs, options.job, to="restore from")
     request = _request(job, options)
     with stopping_on_signals() as stop:
         lines = Lines(mask=configuration.mask, stop=stop)
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
     return _code(restore.counts, error)
 
 
-def _request(job: Job, options: RestoreOptions) -> Request:
+def _request(job: MirrorJob, options: RestoreOptions) -> Request:
     now = datetime.datetime.now(datetime.UTC)
     return Request(
         path=path_below(job, options.path),
@@ -89,7 +89,7 @@ def _request(job: Job, options: RestoreOptions) -> Request:
     )
 
 
-def _observer(job: Job, options: RestoreOptions, *, lines: Lines) -> HumanObserver | MachineObserver:
+def _observer(job: MirrorJob, options: RestoreOptions, *, lines: Lines) -> HumanObserver | MachineObserver:
     if options.json:
         return MachineObserver(job, lines=lines, quiet=options.quiet)
     layout = Layout(lists_changes=options.verbosity > 0)
@@ -98,7 +98,7 @@ def _observer(job: Job, options: RestoreOptions, *, lines: Lines) -> HumanObserv
 
 
 def _tell(
-    job: Job,
+    job: MirrorJob,
     request: Request,
     counts: Counts,
     error: RunError | None,

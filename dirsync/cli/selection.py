@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Sequence
 
 from dirsync.cli.parsing import did_you_mean, usage_error
-from dirsync.model.job import Job
+from dirsync.model.job import Job, MirrorJob
 
 
 def selected_jobs(jobs: Sequence[Job], patterns: Sequence[str]) -> tuple[Job, ...]:
@@ -34,6 +34,18 @@ def job_named(jobs: Sequence[Job], name: str) -> Job:
             return job
     known = [job.name for job in jobs]
     raise usage_error(f"no job '{name}'{did_you_mean(name, known) or _the_jobs_are(known)}")
+
+
+def mirror_job_named(jobs: Sequence[Job], name: str, *, to: str) -> MirrorJob:
+    """Give one job between two trees; `to` says what for, as `restore from`.
+
+    Raises:
+        ConfigError: there is no such job, or it has no destination.
+    """
+    job = job_named(jobs, name)
+    if not isinstance(job, MirrorJob):
+        raise usage_error(f"'{name}' is a {job.type.value} job, which has no destination to {to}")
+    return job
 
 
 def _matches(pattern: str, jobs: Sequence[Job]) -> list[str]:

@@ -14,7 +14,7 @@ from dirsync.cli.parsing import Options, Parser, add_common, add_run_output, usa
 from dirsync.cli.signals import stopping_on_signals
 from dirsync.cli.watching import Show, run_watched
 from dirsync.config import job_from_options
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 from dirsync.model.names import local_text
 from dirsync.model.stop import Stop
 
@@ -129,14 +129,14 @@ def _guard(options: SyncOptions) -> dict[str, object]:
     return {"on_trip": "fail", **limit}
 
 
-def state_directory(job: Job) -> str:
+def state_directory(job: MirrorJob) -> str:
     """Name the directory where runs of this source to this destination are recorded."""
     home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     ends = job.source.path + b"\0" + job.destination.path
     return os.path.join(home, "dirsync", f"sync-{hashlib.blake2b(ends, digest_size=8).hexdigest()}")
 
 
-def _made_state(job: Job) -> str:
+def _made_state(job: MirrorJob) -> str:
     state = state_directory(job)
     try:
         os.makedirs(state, mode=0o700, exist_ok=True)
@@ -148,7 +148,7 @@ def _made_state(job: Job) -> str:
     return state
 
 
-def _sync(job: Job, *, state: str, show: Show, lines: Lines, stop: Stop) -> int:
+def _sync(job: MirrorJob, *, state: str, show: Show, lines: Lines, stop: Stop) -> int:
     """Sync, and where there is an interval, again until a signal."""
     every_seconds = job.schedule.every_seconds if job.schedule is not None else None
     while True:

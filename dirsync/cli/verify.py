@@ -12,12 +12,12 @@ from dirsync.cli.output.lines import Lines
 from dirsync.cli.output.progress import Progress
 from dirsync.cli.output.scrub import HumanScrub, MachineScrub, QuietScrub
 from dirsync.cli.parsing import Options, Parser, add_common, add_json, add_progress, config_file
-from dirsync.cli.selection import job_named
+from dirsync.cli.selection import mirror_job_named
 from dirsync.cli.signals import stopping_on_signals
 from dirsync.cli.watching import Show, progress_for
 from dirsync.config import load
 from dirsync.config.scalars import size
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 from dirsync.runner.scrub import ScrubObserver, verify_job
 
 
@@ -54,7 +54,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments, namespace=VerifyOptions())
     file = config_file(options)
     configuration = load(file)
-    job, show = job_named(configuration.jobs, options.job), Show.of(options)
+    job = mirror_job_named(configuration.jobs, options.job, to="read")
+    show = Show.of(options)
     set_up(show.logging, jobs=[job], base=os.path.dirname(os.path.abspath(file)), mask=configuration.mask)
     progress = progress_for(job, show, side_by_side=False)
     with stopping_on_signals() as stop:
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
     return exit_code([result])
 
 
-def _observer(job: Job, show: Show, *, lines: Lines, progress: Progress) -> ScrubObserver:
+def _observer(job: MirrorJob, show: Show, *, lines: Lines, progress: Progress) -> ScrubObserver:
     if show.json:
         return MachineScrub(job, lines=lines, quiet=show.quiet)
     if show.quiet:

@@ -12,7 +12,7 @@ from dirsync.cli.output.table import table
 from dirsync.cli.output.units import human_bytes
 from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file
 from dirsync.cli.paths import path_below
-from dirsync.cli.selection import job_named
+from dirsync.cli.selection import mirror_job_named
 from dirsync.config import load
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.names import shown
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     """List the versions of one path, or of all."""
     options = parser().parse_intermixed_args(arguments, namespace=VersionsOptions())  # PATH may come last
     configuration = load(config_file(options))
-    job = job_named(configuration.jobs, options.job)
+    job = mirror_job_named(configuration.jobs, options.job, to="keep versions at")
     path = None if options.path is None else path_below(job, options.path)
     lines = Lines(mask=configuration.mask)
     found = versions_of(job, path, state=configuration.state)

@@ -8,7 +8,7 @@ from dirsync.model.attributes import Namespace, namespaces_carried
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import Aspect
 from dirsync.model.entry import Entry, Kind
-from dirsync.model.job import Compare, HashAlgorithm, Job, Preserve
+from dirsync.model.job import Compare, HashAlgorithm, MirrorJob, Preserve
 from dirsync.model.listing import Listing
 
 CONTENT = frozenset({Aspect.KIND, Aspect.SIZE, Aspect.MTIME, Aspect.TARGET, Aspect.HASH})
@@ -76,7 +76,7 @@ class Rules:
         return self.kept.kept_mode(new, uid=uid, gid=gid)
 
 
-def rules_for(job: Job, *, source: Capabilities, destination: Capabilities) -> Rules:
+def rules_for(job: MirrorJob, *, source: Capabilities, destination: Capabilities) -> Rules:
     """Bring what a job asks for down to what both sides can keep.
 
     Modes and owners are compared where they are carried over, and only there.
@@ -97,5 +97,5 @@ def rules_for(job: Job, *, source: Capabilities, destination: Capabilities) -> R
     )
 
 
-def _attributes(job: Job) -> frozenset[Namespace]:
+def _attributes(job: MirrorJob) -> frozenset[Namespace]:
     return namespaces_carried(job.preserve) if Compare.XATTRS in job.comparison.by else frozenset()

@@ -2,39 +2,73 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
-from dirsync.config.keys import JobKeys, Keys
+from dirsync.config.counted import Counted
+from dirsync.config.keys import JobKeys, Keys, RuleKeys
 from dirsync.model.job import (
     Compare,
     Comparison,
+    Fingerprint,
     Guard,
-    Job,
     JobLog,
     JobType,
+    MirrorJob,
     Preserve,
     Retries,
+    Rule,
     SymlinkPolicy,
+    TrackJob,
     Versions,
 )
+from dirsync.model.place import CatalogPlace
 from dirsync.model.timing import Schedule
 
+_OF_EVERY_TRACK = frozenset(field.name for field in dataclasses.fields(TrackJob))
+_OF_TRACKS_ALONE = _OF_EVERY_TRACK - {field.name for field in dataclasses.fields(MirrorJob)}
 
-def built(name: str, keys: JobKeys) -> Job:
+
+def built(name: str, keys: JobKeys, *, catalog: CatalogPlace | None) -> MirrorJob | TrackJob:
     """Make the job that complete, correct keys declare; what they leave out is the model's default."""
-    values = _declared(keys)
+    values = _declared(keys) | {
+        "name": name,
+        "catalog": catalog,
+        "schedule": _schedule(keys),
+        "comparison": _comparison(keys),
+        "guard": Guard(**_declared(keys.guard)),
+        "log": JobLog(**_declared(keys.log)),
+    }
+    return _track(keys, values) if keys.type is JobType.TRACK else _mirror(keys, values)
+
+
+def _track(keys: JobKeys, values: dict[str, Any]) -> TrackJob:
+    return TrackJob(
+        fingerprint=Fingerprint(**_declared(keys.fingerprint)),
+        rules=tuple(_rule(rule) for rule in keys.rules or () if rule.pattern is not None),
+        **{key: value for key, value in values.items() if key in _OF_EVERY_TRACK},
+    )
+
+
+def _rule(keys: RuleKeys) -> Rule:
+    assert keys.pattern is not None
+    counted = keys.attributes or frozenset()
+    return Rule(
+        pattern=keys.pattern,
+        attributes=frozenset(Compare(item.value) for item in counted - {Counted.GROWING}),
+        growing=Counted.GROWING in counted,
+        **({} if keys.severity is None else {"severity": keys.severity}),
+    )
+
+
+def _mirror(keys: JobKeys, values: dict[str, Any]) -> MirrorJob:
     keeps_links = keys.preserve is None or Preserve.SYMLINKS in keys.preserve
     if not keeps_links and keys.symlinks is not SymlinkPolicy.FOLLOW:
         values["symlinks"] = SymlinkPolicy.SKIP
-    return Job(
-        name=name,
-        schedule=_schedule(keys),
-        comparison=_comparison(keys),
-        guard=Guard(**_declared(keys.guard)),
+    return MirrorJob(
         versions=Versions(**_declared(keys.versions)),
         retries=Retries(**_declared(keys.retries)),
-        log=JobLog(**_declared(keys.log)),
-        **values,
+        **{key: value for key, value in values.items() if key not in _OF_TRACKS_ALONE},
     )
 
 
@@ -55,7 +89,7 @@ def _schedule(keys: JobKeys) -> Schedule | None:
 def _comparison(keys: JobKeys) -> Comparison:
     """Compare no mode and no owner that is not carried over: the rules let only the default differ so."""
     comparison = Comparison(**_declared(keys.compare))
-    if keys.type is JobType.CHECK or keys.preserve is None:
+    if keys.type in (JobType.CHECK, JobType.TRACK) or keys.preserve is None:
         return comparison
     dropped = {
         Compare(kept.value) for kept in (Preserve.MODE, Preserve.OWNERSHIP) if kept not in keys.preserve

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from dirsync.model.job import Job
+from dirsync.model.place import CatalogPlace
 
 MASKED = "***"
 
@@ -61,3 +62,5 @@ class Configuration:
     jobs: tuple[Job, ...]  # in the order of the file, then of the files it includes
     mask: Mask = field(default_factory=Mask)
     secrets: tuple[SecretReference, ...] = ()
+    catalog: CatalogPlace | None = None  # None only where the file is wrong
+    catalog_secret: str | None = None  # the secret that holds its URL; None: the file says it

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dirsync.config.catalogs import address_at_length
 from dirsync.config.inheritance import EMPTY, Fragment, laid_over
 from dirsync.config.keys import FileKeys, IncludedKeys
-from dirsync.config.nodes import Entry, MappingNode, is_null, joined, mapping_of
+from dirsync.config.nodes import Entry, MappingNode, ScalarNode, is_null, joined, mapping_of
 from dirsync.config.problems import Problems
 from dirsync.config.rules import check_contradictions, check_name
 from dirsync.config.sources import Sources
@@ -50,6 +51,9 @@ def _at_length(document: MappingNode) -> MappingNode:
         if fragments:
             spelled_out = {key: _spelled_out(entry) for key, entry in fragments.entries.items()}
             entries[name] = Entry(entries[name].key, MappingNode(spelled_out, fragments.origin))
+    catalog = entries.get("catalog")
+    if catalog is not None and isinstance(catalog.value, ScalarNode) and not is_null(catalog.value):
+        entries["catalog"] = Entry(catalog.key, address_at_length(catalog.value))
     if "defaults" in entries:
         entries["defaults"] = _spelled_out(entries["defaults"])
     return MappingNode(entries, document.origin)

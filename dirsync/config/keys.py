@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dirsync.config import timing_fields as timing
 from dirsync.config import tree_fields as tree
+from dirsync.config.counted import Counted
 from dirsync.config.leaves import choice, only
 from dirsync.config.nodes import ScalarNode, is_null
 from dirsync.model.job import (
@@ -24,6 +25,7 @@ from dirsync.model.job import (
     OnError,
     OnTrip,
     Preserve,
+    Severity,
     SymlinkPolicy,
     Verify,
 )
@@ -100,6 +102,29 @@ class VersionsKeys(Keys):
     count: tree.VersionCount | None = Field(None, description="The most versions of one path")
 
 
+class FingerprintKeys(Keys):
+    """How content that seems unchanged is read again in time."""
+
+    refresh_seconds: timing.Timeout | None = Field(
+        None, alias="refresh", description="Read each file again at least that often; none: only by `verify`"
+    )
+    budget_bytes: tree.Budget | None = Field(
+        None, alias="budget", description="The most that one run reads again, as 500G; none: no limit"
+    )
+
+
+class RuleKeys(Keys):
+    """Which attributes count at the paths that a pattern matches, and how much a change there matters."""
+
+    pattern: tree.Pattern | None = Field(None, alias="path", description="A gitignore line")
+    attributes: frozenset[Annotated[Counted, choice(Counted)]] | None = Field(
+        None, description="What counts there; growing: a file may become longer"
+    )
+    severity: Annotated[Severity, choice(Severity)] | None = Field(
+        None, description="How much a change there matters"
+    )
+
+
 class RetriesKeys(Keys):
     """How often a transient error is tried again."""
 
@@ -148,8 +173,10 @@ class JobKeys(Keys):
         "hooks": f"{_DROP}, and run dirsync from a script",
     }
 
-    type: Annotated[JobType, choice(JobType, {"track": "write sync or check"})] | None = Field(
-        None, description="sync: make the destination agree; check: report how the two differ"
+    type: Annotated[JobType, choice(JobType)] | None = Field(
+        None,
+        description="sync: make the destination agree; track: record the source in the catalog; "
+        "check: report how the two differ",
     )
     source: tree.Place | None = Field(None, description="The directory to copy from")
     destination: tree.Place | None = Field(None, description="The directory to copy to")
@@ -191,6 +218,15 @@ class JobKeys(Keys):
     moves: tree.Flag | None = Field(
         None, description="Rename at the destination what was renamed in the source"
     )
+    fingerprint: FingerprintKeys | None = Field(
+        None, exclude=True, description="How content that seems unchanged is read again in time"
+    )
+    rules: tuple[RuleKeys, ...] | None = Field(
+        None, exclude=True, description="Which attributes count where; the last that matches a path decides"
+    )
+    keep_seconds: timing.Timeout | None = Field(
+        None, alias="keep", description="How long changes and runs stay in the catalog, or none: for ever"
+    )
     guard: GuardKeys | None = Field(None, exclude=True, description="What must hold before the first change")
     durability: Annotated[Durability, choice(Durability)] | None = Field(
         None, description="full: exit 0 means it survives a power cut"
@@ -225,6 +261,14 @@ class SecretKeys(Keys):
     file: tree.Path | None = Field(None, description="The file that holds it")
 
 
+class CatalogKeys(Keys):
+    """Where the catalog is."""
+
+    url: tree.Text | None = Field(None, description="sqlite:///absolute/path or postgresql://…")
+    secret: tree.Text | None = Field(None, description="The secret that holds the URL")
+    key: tree.Path | None = Field(None, description="The file of the key that seals its rows")
+
+
 class IncludedKeys(Keys):
     """The keys of an included file."""
 
@@ -237,13 +281,15 @@ class FileKeys(IncludedKeys):
     """The keys of jobs.yaml."""
 
     later: ClassVar[dict[str, str]] = {
-        "catalog": f"{_DROP}; runs are recorded under 'state'",
         "endpoints": f"{_DROP}, and write local paths in the jobs",
         "notifiers": f"{_DROP}, and act on the exit code",
     }
 
     state: tree.Path | None = Field(
         None, description="The directory of the run ledger, the locks and the held plans"
+    )
+    catalog: CatalogKeys | None = Field(
+        None, description="Where track jobs record; <state>/catalog.db unless it says otherwise"
     )
     include: tuple[tree.Text, ...] | None = Field(
         None, description="Files of profiles and jobs; wildcards are allowed"
@@ -260,6 +306,8 @@ SECTIONS: dict[str, type[Keys]] = {
     "retries": RetriesKeys,
     "log": LogKeys,
     "versions": VersionsKeys,
+    "fingerprint": FingerprintKeys,
+    "rules": RuleKeys,
     "schedule": ScheduleKeys,
 }
 APPENDABLE = {  # by section, a job's own keys under ""

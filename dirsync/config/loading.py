@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from dirsync.config.building import built
+from dirsync.config.catalogs import catalog_place, passwords_in
 from dirsync.config.configuration import Configuration, Mask, SecretReference
 from dirsync.config.gathering import Declarations, gathered
 from dirsync.config.inheritance import PROGRAM, Effective, Inheritance, laid_over
@@ -21,11 +22,12 @@ from dirsync.config.nodes import Origin, ScalarNode, locate
 from dirsync.config.options import command_line, node_of_options
 from dirsync.config.overlaps import DeclaredJob, check_places
 from dirsync.config.problems import Problems
-from dirsync.config.rules import check_contradictions, check_job, check_name, check_secret
+from dirsync.config.rules import check_contradictions, check_job, check_name, check_own_keys, check_secret
 from dirsync.config.sources import Sources, read_sources
 from dirsync.config.validation import checked
 from dirsync.errors import ConfigError
-from dirsync.model.job import Job
+from dirsync.model.job import JobType, MirrorJob
+from dirsync.model.place import CatalogPlace
 
 DEFAULT_STATE = ".dirsync"
 
@@ -45,7 +47,8 @@ def load(file: str) -> Configuration:
     _check_file(sources, declarations, problems)
     state = declarations.keys.state or os.path.join(sources.main.origin.file.directory, DEFAULT_STATE)
     state_is_wrong = declarations.keys.state is None and sources.main.get("state") is not None
-    jobs = tuple(_jobs(declarations, problems))
+    catalog = catalog_place(declarations.keys.catalog, sources.main, state=state, problems=problems)
+    jobs = tuple(_jobs(declarations, problems, catalog=catalog))
     check_places(jobs, None if state_is_wrong else state, problems)
     problems.raise_if_any()
     return Configuration(
@@ -53,13 +56,15 @@ def load(file: str) -> Configuration:
         files=sources.files,
         state=state,
         jobs=tuple(each.job for each in jobs),
-        mask=Mask.of(problems.secrets),
+        mask=Mask.of([*problems.secrets.values(), *passwords_in(catalog)]),
         secrets=_references(declarations.keys),
+        catalog=catalog,
+        catalog_secret=declarations.keys.catalog.secret if declarations.keys.catalog else None,
     )
 
 
-def job_from_options(name: str, options: Mapping[str, object]) -> Job:
-    """Make a job of the command line's options; their names are the keys of a job in jobs.yaml.
+def job_from_options(name: str, options: Mapping[str, object]) -> MirrorJob:
+    """Make a sync job of the command line's options; their names are the keys of a job in jobs.yaml.
 
     A text is read as the type its key wants; None means not given. `~` is expanded,
     `${VAR}` is not: the shell did.
@@ -76,6 +81,7 @@ def job_from_options(name: str, options: Mapping[str, object]) -> Job:
     check_places([] if job is None else [job], None, problems)
     if job is None or len(problems):
         raise ConfigError(problems.lines())
+    assert isinstance(job.job, MirrorJob)
     return job.job
 
 
@@ -91,28 +97,38 @@ def _check_file(sources: Sources, declarations: Declarations, problems: Problems
         check_secret(keys, spot.origin, spot.path, problems)
 
 
-def _jobs(declarations: Declarations, problems: Problems) -> Iterator[DeclaredJob]:
+def _jobs(
+    declarations: Declarations, problems: Problems, *, catalog: CatalogPlace | None
+) -> Iterator[DeclaredJob]:
     """Give every job that is right in itself."""
     inheritance = Inheritance(declarations.fragments, declarations.defaults, problems)
     for name in declarations.fragments:
         effective = inheritance.of(name)
         fragment = declarations.fragments[name]
         if name in declarations.jobs:
-            job = _job(name, effective, problems, path=fragment.path, origin=fragment.entry.key.origin)
+            origin = fragment.entry.key.origin
+            job = _job(name, effective, problems, path=fragment.path, origin=origin, catalog=catalog)
+            check_own_keys(fragment.own, effective.node, problems, path=fragment.path)
             if job is not None:
                 yield job
 
 
 def _job(
-    name: str, effective: Effective, problems: Problems, *, path: str, origin: Origin
+    name: str,
+    effective: Effective,
+    problems: Problems,
+    *,
+    path: str,
+    origin: Origin,
+    catalog: CatalogPlace | None = None,
 ) -> DeclaredJob | None:
     """Check and build one job; None where it has no source or destination to go on with."""
     node = effective.node
     keys = checked(JobKeys, node, problems, path=path)
     check_job(keys, node, problems, path=path, origin=origin, complete=effective.complete)
-    if keys.source is None or keys.destination is None:
+    if keys.source is None or (keys.destination is None and keys.type is not JobType.TRACK):
         return None
-    return DeclaredJob(built(name, keys), node, path, origin)
+    return DeclaredJob(built(name, keys, catalog=catalog), node, path, origin)
 
 
 def _references(keys: FileKeys) -> tuple[SecretReference, ...]:

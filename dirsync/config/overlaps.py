@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dirsync.config.nodes import MappingNode, Origin, locate
 from dirsync.config.places import Ground, Mark, Surveyor
 from dirsync.config.problems import Problems, quoted
-from dirsync.model.job import Job, JobType
+from dirsync.model.job import Job, JobType, MirrorJob
 from dirsync.model.place import RESERVED
 
 
@@ -29,7 +29,7 @@ class Surveyed:
 
     declared: DeclaredJob
     source: Ground
-    destination: Ground
+    destination: Ground | None  # None: a track job's is the catalog
 
     def note(self, key: str, text: str, problems: Problems) -> None:
         """Note a problem at one of the job's keys."""
@@ -50,33 +50,38 @@ def check_places(jobs: Iterable[DeclaredJob], state: str | None, problems: Probl
         _check_sides(each, problems)
         if state is not None:
             _check_state(each, surveyor.ground(state), problems)
-    _check_destinations([each for each in surveyed if each.writes], problems)
+    writers = [(each, each.destination) for each in surveyed if each.destination is not None and each.writes]
+    _check_destinations(writers, problems)
 
 
 def _survey(declared: DeclaredJob, surveyor: Surveyor) -> Surveyed:
     job = declared.job
     source = surveyor.ground(str(job.source), one_file_system=job.one_file_system)
-    return Surveyed(declared, source, surveyor.ground(str(job.destination)))
+    destination = surveyor.ground(str(job.destination)) if isinstance(job, MirrorJob) else None
+    return Surveyed(declared, source, destination)
 
 
 def _check_sides(each: Surveyed, problems: Problems) -> None:
-    if each.source.holds(each.destination) and each.destination.holds(each.source):
+    destination = each.destination
+    if destination is None:
+        return
+    if each.source.holds(destination) and destination.holds(each.source):
         each.note("destination", "is the source itself; name another directory", problems)
-    elif each.source.holds(each.destination):
+    elif each.source.holds(destination):
         where = quoted(each.source.path)
         each.note("destination", f"is inside the source {where}; name a directory outside of it", problems)
-    elif each.destination.holds(each.source):
-        where = quoted(each.destination.path)
+    elif destination.holds(each.source):
+        where = quoted(destination.path)
         each.note(
             "source", f"is inside the destination {where}; name a destination that does not hold it", problems
         )
 
 
 def _check_state(each: Surveyed, state: Ground, problems: Problems) -> None:
-    if each.destination.holds(state):
+    if each.destination is not None and each.destination.holds(state):
         text = f"holds the state directory {quoted(state.path)}; set 'state' to a directory outside of it"
         each.note("destination", text, problems)
-    elif state.holds(each.destination):
+    elif each.destination is not None and state.holds(each.destination):
         text = f"is inside the state directory {quoted(state.path)}; name a directory outside of it"
         each.note("destination", text, problems)
     elif each.source.holds(state) and not (_is_reserved(each, state) or _excludes(each, state)):
@@ -105,27 +110,27 @@ def _excludes(each: Surveyed, state: Ground) -> bool:
     return bool(deciding) and not deciding[-1].startswith(b"!")
 
 
-def _check_destinations(writers: list[Surveyed], problems: Problems) -> None:
+def _check_destinations(writers: list[tuple[Surveyed, Ground]], problems: Problems) -> None:
     """Check that no two destinations are one, or one inside the other; each later job is told once."""
     owners: dict[Mark, int] = {}  # a destination's own mark: the first job it belongs to
     insiders: dict[Mark, int] = {}  # a mark above some destination: the first such job
-    for position, each in enumerate(writers):
-        met = [owners[mark] for mark in each.destination.chain if mark in owners]
-        met += [insiders[mark] for mark in each.destination.own if mark in insiders]
+    for position, (each, destination) in enumerate(writers):
+        met = [owners[mark] for mark in destination.chain if mark in owners]
+        met += [insiders[mark] for mark in destination.own if mark in insiders]
         if met:
-            each.note("destination", _overlap(writers[min(met)], each), problems)
-        for mark in each.destination.own:
+            first, its_destination = writers[min(met)]
+            how = _overlap(quoted(first.declared.job.name), its_destination, destination)
+            text = f"{how} ({first.declared.origin}); give each job a directory of its own"
+            each.note("destination", text, problems)
+        for mark in destination.own:
             owners.setdefault(mark, position)
-        for mark in each.destination.chain:
+        for mark in destination.chain:
             insiders.setdefault(mark, position)
 
 
-def _overlap(first: Surveyed, second: Surveyed) -> str:
-    name = quoted(first.declared.job.name)
-    if not second.destination.holds(first.destination):
-        how = f"is inside the destination of {name}"
-    elif not first.destination.holds(second.destination):
-        how = f"holds the destination of {name}"
-    else:
-        how = f"is the destination of {name} too"
-    return f"{how} ({first.declared.origin}); give each job a directory of its own"
+def _overlap(name: str, first: Ground, second: Ground) -> str:
+    if not second.holds(first):
+        return f"is inside the destination of {name}"
+    if not first.holds(second):
+        return f"holds the destination of {name}"
+    return f"is the destination of {name} too"

@@ -19,7 +19,7 @@ class Problems:
     def __init__(self) -> None:
         self._found: dict[tuple[Origin, str], str] = {}  # origin and text: key path
         self._files: dict[str, int] = {}  # in the order first read
-        self.secrets: set[str] = set()
+        self.secrets: dict[str, str] = {}  # by name
 
     def reads(self, file: TextFile) -> None:
         """Note that a file is read, for the order in which problems are told."""
@@ -35,7 +35,7 @@ class Problems:
 
     def lines(self) -> tuple[str, ...]:
         """Write each problem on a line of its own, secrets masked."""
-        mask = Mask.of(self.secrets)
+        mask = Mask.of(self.secrets.values())
         found = sorted(
             self._found.items(), key=lambda item: (self._files[item[0][0].file.shown], item[0][0].line)
         )

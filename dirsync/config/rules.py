@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dirsync.config.inheritance import BUILT_IN
 from dirsync.config.keys import JobKeys, SecretKeys
-from dirsync.config.nodes import ListNode, MappingNode, Origin, ScalarNode, locate, mapping_of
+from dirsync.config.nodes import ListNode, MappingNode, Origin, ScalarNode, is_null, locate, mapping_of
 from dirsync.config.problems import Problems, listed, quoted
 from dirsync.model.job import Compare, JobType, Preserve, SymlinkPolicy
 
@@ -51,16 +51,51 @@ def check_job(
     keys: JobKeys, node: MappingNode, problems: Problems, *, path: str, origin: Origin, complete: bool
 ) -> None:
     """Check what holds for a job as a whole; `complete` is False where something inherited is unknown."""
-    for key in ("source", "destination"):
+    for key in ("source",) if keys.type is JobType.TRACK else ("source", "destination"):
         if key in node.entries and node.get(key) is None:
             _note(node, (key,), "has no value; write a path, and '~' in quotes", problems, path)
         elif complete and node.get(key) is None:
             problems.add(origin, path, f"'{key}' is missing; write '{key}: /a/path'")
     _check_schedule(keys, node, problems, path)
-    if keys.type is not JobType.CHECK:
+    if keys.type is JobType.TRACK:
+        _check_track(keys, node, problems, path)
+    elif keys.type is not JobType.CHECK:
         _check_kept(keys, node, problems, path)
         _check_attributes(keys, node, problems, path)
         _check_links(keys, node, problems, path)
+
+
+OF_MIRRORS = (
+    *("destination", "preserve", "delete", "delete_excluded", "versions", "durability", "verify", "retries"),
+)
+OF_TRACKS = ("fingerprint", "rules", "keep")
+
+
+def check_own_keys(own: MappingNode, effective: MappingNode, problems: Problems, *, path: str) -> None:
+    """Check that a job says nothing itself that its type has no use for; it may inherit it."""
+    type_ = effective.get("type")
+    tracks = isinstance(type_, ScalarNode) and type_.text == JobType.TRACK.value
+    for key in OF_MIRRORS if tracks else OF_TRACKS:
+        for name in (key, f"{key}+"):
+            if name in own.entries and not is_null(own.entries[name].value):
+                kind = JobType.TRACK.value if tracks else "sync or check"
+                problems.add(
+                    own.entries[name].key.origin, f"{path}.{name}", f"is nothing a {kind} job has; remove it"
+                )
+
+
+def _check_track(keys: JobKeys, node: MappingNode, problems: Problems, path: str) -> None:
+    for position, rule in enumerate(keys.rules or ()):
+        if rule.pattern is None or rule.attributes is None:
+            missing = "path" if rule.pattern is None else "attributes"
+            text = f"'{missing}' is missing; write {{path: \"*.log\", attributes: [mode, growing]}}"
+            _note(node, ("rules", position), text, problems, path)
+    if keys.compare and keys.compare.by and Compare.XATTRS in keys.compare.by:
+        text = "xattrs are not recorded by a track job; take it out"
+        _note(node, ("compare",), text, problems, path)
+    if keys.symlinks is SymlinkPolicy.FOLLOW:
+        text = "a track job records links as links; write 'symlinks: preserve', or track the other place"
+        _note(node, ("symlinks",), text, problems, path)
 
 
 def _check_schedule(keys: JobKeys, node: MappingNode, problems: Problems, path: str) -> None:
@@ -128,6 +163,6 @@ def check_secret(keys: SecretKeys, origin: Origin, path: str, problems: Problems
         problems.add(origin, path, "is kept in one place; write either 'environment: NAME' or 'file: PATH'")
 
 
-def _note(node: MappingNode, steps: tuple[str, ...], text: str, problems: Problems, path: str) -> None:
+def _note(node: MappingNode, steps: tuple[str | int, ...], text: str, problems: Problems, path: str) -> None:
     spot = locate(node, steps, path=path, origin=node.origin)
     problems.add(spot.origin, spot.path, text)

@@ -24,6 +24,7 @@ def json_schema() -> dict[str, object]:
         _open(definition, appendable=APPENDABLE.get(_SECTIONS.get(name, name), frozenset()))
     _open(schema, appendable=frozenset())
     _allow_short_forms(definitions)
+    schema["properties"]["catalog"]["anyOf"].insert(0, {"type": "string"})
     definitions["Variable"] = {"type": "string", "pattern": r"\$\{", "description": "Expanded when read"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -14,10 +14,11 @@ from typing import Any
 import yaml
 
 from dirsync.config.configuration import Configuration, Mask, SecretReference
+from dirsync.config.counted import Counted
 from dirsync.config.loading import load
 from dirsync.config.nodes import Origin, ScalarNode, TextFile
 from dirsync.config.scalars import Kind, kind_of, plain_number, written_seconds
-from dirsync.model.job import Compare, Guard, Job, Limit, Preserve, Versions
+from dirsync.model.job import Compare, Guard, Job, Limit, MirrorJob, Preserve, Rule, TrackJob, Versions
 from dirsync.model.timing import Schedule, Start
 
 _NOWHERE = Origin(TextFile("", "/"), 0)
@@ -64,8 +65,17 @@ def _document(configuration: Configuration) -> dict[str, Any]:
         "version": 1,
         "state": _text(configuration.state, mask),
         **({"secrets": secrets} if secrets else {}),
+        "catalog": _catalog(configuration),
         "jobs": {job.name: _masked(_job(job), mask) for job in configuration.jobs},
     }
+
+
+def _catalog(configuration: Configuration) -> dict[str, str]:
+    place, secret = configuration.catalog, configuration.catalog_secret
+    if place is None:
+        return {}
+    address = {"url": place.url} if secret is None else {"secret": secret}
+    return {key: _text(text, configuration.mask) for key, text in {**address, "key": place.key_file}.items()}
 
 
 def _secret(secret: SecretReference) -> dict[str, str]:
@@ -91,10 +101,20 @@ def _text(text: str, mask: Mask) -> str:
 
 def _job(job: Job) -> dict[str, Any]:
     """Write every key of a job, in the manual's order."""
+    match job:
+        case MirrorJob():
+            return _of_every_job(job, destination=str(job.destination)) | _of_mirrors(job) | _how_it_runs(job)
+        case TrackJob():
+            return _of_every_job(job) | _of_tracks(job) | _how_it_runs(job)
+        case _:
+            raise AssertionError(job)
+
+
+def _of_every_job(job: Job, **places: str) -> dict[str, Any]:
     return {
         "type": job.type.value,
         "source": str(job.source),
-        "destination": str(job.destination),
+        **places,
         "enabled": job.enabled,
         **({} if job.schedule is None else {"schedule": _schedule(job.schedule)}),
         "watch": False,
@@ -107,18 +127,52 @@ def _job(job: Job) -> dict[str, Any]:
             "modify_window": _seconds_of(job.comparison.modify_window_ns),
             "hash": job.comparison.algorithm.value,
         },
-        "preserve": [item.value for item in Preserve if item in job.preserve],
         "symlinks": job.symlinks.value,
+        "guard": _guard(job.guard),
+    }
+
+
+def _of_tracks(job: TrackJob) -> dict[str, Any]:
+    fingerprint = job.fingerprint
+    budget = "none" if fingerprint.budget_bytes is None else fingerprint.budget_bytes
+    return {
+        "moves": job.moves,
+        "fingerprint": {"refresh": _duration(fingerprint.refresh_seconds), "budget": budget},
+        "rules": [_rule(rule) for rule in job.rules],
+        "keep": _duration(job.keep_seconds),
+    }
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    counted = [item.value for item in Compare if item in rule.attributes]
+    return {
+        "path": os.fsdecode(rule.pattern.text),
+        "attributes": counted + ([Counted.GROWING.value] if rule.growing else []),
+        "severity": rule.severity.value,
+    }
+
+
+def _duration(seconds: float | None) -> str:
+    return "none" if seconds is None else written_seconds(seconds)
+
+
+def _of_mirrors(job: MirrorJob) -> dict[str, Any]:
+    return {
+        "preserve": [item.value for item in Preserve if item in job.preserve],
         "delete": job.delete.value,
         "delete_excluded": job.delete_excluded,
         "versions": _versions(job.versions),
         "moves": job.moves,
-        "guard": _guard(job.guard),
         "durability": job.durability.value,
         "verify": job.verify.value,
-        "on_error": job.on_error.value,
         "retries": {"attempts": job.retries.attempts, "wait": written_seconds(job.retries.wait_seconds)},
-        "timeout": "none" if job.timeout_seconds is None else written_seconds(job.timeout_seconds),
+    }
+
+
+def _how_it_runs(job: Job) -> dict[str, Any]:
+    return {
+        "on_error": job.on_error.value,
+        "timeout": _duration(job.timeout_seconds),
         "bandwidth": "none",
         "workers": "auto" if job.workers is None else job.workers,
         "engine": "local",
@@ -131,8 +185,8 @@ def _seconds_of(nanoseconds: int) -> str:
 
 
 def _versions(versions: Versions) -> dict[str, Any]:
-    keep = "none" if versions.keep_seconds is None else written_seconds(versions.keep_seconds)
-    return {"keep": keep} | ({} if versions.count is None else {"count": versions.count})
+    count = {} if versions.count is None else {"count": versions.count}
+    return {"keep": _duration(versions.keep_seconds), **count}
 
 
 def _guard(guard: Guard) -> dict[str, Any]:

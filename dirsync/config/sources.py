@@ -124,14 +124,14 @@ def _named_files(pattern: ScalarNode, where: str, problems: Problems) -> list[st
 
 
 def note_secrets(secrets: MappingNode | None, environment: Mapping[str, str], problems: Problems) -> None:
-    """Read every secret there is, to mask it; one that is missing hides nothing and is no problem."""
-    for _, entry in secrets.named() if secrets else ():
+    """Read every secret there is; one that is missing is a problem only where it is used."""
+    for name, entry in secrets.named() if secrets else ():
         keys = mapping_of(entry.value) or EMPTY
         variable, path = keys.get("environment"), keys.get("file")
         if isinstance(variable, ScalarNode):
-            problems.secrets.add(environment.get(variable.text, ""))
+            problems.secrets[name] = environment.get(variable.text, "")
         if isinstance(path, ScalarNode):
-            problems.secrets.add(_secret_in(path))
+            problems.secrets[name] = _secret_in(path)
 
 
 def _secret_in(path: ScalarNode) -> str:

@@ -21,6 +21,7 @@ _LONGEST_PATH = 4000  # the system takes 4095 bytes at once
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _SHARE = r"^(off|[0-9]+(\.[0-9]+)?\s?%)$"
 _SIZE = r"^(off|[0-9]+(\.[0-9]+)?\s?(%|[KkMmGgTtPp]?([iI]?[bB])?))$"
+_BUDGET = r"^(none|[0-9]+(\.[0-9]+)?\s?[KkMmGgTtPp]?([iI]?[bB])?)$"
 _AMOUNT = {"type": "integer", "minimum": 0}
 
 
@@ -87,6 +88,10 @@ def _path_below(scalar: ScalarNode) -> bytes:
     return os.fsencode("/".join(parts))
 
 
+def _budget(text: str) -> int | None:
+    return None if text == "none" else scalars.size(text)
+
+
 def _level(text: str) -> str:
     if text.lower() not in _LEVELS:
         raise ValueError(one_of(text, _LEVELS))
@@ -138,6 +143,14 @@ Free = Annotated[
         read=spoken(_share(scalars.size)),
         expected="off, a percentage or a size",
         schema={"anyOf": [{"type": "string", "pattern": _SIZE}, _AMOUNT]},
+    ),
+]
+Budget = Annotated[
+    int,
+    Leaf(
+        read=spoken(_budget),
+        expected="none or a size",
+        schema={"anyOf": [{"type": "string", "pattern": _BUDGET}, _AMOUNT]},
     ),
 ]
 Level = Annotated[

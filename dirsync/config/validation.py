@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from dirsync.config.keys import (
     SECTIONS,
+    CatalogKeys,
     FileKeys,
     IncludedKeys,
     JobKeys,
@@ -30,6 +31,7 @@ from dirsync.config.problems import Problems, did_you_mean, quoted
 
 K = TypeVar("K", bound=Keys)
 
+_OF_THE_FILE: dict[str, type[Keys]] = {"secrets": SecretKeys, "catalog": CatalogKeys}
 _LISTS = frozenset({"list_type", "tuple_type", "frozen_set_type"})
 
 
@@ -84,8 +86,8 @@ def _described(node: Node, *, secret: bool) -> str:
 def _section(model: type[Keys], loc: tuple[int | str, ...]) -> type[Keys]:
     """Find the model of the mapping at a place."""
     if issubclass(model, IncludedKeys) and loc:
-        if loc[0] == "secrets":
-            return SecretKeys
+        if loc[0] in _OF_THE_FILE:
+            return _OF_THE_FILE[str(loc[0])]
         model, loc = JobKeys, loc[1 if loc[0] == "defaults" else 2 :]
     return SECTIONS[str(loc[0])] if loc else model
 

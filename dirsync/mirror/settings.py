@@ -10,7 +10,7 @@ from dirsync.mirror.unchanged import SourceCheck
 from dirsync.model.attributes import Namespace, namespaces_carried
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.entry import Entry
-from dirsync.model.job import Durability, Job, OnError, Preserve, Retries
+from dirsync.model.job import Durability, MirrorJob, OnError, Preserve, Retries
 
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)  # the only way to read it; done once, before there are threads
@@ -58,7 +58,7 @@ class Settings:
         return new.permissions & ~_UMASK & (stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
 
 
-def settings_for(job: Job, kept: Capabilities, *, version_area: bytes | None) -> Settings:
+def settings_for(job: MirrorJob, kept: Capabilities, *, version_area: bytes | None) -> Settings:
     """Take from a job what the mirror has to know."""
     return Settings(
         kept=kept,

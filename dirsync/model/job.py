@@ -7,7 +7,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dirsync.model.place import LocalPlace
+from dirsync.model.place import CatalogPlace, LocalPlace
 from dirsync.model.timing import Schedule
 
 
@@ -82,6 +82,14 @@ class Verify(enum.Enum):
     NONE = "none"
     WRITTEN = "written"
     ALL = "all"
+
+
+class Severity(enum.Enum):
+    """How much a change matters to who reads the report, least first."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
 
 
 class OnTrip(enum.Enum):
@@ -164,13 +172,33 @@ class JobLog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Which attributes count at the paths that a pattern matches, and how much a change there matters."""
+
+    pattern: PatternLine
+    attributes: frozenset[Compare]
+    growing: bool = False  # a file may become longer: its size, mtime and content count only if it shrinks
+    severity: Severity = Severity.WARNING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """How content that seems unchanged is read again in time."""
+
+    refresh_seconds: float | None = (
+        None  # each file at least that often; None: only when `verify` is asked for
+    )
+    budget_bytes: int | None = None  # the most that one run reads again; None: no limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One job, as declared."""
+    """One job, as declared: what all types have in common."""
 
     name: str
-    type: JobType = JobType.SYNC
+    type: JobType
     source: LocalPlace
-    destination: LocalPlace
+    catalog: CatalogPlace | None = None  # None: no catalog hears of its runs
     enabled: bool = True
     schedule: Schedule | None = None  # None: runs only when asked to
     include: tuple[PatternLine, ...] = ()
@@ -178,17 +206,9 @@ class Job:
     ignore_files: tuple[bytes, ...] = ()
     one_file_system: bool = False
     comparison: Comparison = field(default_factory=Comparison)
-    preserve: frozenset[Preserve] = PRESERVED
     symlinks: SymlinkPolicy = SymlinkPolicy.PRESERVE
-    delete: DeletePolicy = DeletePolicy.TRASH
-    delete_excluded: bool = False
-    versions: Versions = field(default_factory=Versions)
-    moves: bool = True  # a rename in the source is a rename at the destination
     guard: Guard = field(default_factory=Guard)
-    durability: Durability = Durability.FULL
-    verify: Verify = Verify.NONE
     on_error: OnError = OnError.CONTINUE
-    retries: Retries = field(default_factory=Retries)
     timeout_seconds: float | None = None  # None: no limit
     workers: int | None = None  # None: as many as pay
     log: JobLog = field(default_factory=JobLog)
@@ -197,3 +217,30 @@ class Job:
     def source_as_read(self) -> LocalPlace:
         """The source, with its symlinks followed where the job asks for that."""
         return dataclasses.replace(self.source, follows_links=self.symlinks is SymlinkPolicy.FOLLOW)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorJob(Job):
+    """A job between two trees: `sync` makes the destination agree, `check` tells how it differs."""
+
+    type: JobType = JobType.SYNC
+    destination: LocalPlace
+    preserve: frozenset[Preserve] = PRESERVED
+    delete: DeletePolicy = DeletePolicy.TRASH
+    delete_excluded: bool = False
+    versions: Versions = field(default_factory=Versions)
+    moves: bool = True  # a rename in the source is a rename at the destination
+    durability: Durability = Durability.FULL
+    verify: Verify = Verify.NONE
+    retries: Retries = field(default_factory=Retries)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackJob(Job):
+    """A job that records its source in the catalog, and every change of it."""
+
+    type: JobType = JobType.TRACK
+    moves: bool = True  # a rename is told as one, not as a deletion and a creation
+    fingerprint: Fingerprint = field(default_factory=Fingerprint)
+    rules: tuple[Rule, ...] = ()  # the last that matches a path counts
+    keep_seconds: float | None = None  # how long changes and runs stay in the catalog; None: for ever

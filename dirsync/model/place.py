@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 RESERVED = b".dirsync"  # at the top of either side of a job: dirsync's own, no part of the tree
 VERSIONS = RESERVED + b"/versions"  # of a destination: a directory a run, holding what that run displaced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogPlace:
+    """Where a catalog is."""
+
+    url: str = field(repr=False)  # `sqlite:///absolute/path` or `postgresql://…`; it may hold a password
+    key_file: str  # absolute path; where it exists, what it holds seals the catalog's rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,13 +11,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from dirsync.model.job import Job, PatternLine
+from dirsync.model.job import MirrorJob, PatternLine
 from dirsync.model.names import percent_encoded
 from dirsync.model.place import LocalPlace
 
 # How and when a job runs, and what its guards say, may change while a plan is held.
 _BESIDE_THE_PLAN = frozenset(
     {
+        "catalog",
         "enabled",
         "schedule",
         "versions",
@@ -32,7 +33,7 @@ _BESIDE_THE_PLAN = frozenset(
 )
 
 
-def declaration_of(job: Job) -> str:
+def declaration_of(job: MirrorJob) -> str:
     """Name what a plan of a job depends on: equal names, equal plans for equal trees."""
     values = {
         field.name: _plain(getattr(job, field.name))

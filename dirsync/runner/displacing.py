@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from dirsync.errors import RunError
 from dirsync.model.change import Change, ChangeKind
-from dirsync.model.job import DeletePolicy, Job
+from dirsync.model.job import DeletePolicy, MirrorJob
 from dirsync.model.names import shown
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import VERSIONS
@@ -88,7 +88,7 @@ def _record(operation: Operation) -> Before | None:
 class Displacing:
     """The versions of one job's runs; every call is made under the job's lock."""
 
-    def __init__(self, job: Job, index: VersionIndex) -> None:
+    def __init__(self, job: MirrorJob, index: VersionIndex) -> None:
         """Work for a job whose destination is there and pinned."""
         self._job = job
         self._index = index
@@ -154,7 +154,9 @@ class Displacing:
                 _removed(tree, join(VERSIONS, name))
 
 
-def open_versions(job: Job, ledger: Ledger, *, now: datetime.datetime, there: bool) -> VersionIndex | None:
+def open_versions(
+    job: MirrorJob, ledger: Ledger, *, now: datetime.datetime, there: bool
+) -> VersionIndex | None:
     """Give the index of versions, in order and without those whose time is over; None: none are kept.
 
     `there`: the job has a destination already.

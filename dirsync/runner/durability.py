@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 
 from dirsync.errors import RunError
-from dirsync.model.job import Durability, Job
+from dirsync.model.job import Durability, MirrorJob
 from dirsync.model.result import Outcome
 from dirsync.plan.plan import Plan
 from dirsync.runner.ledger import Ledger
@@ -13,7 +13,7 @@ from dirsync.trees import fsops
 from dirsync.trees.local import open_tree
 
 
-def needs_barrier(job: Job, plan: Plan, ledger: Ledger) -> bool:
+def needs_barrier(job: MirrorJob, plan: Plan, ledger: Ledger) -> bool:
     """Whether there may be something to make durable, of this run or of one that was cut off before."""
     if job.durability is Durability.NONE:
         return False
@@ -21,7 +21,7 @@ def needs_barrier(job: Job, plan: Plan, ledger: Ledger) -> bool:
     return bool(len(plan)) or last is None or last.outcome is not Outcome.SUCCEEDED
 
 
-def make_durable(job: Job, *, mounts: Set[bytes]) -> None:
+def make_durable(job: MirrorJob, *, mounts: Set[bytes]) -> None:
     """Flush the destination's file system, and those at `mounts` within it.
 
     Raises:

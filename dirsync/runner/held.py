@@ -16,7 +16,7 @@ from typing import IO
 
 from dirsync.errors import RunError
 from dirsync.model.change import Failure
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 from dirsync.model.names import escaped, in_words
 from dirsync.model.operation import Operation
 from dirsync.plan.plan import Plan
@@ -31,7 +31,7 @@ _OPEN = os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _OPEN
 
 
-def hold(job: Job, places: Places, plan: Plan, *, state: str, reason: str | None) -> str:
+def hold(job: MirrorJob, places: Places, plan: Plan, *, state: str, reason: str | None) -> str:
     """Store a plan for `approve`; say how to go on, or why it is not held.
 
     `reason` is what a guard said; None: somebody asked to save a dry run.
@@ -51,7 +51,7 @@ def hold(job: Job, places: Places, plan: Plan, *, state: str, reason: str | None
     return f"the plan is held; approve it with: dirsync approve {shlex.quote(job.name)}"
 
 
-def _about(job: Job, places: Places, plan: Plan, *, reason: str | None) -> HeldPlan:
+def _about(job: MirrorJob, places: Places, plan: Plan, *, reason: str | None) -> HeldPlan:
     source = root_of(places.source)
     assert source is not None
     return HeldPlan(

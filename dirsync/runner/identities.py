@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 
 from dirsync.model.change import ChangeKind
 from dirsync.model.entry import Entry, Kind
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 from dirsync.model.operation import Operation, Phase
 from dirsync.plan.plan import Plan
 from dirsync.plan.spill import SpillList
@@ -46,7 +46,7 @@ class Remembered(NamedTuple):
 class Identities:
     """The rows of one job, and what the run at hand will add; every call may raise `RunError`."""
 
-    def __init__(self, job: Job, ledger: Ledger, *, folder: str) -> None:
+    def __init__(self, job: MirrorJob, ledger: Ledger, *, folder: str) -> None:
         """Take the rows of a job whose places are pinned; `folder` is for what does not fit in memory."""
         self._job = job
         self._ledger = ledger

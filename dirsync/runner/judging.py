@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from dirsync.errors import GuardTripped
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 from dirsync.plan.guards import check_guards
 from dirsync.plan.plan import Plan
 from dirsync.runner.held import hold
@@ -20,7 +20,7 @@ _SOURCE_IDENTITY = "source file system"
 class Judging:
     """Judges the plan of one run; a plan that is held goes to the state directory."""
 
-    def __init__(self, job: Job, places: Places, *, ledger: Ledger, state: str) -> None:
+    def __init__(self, job: MirrorJob, places: Places, *, ledger: Ledger, state: str) -> None:
         self._job = job
         self._places = places
         self._ledger = ledger
@@ -56,7 +56,7 @@ class Judging:
             )
 
 
-def remember_source(job: Job, ledger: Ledger) -> None:
+def remember_source(job: MirrorJob, ledger: Ledger) -> None:
     """Keep which file system the source is on, for the next run's guard."""
     identity = file_system_identity(job.source.path)
     if identity is not None:

@@ -7,12 +7,12 @@ import os
 from dirsync.errors import RunError
 from dirsync.model.attributes import Namespace
 from dirsync.model.capabilities import Capabilities
-from dirsync.model.job import Job, Preserve, SymlinkPolicy
+from dirsync.model.job import MirrorJob, Preserve, SymlinkPolicy
 from dirsync.plan.plan import Plan
 from dirsync.runner.places import Places, nearest_destination
 
 
-def what_is_not_kept(job: Job, *, source: Capabilities, destination: Capabilities) -> list[str]:
+def what_is_not_kept(job: MirrorJob, *, source: Capabilities, destination: Capabilities) -> list[str]:
     """Say in a line at most what a job wants carried over and its destination does not keep."""
     wanted = job.preserve
     follows = job.symlinks is SymlinkPolicy.FOLLOW
@@ -34,7 +34,7 @@ def what_is_not_kept(job: Job, *, source: Capabilities, destination: Capabilitie
     return [f"the destination's file system does not keep {', '.join(lost)}"] if lost else []
 
 
-def check_writable(job: Job, plan: Plan, places: Places) -> None:
+def check_writable(job: MirrorJob, plan: Plan, places: Places) -> None:
     """Check that what a plan does can be done at all.
 
     Raises:

@@ -21,7 +21,7 @@ from dirsync.march.driver import march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.model.change import Aspect, Change, ChangeKind
 from dirsync.model.entry import Entry, Kind
-from dirsync.model.job import DeletePolicy, Job
+from dirsync.model.job import DeletePolicy, MirrorJob
 from dirsync.model.links import Identity, identity_of
 from dirsync.model.names import shown
 from dirsync.model.operation import Operation, Phase
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 def find_moves(
-    job: Job,
+    job: MirrorJob,
     plan: Plan,
     context: Context,
     identities: Identities,
@@ -87,7 +87,7 @@ class Moves:
 
     def __init__(
         self,
-        job: Job,
+        job: MirrorJob,
         context: Context,
         contents: FileContents,
         *,

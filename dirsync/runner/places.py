@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass
 
 from dirsync.errors import RunError, Skipped
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 from dirsync.model.names import local_text
 from dirsync.model.place import LocalPlace
 from dirsync.trees import fsops
@@ -26,7 +26,7 @@ class Places:
     marker_sides: frozenset[str]  # where the marker is: "source", "destination"
 
 
-def look_at_places(job: Job, *, marker_seen: frozenset[str]) -> Places:
+def look_at_places(job: MirrorJob, *, marker_seen: frozenset[str]) -> Places:
     """Look at both ends of a job; `marker_seen` says where its marker was on the last run.
 
     Raises:
@@ -57,7 +57,7 @@ def pinned(place: LocalPlace, status: os.stat_result) -> LocalPlace:
     return dataclasses.replace(place, identity=(status.st_dev, status.st_ino))
 
 
-def _directory(job: Job, path: bytes, end: str) -> os.stat_result | None:
+def _directory(job: MirrorJob, path: bytes, end: str) -> os.stat_result | None:
     """Look at one end; None: nothing is there."""
     try:
         status = os.stat(path)
@@ -72,7 +72,7 @@ def _directory(job: Job, path: bytes, end: str) -> os.stat_result | None:
     return status
 
 
-def _check_parent(job: Job) -> None:
+def _check_parent(job: MirrorJob) -> None:
     """Let a destination be created only beside something: an unmounted disk must not fill the one beneath."""
     parent = os.path.dirname(job.destination.path)
     if _directory(job, parent, "the destination's parent") is None:
@@ -82,7 +82,7 @@ def _check_parent(job: Job) -> None:
         )
 
 
-def _look_for_marker(job: Job, seen: frozenset[str]) -> frozenset[str]:
+def _look_for_marker(job: MirrorJob, seen: frozenset[str]) -> frozenset[str]:
     """Find the marker: on one side at least, and on each side that had it on the last run."""
     marker = job.guard.marker
     if marker is None:
@@ -98,7 +98,7 @@ def _look_for_marker(job: Job, seen: frozenset[str]) -> frozenset[str]:
     return sides
 
 
-def create_destination(job: Job) -> None:
+def create_destination(job: MirrorJob) -> None:
     """Make the destination's root, in a parent that is there.
 
     Raises:
@@ -121,7 +121,7 @@ def _quoted(path: bytes) -> str:
     return f"'{local_text(path)}'"
 
 
-def nearest_destination(job: Job, places: Places) -> bytes:
+def nearest_destination(job: MirrorJob, places: Places) -> bytes:
     """Give a path on the destination's file system: its own, or its parent's while it is yet to be made."""
     path = job.destination.path
     return path if places.destination is not None else os.path.dirname(path)

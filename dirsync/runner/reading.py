@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 from dirsync.errors import PathError
 from dirsync.model.entry import Entry
-from dirsync.model.job import HashAlgorithm, Job
+from dirsync.model.job import HashAlgorithm, MirrorJob
 from dirsync.trees.hashing import Content
 from dirsync.trees.local import LocalTree, entry_of, open_tree
 
@@ -75,7 +75,9 @@ def read_both(ends: Ends, path: bytes, algorithm: HashAlgorithm, *, check: Calla
     return Contents(path, *contents)
 
 
-def in_threads(items: Iterable[T], read: Callable[[Ends, T], R], *, job: Job, workers: int) -> Iterator[R]:
+def in_threads(
+    items: Iterable[T], read: Callable[[Ends, T], R], *, job: MirrorJob, workers: int
+) -> Iterator[R]:
     """Give what `read` makes of each item, in their order.
 
     Raises:
@@ -100,7 +102,7 @@ def in_threads(items: Iterable[T], read: Callable[[Ends, T], R], *, job: Job, wo
 class _Threads:
     """Gives each thread of a pool its own handles."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: MirrorJob) -> None:
         self._job = job
         self._local = threading.local()
         self._opened: list[Ends] = []

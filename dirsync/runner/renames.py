@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dirsync.march.found import Context
-from dirsync.model.job import DeletePolicy, Job, JobType
+from dirsync.model.job import DeletePolicy, JobType, MirrorJob
 from dirsync.model.operation import Operation
 from dirsync.model.stop import Deadline
 from dirsync.plan.plan import Plan
@@ -20,7 +20,7 @@ _REFUSED = "a move was refused"
 class Renames:
     """The moves of one run, from its plan to its record; every call may raise `RunError`."""
 
-    def __init__(self, job: Job, ledger: Ledger, *, folder: str) -> None:
+    def __init__(self, job: MirrorJob, ledger: Ledger, *, folder: str) -> None:
         """Serve a job whose places are pinned; `folder` is for what does not fit in memory."""
         self._job = job
         self._ledger = ledger

@@ -18,7 +18,7 @@ from dirsync.mirror.mirror import Mirror
 from dirsync.mirror.settings import settings_for
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.entry import Entry, Kind
-from dirsync.model.job import Durability, Job
+from dirsync.model.job import Durability, MirrorJob
 from dirsync.model.names import shown
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
@@ -50,7 +50,7 @@ class Request:
 class Restore:
     """One restore; it holds the job's lock, so no run changes what it reads."""
 
-    def __init__(self, job: Job, request: Request, *, observer: Observer, deadline: Deadline) -> None:
+    def __init__(self, job: MirrorJob, request: Request, *, observer: Observer, deadline: Deadline) -> None:
         self._job = job
         self._request = request
         self._observer = observer
@@ -241,7 +241,7 @@ def _agree(one: Entry, other: Entry) -> bool:
     )
 
 
-def versions_of(job: Job, path: bytes | None, *, state: str) -> Iterator[Version]:
+def versions_of(job: MirrorJob, path: bytes | None, *, state: str) -> Iterator[Version]:
     """Give the versions kept at or beneath a path, newest first; None: all of a job."""
     with open_ledger(state) as ledger:
         yield from VersionIndex(ledger.database, job.name).versions(path)

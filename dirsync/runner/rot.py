@@ -13,7 +13,7 @@ from dirsync.march.found import Found
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.content import Hashed, Soundness, Stamp, judged
 from dirsync.model.entry import Kind
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 from dirsync.model.names import shown
 from dirsync.runner.hashes import HashRecord
 from dirsync.trees.local import LocalTree, entry_of, open_tree
@@ -30,7 +30,7 @@ Before = Callable[[bytes], bytes]
 class RotSieve:
     """Takes from what was found what would carry rot over, and keeps the record."""
 
-    def __init__(self, job: Job, record: HashRecord, *, check: Callable[[], None]) -> None:
+    def __init__(self, job: MirrorJob, record: HashRecord, *, check: Callable[[], None]) -> None:
         """Work for one run; `check` is called while files are read, and may raise to stop."""
         self._job = job
         self._record = record

@@ -12,7 +12,7 @@ from dirsync.march.driver import march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import Aspect, Change, ChangeKind
-from dirsync.model.job import DeletePolicy, Job, Preserve, SymlinkPolicy
+from dirsync.model.job import DeletePolicy, MirrorJob, Preserve, SymlinkPolicy
 from dirsync.model.names import local_text, shown
 from dirsync.model.operation import Phase
 from dirsync.model.place import LocalPlace
@@ -38,7 +38,7 @@ class Scan:
 
     def __init__(
         self,
-        job: Job,
+        job: MirrorJob,
         places: Places,
         rules: Rules,
         *,
@@ -174,7 +174,7 @@ class Scan:
             )
 
 
-def root_scope(job: Job) -> Scope:
+def root_scope(job: MirrorJob) -> Scope:
     """Give the filter rules that hold for what is directly in the roots."""
     return scope_of(include=job.include, exclude=job.exclude, ignore_files=job.ignore_files)
 
@@ -191,7 +191,7 @@ def hand_over(found: Found, planner: Planner) -> None:
         planner.add_change(change)
 
 
-def skips_symlinks(job: Job, kept: Capabilities) -> bool:
+def skips_symlinks(job: MirrorJob, kept: Capabilities) -> bool:
     """Whether symlinks are no part of either tree; where they are followed, the source has none."""
     match job.symlinks:
         case SymlinkPolicy.SKIP:
@@ -206,7 +206,7 @@ def _device(place: LocalPlace | None) -> int | None:
     return place.identity[0] if place is not None and place.identity is not None else None
 
 
-def allocated_bytes(job: Job, plan: Plan) -> int:
+def allocated_bytes(job: MirrorJob, plan: Plan) -> int:
     """Count what the files a plan copies take on the source's disk, holes left out."""
     total = 0
     with open_tree(job.source) as source:

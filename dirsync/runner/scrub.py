@@ -21,7 +21,7 @@ from dirsync.march.driver import available_processors
 from dirsync.march.found import Found
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.content import Soundness, Stamp, judged
-from dirsync.model.job import Job, JobType
+from dirsync.model.job import JobType, MirrorJob
 from dirsync.model.names import local_text, shown
 from dirsync.model.result import Counts, RunResult
 from dirsync.model.stop import Deadline, Stop
@@ -73,7 +73,7 @@ class Examined(NamedTuple):
 
 
 def verify_job(
-    job: Job, *, state: str, observer: ScrubObserver, stop: Stop, budget_bytes: int | None
+    job: MirrorJob, *, state: str, observer: ScrubObserver, stop: Stop, budget_bytes: int | None
 ) -> RunResult:
     """Scrub a job, and tell how it ended; a scrub that fails raises nothing.
 
@@ -122,7 +122,7 @@ class _Scrub:
 
     def __init__(
         self,
-        job: Job,
+        job: MirrorJob,
         database: Database,
         observer: ScrubObserver,
         deadline: Deadline,

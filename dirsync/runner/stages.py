@@ -15,7 +15,7 @@ from dirsync.errors import RunError
 from dirsync.march.driver import available_processors
 from dirsync.mirror.mirror import Mirror
 from dirsync.mirror.settings import Settings, settings_for
-from dirsync.model.job import Job, JobType, OnError, OnTrip, Verify
+from dirsync.model.job import JobType, MirrorJob, OnError, OnTrip, Verify
 from dirsync.model.names import in_words
 from dirsync.model.operation import Phase
 from dirsync.model.place import LocalPlace
@@ -54,7 +54,7 @@ class Stages:
 
     def __init__(
         self,
-        job: Job,
+        job: MirrorJob,
         ledger: Ledger,
         *,
         run_id: int,

@@ -18,7 +18,7 @@ from dirsync.mirror.marking import mark_for_copying
 from dirsync.model.change import Aspect, Change, Failure
 from dirsync.model.content import Stamp
 from dirsync.model.entry import Entry, Kind
-from dirsync.model.job import Job, OnError
+from dirsync.model.job import MirrorJob, OnError
 from dirsync.model.names import shown
 from dirsync.model.stop import Deadline
 from dirsync.runner.hashes import HashRecord
@@ -52,7 +52,7 @@ class Verification:
 
     def __init__(
         self,
-        job: Job,
+        job: MirrorJob,
         rules: Rules,
         *,
         record: HashRecord,

@@ -15,7 +15,7 @@ import pytest
 
 from dirsync.errors import RunError
 from dirsync.model.change import Change, Failure
-from dirsync.model.job import DeletePolicy, Guard, Job, Limit, OnTrip, PatternLine
+from dirsync.model.job import DeletePolicy, Guard, Limit, MirrorJob, OnTrip, PatternLine
 from dirsync.model.result import Counts, Outcome, RunResult
 from dirsync.model.stop import Stop
 from dirsync.plan import spill
@@ -49,18 +49,18 @@ class Watched(Silent):
         self.notices.append(text)
 
 
-def guarded(place: Path, *, on_trip: OnTrip = OnTrip.HOLD) -> Job:
+def guarded(place: Path, *, on_trip: OnTrip = OnTrip.HOLD) -> MirrorJob:
     """Declare a mirror in which every deletion trips a guard."""
     guard = Guard(max_delete=Limit(absolute=0), min_free=None, source_not_empty=False, on_trip=on_trip)
     return dataclasses.replace(sync_job(place / "s", place / "d"), guard=guard)
 
 
-def run(job: Job, place: Path, *, dry_run: bool = False, saves_plan: bool = False) -> RunResult:
+def run(job: MirrorJob, place: Path, *, dry_run: bool = False, saves_plan: bool = False) -> RunResult:
     state = str(place / "state")
     return run_job(job, state=state, observer=Silent(), stop=Stop(), dry_run=dry_run, saves_plan=saves_plan)
 
 
-def approve(job: Job, place: Path, *, dry_run: bool = False) -> tuple[RunResult, Watched]:
+def approve(job: MirrorJob, place: Path, *, dry_run: bool = False) -> tuple[RunResult, Watched]:
     watched = Watched()
     result = approve_job(job, state=str(place / "state"), observer=watched, stop=Stop(), dry_run=dry_run)
     return result, watched
@@ -70,7 +70,7 @@ def held_file(place: Path) -> Path:
     return place / "state" / "held" / "mirror"
 
 
-def held(place: Path, **declared: object) -> Job:
+def held(place: Path, **declared: object) -> MirrorJob:
     """Build two trees that differ in every way, and have their plan held."""
     tree(
         place / "s",
@@ -426,7 +426,7 @@ def test_same_directory_through_another_path_is_the_same(tmp_path: Path) -> None
     assert result.outcome is Outcome.SUCCEEDED
 
 
-def trashed(place: Path, source: Children, destination: Children) -> Job:
+def trashed(place: Path, source: Children, destination: Children) -> MirrorJob:
     """Have a plan held that keeps what it displaces, directories whole."""
     tree(place / "s", source)
     tree(place / "d", destination)

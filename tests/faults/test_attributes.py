@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dirsync.model.change import Aspect, Failure
-from dirsync.model.job import Compare, Comparison, Job
+from dirsync.model.job import Compare, Comparison, MirrorJob
 from dirsync.model.result import Outcome
 from tests.jobs import sync_job, watched_run
 from tests.program import mounted
@@ -26,12 +26,12 @@ CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")  # cap_ne
 ANY = {"user.comment": b"x\0y", "trusted.t": b"", "security.s": b"s" * 300}
 
 
-def comparing_xattrs(job: Job) -> Job:
+def comparing_xattrs(job: MirrorJob) -> MirrorJob:
     by = job.comparison.by | {Compare.XATTRS}
     return dataclasses.replace(job, comparison=Comparison(by=by))
 
 
-def assert_equal_and_idle(job: Job, place: Path) -> None:
+def assert_equal_and_idle(job: MirrorJob, place: Path) -> None:
     assert not differences(snapshot(place / "s"), snapshot(place / "d"))
     again, _ = watched_run(job, place)
     assert (again.outcome, again.counts.changes) == (Outcome.SUCCEEDED, 0)
@@ -160,7 +160,7 @@ def test_a_plain_user_carries_over_what_it_may_and_hears_once_of_the_rest(memory
         assert mode == (0o444 if path != "d" else 0o555)
 
 
-def as_nobody(job: Job, place: Path) -> str:
+def as_nobody(job: MirrorJob, place: Path) -> str:
     """Run a job twice in a process of a plain user, and give what it tells."""
     child = os.fork()
     if child == 0:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dirsync.model.change import Aspect, ChangeKind
-from dirsync.model.job import Compare, Comparison, Job, JobType
+from dirsync.model.job import Compare, Comparison, JobType, MirrorJob
 from dirsync.model.result import Outcome
 from dirsync.runner.database import open_database
 from tests.jobs import sync_job, watched_run
@@ -26,7 +26,7 @@ def disk(tmp_path: Path) -> Iterator[RottingDisk]:
         yield mounted
 
 
-def mirrored_by_hash(job: Job, place: Path) -> Job:
+def mirrored_by_hash(job: MirrorJob, place: Path) -> MirrorJob:
     """Mirror a tree, and have the hashes of its source on record."""
     job = dataclasses.replace(job, comparison=BY_HASH)
     assert watched_run(job, place)[0].outcome is Outcome.SUCCEEDED

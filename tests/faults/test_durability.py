@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dirsync.model.job import Durability, Job, Retries
+from dirsync.model.job import Durability, MirrorJob, Retries
 from dirsync.model.result import Outcome
 from dirsync.trees import fsops, kernel
 from tests.jobs import run, sync_job
@@ -19,7 +19,7 @@ from tests.trees import File, Link, Snapshot, snapshot, tree
 T = 1_600_000_000_000_000_000
 
 
-def durable_job(place: Path, count: int) -> Job:
+def durable_job(place: Path, count: int) -> MirrorJob:
     names = [f"{number:04}" for number in range(count)]
     tree(place / "s", {name: File(b"new", mtime_ns=T) for name in names})
     tree(place / "d", {name: File(b"older", mtime_ns=T - 1) for name in names})

@@ -20,9 +20,9 @@ from dirsync.model.job import (
     Comparison,
     DeletePolicy,
     Guard,
-    Job,
     JobType,
     Limit,
+    MirrorJob,
     PatternLine,
     SymlinkPolicy,
 )
@@ -46,7 +46,7 @@ class Watched(Silent):
         self.failures[failure.path] = failure.reason
 
 
-def following(place: Path, source: Children, destination: Children | None = None) -> Job:
+def following(place: Path, source: Children, destination: Children | None = None) -> MirrorJob:
     """Build two trees beside a secret, and declare a mirror between them that follows links."""
     (place / "secret").write_bytes(b"secret")
     tree(place / "s", source)
@@ -54,7 +54,7 @@ def following(place: Path, source: Children, destination: Children | None = None
     return dataclasses.replace(sync_job(place / "s", place / "d"), symlinks=SymlinkPolicy.FOLLOW)
 
 
-def run(job: Job, place: Path) -> tuple[RunResult, dict[bytes, str]]:
+def run(job: MirrorJob, place: Path) -> tuple[RunResult, dict[bytes, str]]:
     watched = Watched()
     return run_job(job, state=str(place / "state"), observer=watched, stop=Stop()), watched.failures
 

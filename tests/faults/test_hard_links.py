@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dirsync.model.change import Aspect
-from dirsync.model.job import Job, JobType, PatternLine, Preserve
+from dirsync.model.job import JobType, MirrorJob, PatternLine, Preserve
 from dirsync.model.result import Outcome
 from dirsync.model.stop import Stop
 from dirsync.runner.observer import Silent, Stage
@@ -34,13 +34,13 @@ def to(name: str) -> HardLink:
     return HardLink(name)
 
 
-def job_between(place: Path, source: Children, destination: Children) -> Job:
+def job_between(place: Path, source: Children, destination: Children) -> MirrorJob:
     tree(place / "s", Directory(source, mtime_ns=T))
     tree(place / "d", Directory(destination, mtime_ns=T))
     return sync_job(place / "s", place / "d")
 
 
-def assert_becomes_equal(job: Job, place: Path, *, copied: int) -> None:
+def assert_becomes_equal(job: MirrorJob, place: Path, *, copied: int) -> None:
     """Run a job: it copies that many bytes, the trees are equal, and a second run does nothing."""
     first, watched = watched_run(job, place)
     assert (first.outcome, watched.failures) == (Outcome.SUCCEEDED, [])

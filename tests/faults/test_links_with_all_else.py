@@ -15,7 +15,7 @@ from dirsync.model.job import (
     Comparison,
     DeletePolicy,
     Durability,
-    Job,
+    MirrorJob,
     SymlinkPolicy,
     Verify,
 )
@@ -50,7 +50,7 @@ from tests.trees import (
 T = 1_600_000_000_000_000_000
 
 
-def assert_agree(job: Job, place: Path) -> None:
+def assert_agree(job: MirrorJob, place: Path) -> None:
     """The trees are equal, and another run does nothing."""
     assert not differences(snapshot(place / "s"), mirrored(place))
     touched = ctimes(place / "d")
@@ -211,7 +211,7 @@ def test_copy_in_place_of_a_link_is_durable_before_it_has_its_name(
 # Held plans
 
 
-def saved(place: Path, source: Children, destination: Children) -> Job:
+def saved(place: Path, source: Children, destination: Children) -> MirrorJob:
     job = job_between(place, source, destination)
     run_held(job, place, dry_run=True, saves_plan=True)
     return job

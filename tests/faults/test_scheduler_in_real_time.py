@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dirsync.errors import ConfigError
-from dirsync.model.job import Job
+from dirsync.model.job import Job, MirrorJob
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import Outcome, RunResult
 from dirsync.model.stop import Stop
@@ -40,7 +40,7 @@ class Daemon:
             if not seconds:
                 raise ConfigError((f"jobs: {name}: no interval",))
             schedule = Schedule(every_seconds=float(seconds))
-            jobs.append(Job(name=name, source=place, destination=place, schedule=schedule))
+            jobs.append(MirrorJob(name=name, source=place, destination=place, schedule=schedule))
         return Declaration(jobs=tuple(jobs), state=self.state, files=(str(self.file),))
 
     def run(self, job: Job) -> RunResult:

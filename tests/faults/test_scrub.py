@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dirsync.model.content import Soundness
-from dirsync.model.job import Job, PatternLine
+from dirsync.model.job import MirrorJob, PatternLine
 from dirsync.model.result import Outcome, RunResult
 from dirsync.model.stop import Stop
 from dirsync.runner.database import open_database
@@ -47,7 +47,7 @@ def disk(tmp_path: Path) -> Iterator[RottingDisk]:
         yield mounted
 
 
-def scrub(job: Job, place: Path, *, budget_bytes: int | None = None) -> tuple[RunResult, Scrubbed]:
+def scrub(job: MirrorJob, place: Path, *, budget_bytes: int | None = None) -> tuple[RunResult, Scrubbed]:
     scrubbed = Scrubbed()
     result = verify_job(
         job, state=str(place / "state"), observer=scrubbed, stop=Stop(), budget_bytes=budget_bytes
@@ -60,7 +60,7 @@ def verified_at(place: Path) -> dict[bytes, str]:
         return dict(database.connection.execute("SELECT path, verified_at FROM hashes"))
 
 
-def mirrored(place: Path, source: Path, destination: Path) -> Job:
+def mirrored(place: Path, source: Path, destination: Path) -> MirrorJob:
     job = sync_job(source, destination)
     assert run(job, state=place / "state").outcome is Outcome.SUCCEEDED
     return job

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dirsync.model.job import Compare, Comparison, Durability, HashAlgorithm, Job, OnError, Verify
+from dirsync.model.job import Compare, Comparison, Durability, HashAlgorithm, MirrorJob, OnError, Verify
 from dirsync.model.result import Outcome
 from dirsync.runner.database import open_database
 from dirsync.trees import fsops
@@ -28,7 +28,7 @@ def disk(tmp_path: Path) -> Iterator[RottingDisk]:
         yield mounted
 
 
-def verified(job: Job, verify: Verify = Verify.WRITTEN) -> Job:
+def verified(job: MirrorJob, verify: Verify = Verify.WRITTEN) -> MirrorJob:
     return dataclasses.replace(job, verify=verify)
 
 

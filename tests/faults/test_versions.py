@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from dirsync.errors import Busy, RunError
-from dirsync.model.job import DeletePolicy, Job, PatternLine, Versions
+from dirsync.model.job import DeletePolicy, MirrorJob, PatternLine, Versions
 from dirsync.model.place import VERSIONS
 from dirsync.model.result import Counts, Outcome
 from dirsync.model.stop import Deadline, Stop
@@ -51,7 +51,7 @@ def memory() -> Iterator[Path]:
         yield Path(place)
 
 
-def keeping_job(place: Path, versions: Versions | None = None) -> Job:
+def keeping_job(place: Path, versions: Versions | None = None) -> MirrorJob:
     job = sync_job(place / "s", place / "d")
     return dataclasses.replace(job, delete=DeletePolicy.TRASH, versions=versions or Versions())
 
@@ -71,7 +71,7 @@ def now() -> datetime.datetime:
 
 
 def restored(
-    job: Job,
+    job: MirrorJob,
     place: Path,
     *,
     path: bytes = b"",

@@ -15,7 +15,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from dirsync.model.job import DeletePolicy, Job, PatternLine
+from dirsync.model.job import DeletePolicy, MirrorJob, PatternLine
 from dirsync.model.result import Outcome
 from dirsync.model.stop import Deadline, Stop
 from dirsync.runner.observer import Silent
@@ -128,7 +128,7 @@ def test_what_is_renamed_and_edited_between_runs_is_mirrored_and_comes_back(
             assert not differences(separated(seen), restored(job, place, at))
 
 
-def run_sharing_files(job: Job, place: Path, *, excludes: bool, shares: bool) -> None:
+def run_sharing_files(job: MirrorJob, place: Path, *, excludes: bool, shares: bool) -> None:
     """Run a job; what shares files with the mirror keeps its bytes, the sides agree, all is done."""
     kept = keep_bytes(place / "destination", place / "kept", files=shares)
     result = run(job, state=place / "state")
@@ -147,7 +147,7 @@ def mirrored(place: Path) -> Snapshot:
     return {path: what for path, what in seen.items() if path.split(b"/")[0] != b".dirsync"}
 
 
-def restored(job: Job, place: Path, at: datetime.datetime) -> Snapshot:
+def restored(job: MirrorJob, place: Path, at: datetime.datetime) -> Snapshot:
     """Restore the mirror as it was at a moment, and say what that is."""
     to = place / f"back {at.timestamp()}"
     request = Request(path=b"", at=at, to=bytes(to), overwrite=False)
@@ -157,7 +157,7 @@ def restored(job: Job, place: Path, at: datetime.datetime) -> Snapshot:
     return snapshot(to)
 
 
-def run_again_does_nothing(job: Job, place: Path) -> None:
+def run_again_does_nothing(job: MirrorJob, place: Path) -> None:
     touched = ctimes(place / "destination")
     second = run(job, state=place / "state")
     assert second.counts.changes == 0, second.counts

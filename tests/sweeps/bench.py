@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 from dirsync.plan.plan import Plan
 from tests.jobs import run, sync_job
 from tests.sweeps.gates import Counted, gated
@@ -35,7 +35,7 @@ class Bench:
         self.before: Snapshot = {}
         self._number = 0
 
-    def job(self) -> Job:
+    def job(self) -> MirrorJob:
         """Declare the job between the source and the destination as it is now."""
         return dataclasses.replace(
             sync_job(self.source, self.destination),
@@ -44,13 +44,13 @@ class Bench:
             delete=self.scenario.delete,
         )
 
-    def renewed(self) -> Job:
+    def renewed(self) -> MirrorJob:
         """Make the destination anew as the scenario has it; give the job."""
         if self._number:
             shutil.rmtree(self.destination)
         return self.another()
 
-    def another(self) -> Job:
+    def another(self) -> MirrorJob:
         """Make a further destination beside those that are there; give the job."""
         self.destination = self.destination.with_name(f"destination-{self._number}")
         self._number += 1

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 from dirsync.trees import fsops
 from tests.jobs import run
 
@@ -72,7 +72,7 @@ def gated(gate: Gate) -> Iterator[None]:
         fsops.gate = before
 
 
-def was_killed(job: Job, *, at: int, state: Path) -> bool:
+def was_killed(job: MirrorJob, *, at: int, state: Path) -> bool:
     """Run a job in a process of its own, killed at an operation; False: it ended before.
 
     Raises:

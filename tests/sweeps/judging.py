@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 from dirsync.model.place import RESERVED
 from dirsync.model.result import Outcome
 from dirsync.runner.ledger import open_ledger
@@ -59,7 +59,7 @@ def unlike(wanted: Snapshot, destination: Path) -> list[str]:
     return [f"not converged: {path!r}: {sides}" for path, sides in found.items()]
 
 
-def recovered(job: Job, *, state: Path, wanted: Snapshot, destination: Path, crashed: int) -> list[str]:
+def recovered(job: MirrorJob, *, state: Path, wanted: Snapshot, destination: Path, crashed: int) -> list[str]:
     """Run again what was cut off `crashed` times in a row; tell what is wrong afterwards.
 
     A lock that somebody had to remove by hand would show as a run that is skipped.
@@ -71,7 +71,7 @@ def recovered(job: Job, *, state: Path, wanted: Snapshot, destination: Path, cra
     return wrong + _ledger_is_wrong(job, state=state, crashed=crashed)
 
 
-def _ledger_is_wrong(job: Job, *, state: Path, crashed: int) -> list[str]:
+def _ledger_is_wrong(job: MirrorJob, *, state: Path, crashed: int) -> list[str]:
     with open_ledger(str(state)) as ledger:
         outcomes = [recorded.outcome for recorded in ledger.runs(job.name, limit=1 + crashed)]
     expected = [Outcome.SUCCEEDED] + [Outcome.CRASHED] * crashed

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 from dirsync.model.result import Outcome, RunResult
 from dirsync.runner.ledger import open_ledger
 from tests.jobs import run
@@ -68,7 +68,7 @@ def _sweep_scenario(here: Bench, image: Image, how: Cut, *, each_at_most: int, t
             last = _cut_once(here, job, image, how, at=at, last=last, tally=tally)
 
 
-def _settled_jobs(here: Bench, image: Image, count: int) -> list[Job]:
+def _settled_jobs(here: Bench, image: Image, count: int) -> list[MirrorJob]:
     """Make destinations that no cut takes away, in place of those used up."""
     for used in image.top.glob("destination-*"):
         shutil.rmtree(used)
@@ -78,7 +78,7 @@ def _settled_jobs(here: Bench, image: Image, count: int) -> list[Job]:
 
 
 def _cut_once(
-    here: Bench, job: Job, image: Image, how: Cut, *, at: int, last: Path | None, tally: Tally
+    here: Bench, job: MirrorJob, image: Image, how: Cut, *, at: int, last: Path | None, tally: Tally
 ) -> Path | None:
     """Make one point; give the destination if it was made equal, with exit 0."""
     destination = Path(str(job.destination))
@@ -102,7 +102,7 @@ def _torn(here: Bench, destination: Path) -> dict[bytes, object]:
     return torn(here.before, here.wanted, mirrored(destination))
 
 
-def _ledger_is_ahead(here: Bench, job: Job, destination: Path) -> list[str]:
+def _ledger_is_ahead(here: Bench, job: MirrorJob, destination: Path) -> list[str]:
     """Tell where the ledger claims what the disk does not hold."""
     with open_ledger(str(here.state)) as ledger:
         recorded = ledger.last_run(job.name)

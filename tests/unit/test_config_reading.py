@@ -12,6 +12,7 @@ import pytest
 
 from dirsync.config import load
 from dirsync.errors import ConfigError
+from dirsync.model.job import MirrorJob
 from tests.declared import declared, job_with, problems_of, problems_with
 
 
@@ -104,6 +105,7 @@ def test_anchors_and_merge_keys_work(tmp_path: Path) -> None:
         """
     job = declared(tmp_path, text).jobs[0]
 
+    assert isinstance(job, MirrorJob)
     assert (job.delete.value, job.enabled) == ("keep", True)
 
 
@@ -166,7 +168,7 @@ def test_name_that_cannot_name_a_file_is_refused(tmp_path: Path, name: str) -> N
     [
         (
             "catalog: {secret: pg}",
-            "catalog: is not yet available; remove it; runs are recorded under 'state'",
+            "catalog: there is no secret 'pg'; declare it under 'secrets'",
         ),
         ("endpoints: {}", "endpoints: is not yet available; remove it, and write local paths in the jobs"),
         ("notifiers: {}", "notifiers: is not yet available; remove it, and act on the exit code"),

@@ -70,7 +70,7 @@ def test_problem_does_not_tell_a_secret(directory: Path) -> None:
 
     assert SECRET not in repr(caught.value)
     assert "second line" not in str(caught.value)
-    assert "jobs.a.type: '***' is not known; write sync or check" in str(caught.value)
+    assert "jobs.a.type: '***' is not known; write sync, track or check" in str(caught.value)
 
 
 @pytest.mark.parametrize(

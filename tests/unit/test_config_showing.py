@@ -18,13 +18,14 @@ from dirsync.config import effective_yaml, job_from_options, json_schema, load
 from dirsync.config.keys import SECTIONS, FileKeys, JobKeys, Keys, SecretKeys, names_of
 from dirsync.config.nodes import ListNode, MappingNode, Node, ScalarNode, TextFile
 from dirsync.config.problems import Problems
+from dirsync.config.rules import OF_MIRRORS, OF_TRACKS
 from dirsync.config.scalars import Kind, kind_of
 from dirsync.config.schema import schema_text
 from dirsync.config.yaml_reader import read_mapping
 from dirsync.errors import ConfigError
-from dirsync.model.job import Compare, DeletePolicy, Job, PatternLine
+from dirsync.model.job import Compare, DeletePolicy, Job, PatternLine, TrackJob
 from dirsync.model.timing import Schedule
-from tests.yaml_seeds import EVERY_KEY, MERGED, SEEDS, VARIABLES, written_seeds
+from tests.yaml_seeds import EVERY_KEY, MERGED, SEEDS, TRACK_JOB, VARIABLES, written_seeds
 
 TOP = Path(__file__).parents[2]
 
@@ -43,6 +44,9 @@ def _without_origins(job: Job) -> Job:
     def bare(lines: tuple[PatternLine, ...]) -> tuple[PatternLine, ...]:
         return tuple(PatternLine(line.text, "", 0) for line in lines)
 
+    if isinstance(job, TrackJob):
+        rules = tuple(dataclasses.replace(rule, pattern=bare((rule.pattern,))[0]) for rule in job.rules)
+        job = dataclasses.replace(job, rules=rules)
     return dataclasses.replace(job, include=bare(job.include), exclude=bare(job.exclude))
 
 
@@ -61,7 +65,14 @@ def test_shown_configuration_writes_every_key_that_a_job_has(jobs_yaml: Path) ->
     jobs_yaml.write_text(EVERY_KEY)
     shown = yaml.safe_load(effective_yaml("jobs.yaml"))["jobs"]["photos"]
 
-    assert set(names_of(JobKeys)) - set(shown) == {"extends", "interval"}
+    assert set(names_of(JobKeys)) - set(shown) == {"extends", "interval", *OF_TRACKS}
+
+
+def test_shown_configuration_writes_every_key_that_a_track_job_has(jobs_yaml: Path) -> None:
+    jobs_yaml.write_text(TRACK_JOB)
+    shown = yaml.safe_load(effective_yaml("jobs.yaml"))["jobs"]["etc"]
+
+    assert set(names_of(JobKeys)) - set(shown) == {"extends", "interval", *OF_MIRRORS}
 
 
 def test_schema_file_is_what_the_program_writes() -> None:

@@ -15,9 +15,9 @@ from dirsync.model.job import (
     DeletePolicy,
     Durability,
     HashAlgorithm,
-    Job,
     JobType,
     Limit,
+    MirrorJob,
     OnError,
     OnTrip,
     Preserve,
@@ -34,7 +34,7 @@ DEFAULT_BY = {Compare.SIZE, Compare.MTIME, Compare.MODE, Compare.OWNERSHIP}
 def test_job_without_other_keys_is_the_models_own_default(tmp_path: Path) -> None:
     job = job_with(tmp_path, "")
 
-    assert job == Job(name="a", source=job.source, destination=job.destination)
+    assert job == MirrorJob(name="a", source=job.source, destination=job.destination, catalog=job.catalog)
     assert (str(job.source), str(job.destination)) == (f"{tmp_path}/s", f"{tmp_path}/d")
 
 
@@ -118,7 +118,7 @@ def test_job_without_other_keys_is_the_models_own_default(tmp_path: Path) -> Non
     ],
 )
 def test_value_is_read_as_the_manual_says(
-    tmp_path: Path, keys: str, value: Callable[[Job], object], expected: object
+    tmp_path: Path, keys: str, value: Callable[[MirrorJob], object], expected: object
 ) -> None:
     job = job_with(tmp_path, keys)
 
@@ -136,8 +136,8 @@ def test_value_is_read_as_the_manual_says(
         ("schedule: {evry: 1h, at: 01:00}", "jobs.a.schedule.evry: unknown key; did you mean 'every'?"),
         ("log: {wait_seconds: 1s}", "jobs.a.log.wait_seconds: unknown key; remove it, or begin it with x- to keep it as a note"),
         ("type: snyc", "jobs.a.type: 'snyc' is not known; did you mean 'sync'?"),
-        ("type: 5", "jobs.a.type: '5' is not known; write sync or check"),
-        ("type: [sync]", "jobs.a.type: expected sync or check, not a list"),
+        ("type: 5", "jobs.a.type: '5' is not known; write sync, track or check"),
+        ("type: [sync]", "jobs.a.type: expected sync, track or check, not a list"),
         ("enabled: yes", "jobs.a.enabled: expected true or false, not 'yes'; write it in small letters, without quotes"),
         ("interval: 0s", "jobs.a.interval: '0s' is zero; write at least 1s"),
         ("interval: 15", "jobs.a.interval: '15' is not a duration; write a number with ms, s, m, h, d or w, as 30s or 1h30m"),
@@ -190,7 +190,6 @@ def test_wrong_value_is_told_in_one_line(tmp_path: Path, keys: str, line: str) -
 @pytest.mark.parametrize(
     ("keys", "line"),
     [
-        ("type: track", "type: 'track' is not yet available; write sync or check"),
         ("watch: true", "watch: 'true' is not yet available; write 'interval: 30s'"),
         ("bandwidth: 10M", "bandwidth: '10M' is not yet available; write 'bandwidth: none'"),
         ("engine: dask://h:1", "engine: 'dask://h:1' is not yet available; write 'engine: local'"),

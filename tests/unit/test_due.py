@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dirsync.errors import RunError
-from dirsync.model.job import Job, JobType
+from dirsync.model.job import JobType, MirrorJob
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import Outcome, RunResult
 from dirsync.model.timing import Schedule, Start, Weekday, Window
@@ -271,9 +271,9 @@ def test_clock_set_back_before_the_scheduler_began_stalls_no_first_run() -> None
     assert due(delayed, last=None, since="09 12:00", now="01 12:00") == utc("01 12:15")
 
 
-def photos(schedule: Schedule | None, *, enabled: bool = True) -> Job:
+def photos(schedule: Schedule | None, *, enabled: bool = True) -> MirrorJob:
     place = LocalPlace(path=b"/nowhere")
-    return Job(name="photos", source=place, destination=place, schedule=schedule, enabled=enabled)
+    return MirrorJob(name="photos", source=place, destination=place, schedule=schedule, enabled=enabled)
 
 
 def record(ledger: Ledger, started_at: datetime, outcome: Outcome | None) -> int:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dirsync.model.entry import Entry
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 from dirsync.runner.identities import Identities
 from dirsync.runner.ledger import open_ledger
 from dirsync.trees.local import entry_of
@@ -18,7 +18,7 @@ from tests.trees import tree
 
 
 @contextmanager
-def identities(job: Job, place: Path) -> Iterator[Identities]:
+def identities(job: MirrorJob, place: Path) -> Iterator[Identities]:
     with open_ledger(str(place / "state")) as ledger:
         yield Identities(job, ledger, folder=str(place))
 
@@ -27,14 +27,14 @@ def entry(path: Path) -> Entry:
     return entry_of(os.fsencode(path), os.lstat(path), None)
 
 
-def remembered(job: Job, place: Path, path: str) -> bytes | None:
+def remembered(job: MirrorJob, place: Path, path: str) -> bytes | None:
     """Where the mirror is remembered to have an object of the source."""
     with identities(job, place) as found:
         row = found.find(entry(place / "s" / path))
         return None if row is None else row.path
 
 
-def mirrored(place: Path) -> Job:
+def mirrored(place: Path) -> MirrorJob:
     job = sync_job(tree(place / "s", {"a": b"1", "d": {"e": {"f": b"22"}, "g": b"4444"}}), place / "d")
     run(job, state=place / "state")
     return job

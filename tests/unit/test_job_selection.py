@@ -6,12 +6,14 @@ import pytest
 
 from dirsync.cli.selection import selected_jobs
 from dirsync.errors import ConfigError
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 from dirsync.model.place import LocalPlace
 
 
-def job(name: str, *, enabled: bool = True) -> Job:
-    return Job(name=name, source=LocalPlace(path=b"/s"), destination=LocalPlace(path=b"/d"), enabled=enabled)
+def job(name: str, *, enabled: bool = True) -> MirrorJob:
+    return MirrorJob(
+        name=name, source=LocalPlace(path=b"/s"), destination=LocalPlace(path=b"/d"), enabled=enabled
+    )
 
 
 JOBS = (

@@ -13,7 +13,7 @@ import yaml
 from dirsync.cli.logs.defaults import BUILT_IN
 from dirsync.cli.logs.setup import Wishes, follow, set_up
 from dirsync.errors import ConfigError
-from dirsync.model.job import Job, JobLog
+from dirsync.model.job import JobLog, MirrorJob
 from dirsync.model.place import LocalPlace
 from dirsync.runner.context import running, set_run_id
 
@@ -32,9 +32,9 @@ def restored_logging() -> Iterator[None]:
     ours.setLevel(logging.NOTSET)
 
 
-def job(name: str, *, level: str | None = None, file: Path | None = None) -> Job:
+def job(name: str, *, level: str | None = None, file: Path | None = None) -> MirrorJob:
     log = JobLog(level=level, file=None if file is None else str(file))
-    return Job(name=name, source=LocalPlace(path=b"/s"), destination=LocalPlace(path=b"/d"), log=log)
+    return MirrorJob(name=name, source=LocalPlace(path=b"/s"), destination=LocalPlace(path=b"/d"), log=log)
 
 
 def log_of(folder: Path, name: str) -> list[str]:

@@ -9,12 +9,12 @@ import pytest
 from dirsync.cli.output.lines import Lines
 from dirsync.cli.output.machine import MachineObserver, as_line, change_fields, failure_fields, result_fields
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
-from dirsync.model.job import Job
+from dirsync.model.job import MirrorJob
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import Counts, Outcome
 from tests.results import created, deleted, file_entry, metadata, run_result
 
-JOB = Job(name="photos", source=LocalPlace(path=b"/s"), destination=LocalPlace(path=b"/d"))
+JOB = MirrorJob(name="photos", source=LocalPlace(path=b"/s"), destination=LocalPlace(path=b"/d"))
 
 
 def test_change_line_has_every_key_of_the_contract() -> None:

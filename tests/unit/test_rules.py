@@ -10,7 +10,7 @@ from dirsync.compare.rules import Rules, rules_for
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import Aspect
 from dirsync.model.entry import Entry
-from dirsync.model.job import Compare, Comparison, HashAlgorithm, Job, Preserve
+from dirsync.model.job import Compare, Comparison, HashAlgorithm, MirrorJob, Preserve
 from dirsync.model.place import LocalPlace
 
 ROOT = Capabilities()
@@ -30,7 +30,7 @@ def rules(
     source: Capabilities = ROOT,
     preserve: frozenset[Preserve] = frozenset(Preserve),
 ) -> Rules:
-    job = Job(
+    job = MirrorJob(
         name="job",
         source=LocalPlace(path=b"/a"),
         destination=LocalPlace(path=b"/b"),

@@ -9,12 +9,12 @@ from dirsync.cli.output.lines import Lines
 from dirsync.cli.output.progress import NoProgress
 from dirsync.cli.output.summary import summary_line
 from dirsync.model.change import Failure
-from dirsync.model.job import Job, JobType
+from dirsync.model.job import JobType, MirrorJob
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import Counts, Outcome, RunResult
 from tests.results import created, file_entry, run_result
 
-JOB = Job(name="photos", source=LocalPlace(path=b"/s"), destination=LocalPlace(path=b"/d"))
+JOB = MirrorJob(name="photos", source=LocalPlace(path=b"/s"), destination=LocalPlace(path=b"/d"))
 CHANGED = Counts(scanned=12_345, created=3, modified=1, metadata=2, deleted=1_000, bytes_copied=3_400_000)
 
 
