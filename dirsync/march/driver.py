@@ -5,24 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 
 from dirsync.errors import RunError
-from dirsync.march.found import Context, Directory, Found
-from dirsync.march.march import march_for, march_task
+from dirsync.march import stopping
+from dirsync.march.marching import D, Enough, March, P, Piece
 from dirsync.model.stop import Deadline
 
 INLINE_SECONDS = 0.15  # a pool takes about as long to start as this march is worth
+TASK_BUDGET = 20_000  # entries a task: some 100 ms, so that a stop is heard and work spreads
 _SLICE_SECONDS = 0.1  # how long an inline march goes on before it looks up
 _DIRECTORIES_A_TASK = 256
 _TASKS_A_WORKER = 2
 
 
-def march_tree(
-    context: Context, root: Directory, *, workers: int | None, deadline: Deadline
-) -> Iterator[Found]:
+def march_tree(march: March[D, P], root: D, *, workers: int | None, deadline: Deadline) -> Iterator[P]:
     """March a whole tree and yield what is found, piece by piece, directories before their content.
 
     `workers` None: as many as there are processors. A tree that is done within
@@ -38,13 +38,17 @@ def march_tree(
     while left:
         deadline.check()
         if inline is not None and not inline:
-            yield from _march_on(context, left, workers=workers, deadline=deadline)
+            yield from _march_on(march, left, workers=workers, deadline=deadline)
             return
-        found = march_for(
-            context, left, seconds=inline.popleft() if inline else _SLICE_SECONDS, check=deadline.check
-        )
+        found = march(left, _after(inline.popleft() if inline else _SLICE_SECONDS), deadline.check)
         left = found.subdirectories
         yield found
+
+
+def _after(seconds: float) -> Enough:
+    """Give what says that it is enough when so much time has passed."""
+    ends_at = time.monotonic() + seconds
+    return lambda _: time.monotonic() >= ends_at
 
 
 def available_processors() -> int:
@@ -54,9 +58,7 @@ def available_processors() -> int:
     return os.cpu_count() or 1
 
 
-def _march_on(
-    context: Context, left: list[Directory], *, workers: int, deadline: Deadline
-) -> Iterator[Found]:
+def _march_on(march: March[D, P], left: list[D], *, workers: int, deadline: Deadline) -> Iterator[P]:
     from dirsync.march.workers import worker_processes  # most runs never need them
 
     tasks = workers * _TASKS_A_WORKER
@@ -65,12 +67,12 @@ def _march_on(
         starting.start()
         try:
             while left and starting.is_alive():  # starting takes a while: march on meanwhile
-                found = march_for(context, left, seconds=_SLICE_SECONDS, check=deadline.check)
+                found = march(left, _after(_SLICE_SECONDS), deadline.check)
                 left = found.subdirectories
                 yield found
         finally:
             starting.join()
-        yield from march_on(context, left, executor=executor, tasks=tasks, deadline=deadline)
+        yield from march_on(march, left, executor=executor, tasks=tasks, deadline=deadline)
 
 
 def _start(executor: Executor, workers: int) -> None:
@@ -80,8 +82,8 @@ def _start(executor: Executor, workers: int) -> None:
 
 
 def march_on(
-    context: Context, left: list[Directory], *, executor: Executor, tasks: int, deadline: Deadline
-) -> Iterator[Found]:
+    march: March[D, P], left: list[D], *, executor: Executor, tasks: int, deadline: Deadline
+) -> Iterator[P]:
     """March directories on an executor, with at most `tasks` tasks at once.
 
     Raises:
@@ -90,13 +92,13 @@ def march_on(
         OSError: a root that was there is gone.
     """
     waiting = deque(left)
-    running: set[Future[Found]] = set()
+    running: set[Future[P]] = set()
     try:
         while waiting or running:
             deadline.check()
             while waiting and len(running) < tasks:
                 share = _share(waiting, tasks)
-                running.add(executor.submit(march_task, context, share))
+                running.add(executor.submit(march_task, march, share))
             done, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in done:
                 found = future.result()
@@ -112,7 +114,16 @@ def march_on(
             future.cancel()
 
 
-def _share(waiting: deque[Directory], tasks: int) -> list[Directory]:
+def march_task(march: March[D, P], directories: list[D]) -> P:
+    """March as much as one task of an executor should; this is what travels to it."""
+    return march(directories, _seen_enough, stopping.between_directories)
+
+
+def _seen_enough(found: Piece) -> bool:
+    return found.seen >= TASK_BUDGET
+
+
+def _share(waiting: deque[D], tasks: int) -> list[D]:
     """Take a task's directories: fewer as fewer wait, so that no worker is left without."""
     count = max(1, min(_DIRECTORIES_A_TASK, len(waiting) // tasks))
     return [waiting.popleft() for _ in range(count)]

@@ -95,3 +95,8 @@ class Found:
     subdirectories: list[Directory] = field(default_factory=list)
     scanned: int = 0  # entries of the source
     destination_entries: int = 0
+
+    @property
+    def seen(self) -> int:
+        """How many entries were seen, on both sides."""
+        return self.scanned + self.destination_entries

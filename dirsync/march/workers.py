@@ -12,7 +12,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing.synchronize import Event
 
 from dirsync.errors import RunError
-from dirsync.march import march
+from dirsync.march import stopping
 
 
 @contextlib.contextmanager
@@ -33,7 +33,7 @@ def worker_processes(count: int) -> Iterator[Executor]:
 
 def _begin_worker(stop: Event) -> None:
     """Leave signals to the process that started this one, and end when it ends."""
-    march.between_directories = lambda: _check(stop)
+    stopping.between_directories = lambda: _check(stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

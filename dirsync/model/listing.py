@@ -8,6 +8,7 @@ so that any lister, in any language, can fill it and any machine can read it.
 from __future__ import annotations
 
 import bisect
+import hashlib
 import stat
 import sys
 from array import array
@@ -57,6 +58,18 @@ class Listing(NamedTuple):
     def name_list(self) -> list[bytes]:
         """Split the names."""
         return self.names.split(b"\0") if self.mode else []
+
+    def digest(self, *, salt: bytes = b"") -> bytes | None:
+        """Name in 16 bytes what a catalog records of the directory; None: something in it is unknown.
+
+        `salt` is part of what is named. The device is not, for its number may change with a
+        reboot, nor is how many names a file has.
+        """
+        if self.unknown:
+            return None
+        columns = (self.names, self.mode, self.size, self.mtime_ns, self.ctime_ns)
+        more = (self.uid, self.gid, self.ino, self.targets, salt)
+        return hashlib.blake2b(b"".join((*columns, *more)), digest_size=16).digest()
 
     def directories(self) -> list[bytes]:
         """Give the names of the directories, in order."""

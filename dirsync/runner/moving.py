@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterator
+from functools import partial
 
 from dirsync.compare.rules import CONTENT
 from dirsync.errors import PathError
@@ -19,6 +20,7 @@ from dirsync.filters import Scope, pattern_lines
 from dirsync.march.closer_look import CloserLook
 from dirsync.march.driver import march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
+from dirsync.march.march import march
 from dirsync.model.change import Aspect, Change, ChangeKind
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import DeletePolicy, MirrorJob
@@ -214,7 +216,8 @@ class Moves:
         trial = Trial(new, gone.entry, planner)
         workers = 1 if self._contents.knows_some else self._job.workers
         root = Directory(new.path, Sides.BOTH, scope, destination_path=there)
-        for found in march_tree(self._confirming(taken), root, workers=workers, deadline=self._deadline):
+        pair_march = partial(march, self._confirming(taken))
+        for found in march_tree(pair_march, root, workers=workers, deadline=self._deadline):
             self._sieve.sift(found, before=lambda path: there + path[len(new.path) :])
             if not trial.goes_on(found):
                 break

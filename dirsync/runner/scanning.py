@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from dirsync.compare.rules import Rules
 from dirsync.errors import RunError
 from dirsync.filters import Scope, scope_of
 from dirsync.march.driver import march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
+from dirsync.march.march import march
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import Aspect, Change, ChangeKind
 from dirsync.model.job import DeletePolicy, MirrorJob, Preserve, SymlinkPolicy
@@ -86,8 +88,8 @@ class Scan:
 
     def _march(self, plan: Plan) -> None:
         planner = Planner(plan, delete=self._job.delete, hard_links=self._keeps_hard_links)
-        root = self._root(planner)
-        for found in march_tree(self.context(), root, workers=self._job.workers, deadline=self._deadline):
+        root, pair_march = self._root(planner), partial(march, self.context())
+        for found in march_tree(pair_march, root, workers=self._job.workers, deadline=self._deadline):
             if self._sieve is not None:
                 self._sieve(found)
             self._take(found, plan, planner)

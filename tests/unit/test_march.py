@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from dirsync.filters import scope_of
 from dirsync.march.driver import march_on, march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.march.march import march
+from dirsync.march.marching import Piece
 from dirsync.march.workers import worker_processes
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import ChangeKind
@@ -40,6 +42,13 @@ def context(place: Path, **more: bool) -> Context:
     )
 
 
+def _never(_: Piece) -> bool:
+    return False
+
+
+def _go_on() -> None: ...
+
+
 def root(exclude: tuple[str, ...] = (), include: tuple[str, ...] = ()) -> Directory:
     return Directory(b"", Sides.BOTH, scope_of(include=lines(include), exclude=lines(exclude)))
 
@@ -53,7 +62,7 @@ def marched(
 ) -> Found:
     tree(place / "s", source)
     tree(place / "d", destination)
-    return march(context(place, **more), [at or root()], budget=10**9)
+    return march(context(place, **more), [at or root()], _never, _go_on)
 
 
 def changes(found: Found) -> list[tuple[str, bytes]]:
@@ -107,7 +116,7 @@ def test_an_mtime_of_a_directory_is_news_only_where_nothing_in_it_explains_it(tm
         os.utime(tmp_path / "d" / name, ns=(0, 0))
     os.utime(tmp_path / "s", ns=(0, 0))
     os.utime(tmp_path / "d", ns=(0, 0))
-    found = march(context(tmp_path), [root()], budget=10**9)
+    found = march(context(tmp_path), [root()], _never, _go_on)
 
     assert changes(found) == [("metadata", b"quiet"), ("created", b"busy/new")] or changes(found) == [
         ("created", b"busy/new"),
@@ -177,7 +186,7 @@ def test_what_dirsync_keeps_at_the_top_is_no_part_of_either_tree(tmp_path: Path)
 def test_budget_spent_leaves_the_rest_for_another_march(tmp_path: Path) -> None:
     tree(tmp_path / "s", {str(n): {"x": b"1"} for n in range(5)})
     tree(tmp_path / "d", {})
-    first = march(context(tmp_path), [root()], budget=1)
+    first = march(context(tmp_path), [root()], lambda found: found.seen >= 1, _go_on)
 
     assert [directory.path for directory in first.subdirectories] == [b"0", b"1", b"2", b"3", b"4"]
     assert first.scanned == 5
@@ -189,7 +198,11 @@ def test_a_pool_finds_what_one_process_finds(tmp_path: Path) -> None:
     inline = marched(tmp_path, source, destination)
     deadline = Deadline(Stop(), timeout_seconds=None)
     with worker_processes(2) as executor:
-        pieces = list(march_on(context(tmp_path), [root()], executor=executor, tasks=4, deadline=deadline))
+        pieces = list(
+            march_on(
+                partial(march, context(tmp_path)), [root()], executor=executor, tasks=4, deadline=deadline
+            )
+        )
 
     assert sorted(c for piece in pieces for c in changes(piece)) == sorted(changes(inline))
     assert sum(piece.scanned for piece in pieces) == inline.scanned
@@ -200,8 +213,9 @@ def test_a_march_hears_a_request_to_stop(tmp_path: Path) -> None:
     tree(tmp_path / "d", {})
     stop = Stop()
     stop.request(15)
+    deadline = Deadline(stop, timeout_seconds=None)
     with pytest.raises(Cancelled, match="signal 15"):
-        list(march_tree(context(tmp_path), root(), workers=2, deadline=Deadline(stop, timeout_seconds=None)))
+        list(march_tree(partial(march, context(tmp_path)), root(), workers=2, deadline=deadline))
 
 
 def test_a_directory_on_one_side_only_is_listed_there_only(tmp_path: Path) -> None:
@@ -219,7 +233,11 @@ def test_a_worker_that_is_killed_ends_the_run_with_one_line(tmp_path: Path) -> N
     with worker_processes(1) as executor:
         executor.submit(os.kill, executor.submit(os.getpid).result(), signal.SIGKILL)
         with pytest.raises(RunError, match="was killed"):
-            list(march_on(context(tmp_path), [root()], executor=executor, tasks=2, deadline=deadline))
+            list(
+                march_on(
+                    partial(march, context(tmp_path)), [root()], executor=executor, tasks=2, deadline=deadline
+                )
+            )
 
 
 def test_a_directory_that_is_to_be_moved_is_told_of_at_its_new_path(tmp_path: Path) -> None:

@@ -1,0 +1,116 @@
+"""What a catalog holds: entries as a run saw them, and what became of them."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from dirsync.model.change import Aspect, ChangeKind
+from dirsync.model.entry import Entry, Kind, kind_of_mode
+from dirsync.model.job import JobType, Severity
+from dirsync.model.result import Counts, Outcome
+
+
+class Recorded(NamedTuple):
+    """One entry as the catalog holds it; the root's own has no name."""
+
+    name: bytes
+    mode: int  # st_mode: type and permission bits
+    size: int  # bytes; 0 for a directory
+    mtime_ns: int  # nanoseconds since 1970, at most what 64 bits hold (the year 2262)
+    ctime_ns: int
+    uid: int
+    gid: int
+    ino: int  # as a signed number of 64 bits
+    target: bytes | None  # where a symlink points; None: not a symlink
+    hash: bytes | None = None  # of a file's content; None: not hashed
+    hashed_at: int | None = None  # seconds since 1970 when the content was last read; None: never
+
+    @property
+    def kind(self) -> Kind:
+        """What the object is."""
+        return kind_of_mode(self.mode)
+
+    def entry(self, path: bytes) -> Entry:
+        """Give it as an entry at a path; what a catalog does not hold is 0."""
+        return Entry(
+            path=path,
+            mode=self.mode,
+            size=self.size,
+            mtime_ns=self.mtime_ns,
+            ctime_ns=self.ctime_ns,
+            uid=self.uid,
+            gid=self.gid,
+            ino=self.ino,
+            dev=0,
+            nlink=1,
+            target=self.target,
+        )
+
+
+class RecordedDirectory(NamedTuple):
+    """One directory as the catalog holds it."""
+
+    directory_id: int
+    path: bytes
+    digest: bytes | None  # of its listing; None: it has to be compared anew
+    seal: int  # the sum of its entries' seals
+    unseen_since: int | None = None  # the first run that could not list it; None: it was listed
+
+
+class RecordedChange(NamedTuple):
+    """One change that a run recorded."""
+
+    change_id: int
+    run_id: int
+    path: bytes
+    old_path: bytes | None  # of MOVED: where it was
+    kind: ChangeKind
+    aspects: frozenset[Aspect]
+    severity: Severity | None  # None: of a sync job, whose changes are nobody's to accept
+    old: Recorded | None  # None: CREATED, or of a sync job that did not tell
+    new: Recorded | None  # None: DELETED
+    accepted_by: int | None = None  # the acceptance that covers it; None: it is open
+    rotted: bool = False  # the content changed under unchanged times
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRun:
+    """One run as the catalog holds it: its row is written with its last change."""
+
+    run_id: int
+    type: JobType
+    started_at: datetime.datetime  # aware, UTC
+    finished_at: datetime.datetime
+    outcome: Outcome
+    counts: Counts = field(default_factory=Counts)
+    entries: int = 0  # in the catalog after it
+    bytes_total: int = 0  # of the files in the catalog after it
+    bytes_added: int = 0
+    bytes_modified: int = 0  # of files whose content changed, as they are now
+    bytes_deleted: int = 0
+    is_baseline: bool = False  # the first of its job: what it saw is no change
+    first_change: int = 1  # the ids of its changes: from this one
+    last_change: int = 0  # to this one; before the first: it has none
+    error: str | None = None
+    metadata: str = "{}"  # JSON, free-form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogJob:
+    """A job as the catalog knows it."""
+
+    job_id: int
+    name: str
+    source: bytes  # its root's path
+    machine: str  # the host that records it
+    scope: bytes  # names what of the declaration decides what is recorded
+    next_directory: int
+    next_change: int
+    entries: int
+    bytes_total: int
+    seal: int  # the sum of its directories' seals
+    last_run: int | None  # the newest run in the catalog; None: it has none
+    link: bytes  # what the next run is chained to
+    change_link: bytes  # what the next change is chained to
