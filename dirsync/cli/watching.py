@@ -13,7 +13,7 @@ from dirsync.cli.output.machine import MachineObserver
 from dirsync.cli.output.progress import NoProgress, PlainProgress, Progress
 from dirsync.cli.output.tones import is_terminal
 from dirsync.cli.parsing import Options
-from dirsync.model.job import Job, JobType
+from dirsync.model.job import Job, JobType, MirrorJob
 from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
 from dirsync.runner.observer import Observer
@@ -78,6 +78,7 @@ def run_watched(
     try:
         observer = _observer(job, show, lines=lines, progress=progress, layout=layout)
         if approves:
+            assert isinstance(job, MirrorJob)
             return approve_job(job, state=state, observer=observer, stop=stop, dry_run=show.dry_run)
         return run_job(
             job,

@@ -71,6 +71,18 @@ class Listing(NamedTuple):
         more = (self.uid, self.gid, self.ino, self.targets, salt)
         return hashlib.blake2b(b"".join((*columns, *more)), digest_size=16).digest()
 
+    def modes(self) -> array[int]:
+        """Unpack the modes."""
+        return numbers("I", self.mode)
+
+    def ctimes_ns(self) -> array[int]:
+        """Unpack the ctimes."""
+        return numbers("q", self.ctime_ns)
+
+    def devices(self) -> array[int]:
+        """Unpack the device numbers."""
+        return numbers("Q", self.dev)
+
     def directories(self) -> list[bytes]:
         """Give the names of the directories, in order."""
         modes = numbers("I", self.mode)

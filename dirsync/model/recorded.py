@@ -57,6 +57,7 @@ class RecordedDirectory(NamedTuple):
     digest: bytes | None  # of its listing; None: it has to be compared anew
     seal: int  # the sum of its entries' seals
     unseen_since: int | None = None  # the first run that could not list it; None: it was listed
+    ino: int = 0  # as a signed number of 64 bits
 
 
 class RecordedChange(NamedTuple):

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from dirsync.model.job import MirrorJob, PatternLine
+from dirsync.model.job import Job, PatternLine
 from dirsync.model.names import percent_encoded
 from dirsync.model.place import LocalPlace
 
@@ -33,7 +33,7 @@ _BESIDE_THE_PLAN = frozenset(
 )
 
 
-def declaration_of(job: MirrorJob) -> str:
+def declaration_of(job: Job) -> str:
     """Name what a plan of a job depends on: equal names, equal plans for equal trees."""
     values = {
         field.name: _plain(getattr(job, field.name))

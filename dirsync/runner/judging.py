@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from dirsync.errors import GuardTripped
-from dirsync.model.job import MirrorJob
+from dirsync.model.job import Job, MirrorJob
 from dirsync.plan.guards import check_guards
 from dirsync.plan.plan import Plan
 from dirsync.runner.held import hold
@@ -46,17 +46,28 @@ class Judging:
     def _check_guards(self, plan: Plan) -> None:
         space = os.statvfs(nearest_destination(self._job, self._places))
         check_guards(self._job.guard, plan, space=space, allocated=lambda: allocated_bytes(self._job, plan))
-        before = self._ledger.recall(self._job.name, _SOURCE_IDENTITY)
-        now = file_system_identity(self._job.source.path)
-        if plan.counts.deleted and before and now and before != now:
-            raise GuardTripped(
-                f"guard source: the source is on another file system than on the last run (it was {before}, "
-                f"it is {now}), and {plan.counts.deleted:,} entries would be deleted; "
-                "mount the right one, or, if this one is right, run once with 'delete: keep'"
-            )
+        if plan.counts.deleted:
+            remedy = "run once with 'delete: keep'"
+            check_source(self._job, self._ledger, deleted=plan.counts.deleted, remedy=remedy)
 
 
-def remember_source(job: MirrorJob, ledger: Ledger) -> None:
+def check_source(job: Job, ledger: Ledger, *, deleted: int, remedy: str) -> None:
+    """Check that the source is the one of the last run before anything counts as deleted.
+
+    Raises:
+        GuardTripped: it is on another file system.
+    """
+    before = ledger.recall(job.name, _SOURCE_IDENTITY)
+    now = file_system_identity(job.source.path)
+    if before and now and before != now:
+        raise GuardTripped(
+            f"guard source: the source is on another file system than on the last run (it was {before}, "
+            f"it is {now}), and {deleted:,} entries would be deleted; "
+            f"mount the right one, or, if this one is right, {remedy}"
+        )
+
+
+def remember_source(job: Job, ledger: Ledger) -> None:
     """Keep which file system the source is on, for the next run's guard."""
     identity = file_system_identity(job.source.path)
     if identity is not None:

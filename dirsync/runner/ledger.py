@@ -130,6 +130,11 @@ class Ledger:
                 (job, key, value),
             )
 
+    def forget(self, job: str, key: str) -> None:
+        """Drop what `remember` was told."""
+        with self.database.translated():
+            self._connection.execute("DELETE FROM facts WHERE job = ? AND key = ?", (job, key))
+
     def _select(self, clause: str, parameters: tuple[object, ...]) -> list[RecordedRun]:
         with self.database.translated():
             rows = self._connection.execute(f"SELECT {_COLUMNS} FROM runs {clause}", parameters).fetchall()

@@ -21,6 +21,7 @@ class Stage(enum.Enum):
     MIRROR = "mirror"
     SYNC_DISK = "sync disk"  # making the result durable
     VERIFY = "verify"  # reading it back
+    RECORD = "record"  # into the catalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

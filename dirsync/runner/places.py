@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass
 
 from dirsync.errors import RunError, Skipped
-from dirsync.model.job import MirrorJob
+from dirsync.model.job import Job, MirrorJob
 from dirsync.model.names import local_text
 from dirsync.model.place import LocalPlace
 from dirsync.trees import fsops
@@ -33,9 +33,7 @@ def look_at_places(job: MirrorJob, *, marker_seen: frozenset[str]) -> Places:
         RunError: one of them is not there, or is no directory.
         Skipped: the destination is not mounted, or the marker is not there.
     """
-    source = _directory(job, job.source.path, "source")
-    if source is None:
-        raise RunError(f"'{job.name}': source {_quoted(job.source.path)} does not exist; is it mounted?")
+    source = _source(job)
     destination = _directory(job, job.destination.path, "destination")
     if job.guard.mountpoint and not is_mount_point(job.destination.path):
         raise Skipped(
@@ -52,12 +50,36 @@ def look_at_places(job: MirrorJob, *, marker_seen: frozenset[str]) -> Places:
     )
 
 
+def look_at_source(job: Job) -> LocalPlace:
+    """Look at the source of a job that has no other end, and give it pinned to what is there.
+
+    Raises:
+        RunError: it is not there, or is no directory.
+        Skipped: its marker is not there.
+    """
+    source = _source(job)
+    marker = job.guard.marker
+    if marker is not None and not os.path.lexists(os.path.join(job.source.path, marker)):
+        raise Skipped(
+            f"'{job.name}': marker {_quoted(marker)} is not at the source; "
+            "is it mounted? Create the file there if it is the right place"
+        )
+    return pinned(job.source_as_read, source)
+
+
+def _source(job: Job) -> os.stat_result:
+    source = _directory(job, job.source.path, "source")
+    if source is None:
+        raise RunError(f"'{job.name}': source {_quoted(job.source.path)} does not exist; is it mounted?")
+    return source
+
+
 def pinned(place: LocalPlace, status: os.stat_result) -> LocalPlace:
     """Tie a place to the directory that is there now, so that no other is taken for it."""
     return dataclasses.replace(place, identity=(status.st_dev, status.st_ino))
 
 
-def _directory(job: MirrorJob, path: bytes, end: str) -> os.stat_result | None:
+def _directory(job: Job, path: bytes, end: str) -> os.stat_result | None:
     """Look at one end; None: nothing is there."""
     try:
         status = os.stat(path)

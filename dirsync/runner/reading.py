@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from dirsync.errors import PathError
 from dirsync.model.entry import Entry
@@ -18,8 +18,18 @@ from dirsync.model.job import HashAlgorithm, MirrorJob
 from dirsync.trees.hashing import Content
 from dirsync.trees.local import LocalTree, entry_of, open_tree
 
+
+class Closing(Protocol):
+    """What is open, and can be closed."""
+
+    def close(self) -> None:
+        """Close every handle."""
+        ...
+
+
 T = TypeVar("T")
 R = TypeVar("R")
+C = TypeVar("C", bound=Closing)
 
 _AHEAD = 4  # files a thread that are handed out before the first is asked for
 
@@ -75,16 +85,25 @@ def read_both(ends: Ends, path: bytes, algorithm: HashAlgorithm, *, check: Calla
     return Contents(path, *contents)
 
 
+def ends_of(job: MirrorJob) -> Ends:
+    """Open both ends of a job.
+
+    Raises:
+        OSError: a root is gone.
+    """
+    return Ends(source=open_tree(job.source), destination=open_tree(job.destination))
+
+
 def in_threads(
-    items: Iterable[T], read: Callable[[Ends, T], R], *, job: MirrorJob, workers: int
+    items: Iterable[T], read: Callable[[C, T], R], *, opens: Callable[[], C], workers: int
 ) -> Iterator[R]:
-    """Give what `read` makes of each item, in their order.
+    """Give what `read` makes of each item, in their order; each thread reads from what it `opens` itself.
 
     Raises:
         OSError: a root is gone.
         Whatever `read` raises.
     """
-    threads = _Threads(job)
+    threads = _Threads(opens)
     executor = ThreadPoolExecutor(workers, thread_name_prefix="read")
     running: deque[Future[R]] = deque()
     try:
@@ -99,24 +118,24 @@ def in_threads(
         threads.close()
 
 
-class _Threads:
+class _Threads(Generic[C]):
     """Gives each thread of a pool its own handles."""
 
-    def __init__(self, job: MirrorJob) -> None:
-        self._job = job
+    def __init__(self, opens: Callable[[], C]) -> None:
+        self._opens = opens
         self._local = threading.local()
-        self._opened: list[Ends] = []
+        self._opened: list[C] = []
 
-    def run(self, read: Callable[[Ends, T], R], item: T) -> R:
+    def run(self, read: Callable[[C, T], R], item: T) -> R:
         """Read one item, in the thread that calls."""
-        ends: Ends | None = getattr(self._local, "ends", None)
-        if ends is None:
-            ends = Ends(source=open_tree(self._job.source), destination=open_tree(self._job.destination))
-            self._local.ends = ends
-            self._opened.append(ends)
-        return read(ends, item)
+        opened: C | None = getattr(self._local, "opened", None)
+        if opened is None:
+            opened = self._opens()
+            self._local.opened = opened
+            self._opened.append(opened)
+        return read(opened, item)
 
     def close(self) -> None:
         """Close the handles of every thread; none may be running."""
-        for ends in self._opened:
-            ends.close()
+        for opened in self._opened:
+            opened.close()

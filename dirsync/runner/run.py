@@ -12,10 +12,10 @@ import datetime
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from dirsync.errors import Cancelled, GuardTripped, RunError, Skipped
-from dirsync.model.job import Job, JobType
+from dirsync.model.job import Job, JobType, MirrorJob, TrackJob
 from dirsync.model.result import Counts, Outcome, RunResult
 from dirsync.model.stop import Deadline, Stop
 from dirsync.runner.approval import Approval
@@ -45,13 +45,35 @@ def run_job(
     `state` is the state directory: ledger, locks, long plans. `saves_plan`: store the
     plan of a dry run, to be approved.
     """
-    stages = partial(Stages, saves_plan=saves_plan and job.type is JobType.SYNC)
+    match job:
+        case TrackJob():
+            from dirsync.runner.tracking.run import TrackStages  # a mirror needs no catalog
+
+            stages: OpenStages = partial(TrackStages, job)
+        case MirrorJob():
+            stages = partial(Stages, job, saves_plan=saves_plan and job.type is JobType.SYNC)
+        case _:
+            raise AssertionError(job)
     return _run(job, _Orders(state, observer, stop, dry_run=dry_run, locks=not dry_run or saves_plan), stages)
 
 
-def approve_job(job: Job, *, state: str, observer: Observer, stop: Stop, dry_run: bool = False) -> RunResult:
+def approve_job(
+    job: MirrorJob, *, state: str, observer: Observer, stop: Stop, dry_run: bool = False
+) -> RunResult:
     """Carry out the plan of a job that is held, and tell how it ended."""
-    return _run(job, _Orders(state, observer, stop, dry_run=dry_run, locks=not dry_run), Approval)
+    return _run(
+        job, _Orders(state, observer, stop, dry_run=dry_run, locks=not dry_run), partial(Approval, job)
+    )
+
+
+class _Staged(Protocol):
+    """What takes a job through its stages."""
+
+    def run(self) -> None:
+        """Go through all of them."""
+
+
+OpenStages = Callable[..., _Staged]
 
 
 class _Orders(NamedTuple):
@@ -64,7 +86,7 @@ class _Orders(NamedTuple):
     locks: bool  # it changes what only one run of the job at a time may change
 
 
-def _run(job: Job, orders: _Orders, open_stages: Callable[..., Stages]) -> RunResult:
+def _run(job: Job, orders: _Orders, open_stages: OpenStages) -> RunResult:
     started_at = _now()
     allow_many_handles()
     with running(job.name):
@@ -82,7 +104,7 @@ def _run_in_ledger(
     job: Job,
     ledger: Ledger,
     orders: _Orders,
-    open_stages: Callable[..., Stages],
+    open_stages: OpenStages,
     started_at: datetime.datetime,
 ) -> RunResult:
     counts = Counts()
@@ -95,7 +117,6 @@ def _run_in_ledger(
                 ledger.close_crashed(job.name)
             run_id = _begin(job, ledger, started_at, dry_run=dry_run)
             stages = open_stages(
-                job,
                 ledger,
                 run_id=run_id,
                 started_at=started_at,

@@ -14,7 +14,7 @@ from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.march.march import march
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import Aspect, Change, ChangeKind
-from dirsync.model.job import DeletePolicy, MirrorJob, Preserve, SymlinkPolicy
+from dirsync.model.job import DeletePolicy, Job, MirrorJob, Preserve, SymlinkPolicy
 from dirsync.model.names import local_text, shown
 from dirsync.model.operation import Phase
 from dirsync.model.place import LocalPlace
@@ -176,7 +176,7 @@ class Scan:
             )
 
 
-def root_scope(job: MirrorJob) -> Scope:
+def root_scope(job: Job) -> Scope:
     """Give the filter rules that hold for what is directly in the roots."""
     return scope_of(include=job.include, exclude=job.exclude, ignore_files=job.ignore_files)
 

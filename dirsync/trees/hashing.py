@@ -15,7 +15,7 @@ from dirsync.model.job import HashAlgorithm
 from dirsync.trees import fsops
 
 _BLOCK_BYTES = 1 << 20
-_TICK_NS = 10_000_000  # two edits within one tick of the clock that stamps files leave the same ctime
+TICK_NS = 10_000_000  # two edits within one tick of the clock that stamps files leave the same ctime
 # Linux writes changed pages to the disk after 30 s by itself (vm.dirty_expire_centisecs);
 # until then a process that has them mapped goes on writing without moving the ctime.
 _ON_DISK_AFTER_NS = 60_000_000_000
@@ -41,7 +41,7 @@ def content_of_handle(
     Raises:
         OSError: it is no regular file, or cannot be read or, with `from_disk`, flushed.
     """
-    settled = _await_tick(os.fstat(handle).st_ctime_ns)
+    settled = await_tick(os.fstat(handle).st_ctime_ns)
     before = os.fstat(handle)
     if not stat.S_ISREG(before.st_mode):
         raise OSError(errno.EINVAL, "no regular file any more")
@@ -53,11 +53,11 @@ def content_of_handle(
     return Content(name, before, unchanged, settled and flushed and unchanged)
 
 
-def _await_tick(ctime_ns: int) -> bool:
+def await_tick(ctime_ns: int) -> bool:
     """Let the tick in which a file was last changed pass; False: its ctime lies in the future."""
     age_ns = time.time_ns() - ctime_ns
-    if 0 <= age_ns < _TICK_NS:
-        time.sleep((_TICK_NS - age_ns) / 1e9)
+    if 0 <= age_ns < TICK_NS:
+        time.sleep((TICK_NS - age_ns) / 1e9)
     return age_ns >= 0
 
 

@@ -69,6 +69,8 @@ def _head(result: RunResult) -> tuple[str, Tone]:
         return ("differs", Tone.WARNING) if result.counts.changes else ("no differences", Tone.GOOD)
     if not result.counts.changes:
         return "unchanged", Tone.GOOD
+    if result.type is JobType.TRACK and not result.dry_run:
+        return "recorded", Tone.GOOD
     return ("dry run", Tone.GOOD) if result.dry_run else _HEADS[Outcome.SUCCEEDED]
 
 

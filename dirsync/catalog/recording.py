@@ -1,0 +1,173 @@
+"""What one run brings into a catalog: staged as it is found, sealed, and merged at once."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+
+from dirsync.catalog.catalog import Catalog
+from dirsync.catalog.rows import RUN_COLUMNS, row_of_change, row_of_directory, row_of_run
+from dirsync.catalog.seal import SEAL_BYTES, added, taken
+from dirsync.catalog.store import Row, Staging
+from dirsync.model.change import Aspect, ChangeKind
+from dirsync.model.job import Severity
+from dirsync.model.recorded import CatalogJob, Recorded, RecordedChange, RecordedDirectory, RecordedRun
+
+_BATCH = 8192  # rows that wait in memory
+
+
+class Recording:
+    """The rows of one run of one job; made by `recording`, used by one thread."""
+
+    def __init__(self, catalog: Catalog, job: CatalogJob, staging: Staging, *, run_id: int) -> None:
+        self._catalog = catalog
+        self._sealer = catalog.sealer
+        self._job = job
+        self._staging = staging
+        self._run_id = run_id
+        self._next_directory = job.next_directory
+        self._next_change = job.next_change
+        self._change_link = job.change_link
+        self._seal = job.seal
+        self._entries: list[Row] = []
+        self._dropped: list[tuple[int, bytes]] = []
+        self._directories: list[Row] = []
+        self._changes: list[Row] = []
+
+    def new_directory(self, path: bytes, *, ino: int) -> RecordedDirectory:
+        """Give a directory that the catalog does not hold yet."""
+        self._next_directory += 1
+        return RecordedDirectory(self._next_directory - 1, path, None, 0, None, ino)
+
+    def put(
+        self,
+        old: RecordedDirectory | None,
+        new: RecordedDirectory,
+        *,
+        entries: Sequence[Recorded],
+        instead: Iterable[Recorded],
+    ) -> None:
+        """Have a directory as it is now: `entries` are those that are new or altered in it.
+
+        `instead` are the catalog's own of these names, and those that are gone. The seal of
+        `new` is made here, of that of `old` (None: the catalog does not hold it).
+        """
+        id_, seal = new.directory_id, self._sealer.entry
+        names = {entry.name for entry in entries}
+        sum_ = 0 if old is None else old.seal
+        for gone in instead:
+            sum_ = taken(sum_, seal(id_, gone))
+            if gone.name not in names:
+                self._dropped.append((id_, gone.name))
+        for entry in entries:
+            sum_ = added(sum_, seal(id_, entry))
+            self._entries.append((id_, *entry))
+        new = new._replace(seal=sum_)
+        self._seal = added(self._seal, self._sealer.directory(new))
+        if old is not None:
+            self._seal = taken(self._seal, self._sealer.directory(old))
+        self._directories.append(row_of_directory(new))
+        self._flush(at_least=_BATCH)
+
+    def drop(self, directory: RecordedDirectory) -> None:
+        """Have a directory and all its entries gone."""
+        self._seal = taken(self._seal, self._sealer.directory(directory))
+        self._staging.drop_directories([directory.directory_id])
+
+    def change(
+        self,
+        path: bytes,
+        *,
+        kind: ChangeKind,
+        old: Recorded | None,
+        new: Recorded | None,
+        aspects: frozenset[Aspect],
+        severity: Severity | None,
+        old_path: bytes | None = None,
+        rotted: bool = False,
+    ) -> None:
+        """Have a change in the history, after those before it."""
+        change = RecordedChange(
+            self._next_change,
+            self._run_id,
+            path,
+            old_path,
+            kind,
+            aspects,
+            severity,
+            old,
+            new,
+            None,
+            rotted,
+        )
+        self._next_change += 1
+        self._change_link = self._sealer.change(self._change_link, change)
+        self._changes.append(row_of_change(change, self._change_link))
+        self._flush(at_least=_BATCH)
+
+    def _flush(self, *, at_least: int) -> None:
+        if len(self._entries) >= at_least:
+            self._staging.put_entries(self._entries)
+            self._entries.clear()
+        if len(self._dropped) >= at_least:
+            self._staging.drop_entries(self._dropped)
+            self._dropped.clear()
+        if len(self._directories) >= at_least:
+            self._staging.put_directories(self._directories)
+            self._directories.clear()
+        if len(self._changes) >= at_least:
+            self._staging.add_changes(self._changes)
+            self._changes.clear()
+
+    def commit(self, run: RecordedRun, *, scope: bytes) -> RecordedRun:
+        """Bring everything into the catalog, durably and at once; give the run as it was recorded.
+
+        `scope` names what of the declaration decided what was recorded.
+        """
+        self._flush(at_least=1)
+        run = dataclasses.replace(run, first_change=self._job.next_change, last_change=self._next_change - 1)
+        link = self._sealer.run(self._job.link, run, change_link=self._change_link, state=self._seal)
+        seal = self._seal.to_bytes(SEAL_BYTES, "big")
+        columns, places = ", ".join(RUN_COLUMNS), ", ".join("?" * len(RUN_COLUMNS))
+        store = self._catalog.store
+        with store.transaction():
+            self._staging.merge()
+            store.run(
+                f"INSERT INTO runs (job_id, {columns}, seal, link) VALUES (?, {places}, ?, ?)",
+                (self._job.job_id, *row_of_run(run), seal, link),
+            )
+            store.run(
+                "UPDATE jobs SET scope = ?, next_directory = ?, next_change = ?, entries = ?, "
+                "bytes_total = ?, seal = ?, last_run = ?, link = ?, change_link = ? WHERE job_id = ?",
+                (
+                    scope,
+                    self._next_directory,
+                    self._next_change,
+                    run.entries,
+                    run.bytes_total,
+                    seal,
+                    run.run_id,
+                    link,
+                    self._change_link,
+                    self._job.job_id,
+                ),
+            )
+            store.run("DELETE FROM hashed WHERE job_id = ?", (self._job.job_id,))
+        return run
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether anything at all is to be altered in the current view or the history."""
+        return self._next_change > self._job.next_change or self._seal != self._job.seal
+
+
+@contextlib.contextmanager
+def recording(catalog: Catalog, job: CatalogJob, *, run_id: int) -> Iterator[Recording]:
+    """Give what takes the rows of a run; what is not committed leaves no trace.
+
+    Raises:
+        Busy: somebody else records this job.
+    """
+    with catalog.store.one_writer(job.job_id), catalog.store.staging(job.job_id, run_id) as staging:
+        yield Recording(catalog, job, staging, run_id=run_id)

@@ -1,0 +1,220 @@
+"""Rows of a catalog's tables as the model's nouns, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+
+from dirsync.catalog.schema import CHANGE_COLUMNS, TOLD
+from dirsync.catalog.seal import SEAL_BYTES
+from dirsync.catalog.store import Row, Value
+from dirsync.model.change import Aspect, ChangeKind
+from dirsync.model.job import JobType, Severity
+from dirsync.model.recorded import CatalogJob, Recorded, RecordedChange, RecordedDirectory, RecordedRun
+from dirsync.model.result import Counts, Outcome
+
+JOB_COLUMNS = (
+    *("job_id", "name", "source", "machine", "scope", "next_directory", "next_change"),
+    *("entries", "bytes_total", "seal", "last_run", "link", "change_link"),
+)
+_COUNTS = tuple(field.name for field in dataclasses.fields(Counts))
+RUN_COLUMNS = (
+    *("run_id", "type", "started_at", "finished_at", "outcome", *_COUNTS, "entries", "bytes_total"),
+    *("bytes_added", "bytes_modified", "bytes_deleted", "is_baseline", "first_change", "last_change"),
+    *("error", "notes"),
+)
+_LATEST, _EARLIEST = (1 << 63) - 1, -(1 << 63)
+
+
+def job_of(row: Row) -> CatalogJob:
+    """Make a job of a row of `JOB_COLUMNS`."""
+    job_id, name, source, machine, scope, directory, change, entries, total, seal, last, link, changed = row
+    return CatalogJob(
+        job_id=number(job_id),
+        name=text(name),
+        source=blob(source),
+        machine=text(machine),
+        scope=blob(scope),
+        next_directory=number(directory),
+        next_change=number(change),
+        entries=number(entries),
+        bytes_total=number(total),
+        seal=int.from_bytes(blob(seal), "big"),
+        last_run=None if last is None else number(last),
+        link=blob(link),
+        change_link=blob(changed),
+    )
+
+
+def directory_of(row: Row) -> RecordedDirectory:
+    """Make a directory of a row of `DIRECTORY_COLUMNS`."""
+    directory_id, path, digest, seal, unseen, ino = row
+    return RecordedDirectory(
+        number(directory_id),
+        blob(path),
+        None if digest is None else blob(digest),
+        int.from_bytes(blob(seal), "big"),
+        None if unseen is None else number(unseen),
+        number(ino),
+    )
+
+
+def row_of_directory(directory: RecordedDirectory) -> Row:
+    """Make a row of `DIRECTORY_COLUMNS`."""
+    directory_id, path, digest, seal, unseen, ino = directory
+    return directory_id, path, digest, seal.to_bytes(SEAL_BYTES, "big"), unseen, ino
+
+
+def run_of(row: Row) -> RecordedRun:
+    """Make a run of a row of `RUN_COLUMNS`."""
+    values = dict(zip(RUN_COLUMNS, row, strict=True))
+    return RecordedRun(
+        run_id=number(values["run_id"]),
+        type=JobType(values["type"]),
+        started_at=datetime.datetime.fromisoformat(text(values["started_at"])),
+        finished_at=datetime.datetime.fromisoformat(text(values["finished_at"])),
+        outcome=Outcome(values["outcome"]),
+        counts=Counts(**{name: number(values[name]) for name in _COUNTS}),
+        entries=number(values["entries"]),
+        bytes_total=number(values["bytes_total"]),
+        bytes_added=number(values["bytes_added"]),
+        bytes_modified=number(values["bytes_modified"]),
+        bytes_deleted=number(values["bytes_deleted"]),
+        is_baseline=bool(values["is_baseline"]),
+        first_change=number(values["first_change"]),
+        last_change=number(values["last_change"]),
+        error=None if values["error"] is None else text(values["error"]),
+        metadata=text(values["notes"]),
+    )
+
+
+def row_of_run(run: RecordedRun) -> Row:
+    """Make a row of `RUN_COLUMNS`."""
+    return (
+        run.run_id,
+        run.type.value,
+        written(run.started_at),
+        written(run.finished_at),
+        run.outcome.value,
+        *dataclasses.astuple(run.counts),
+        run.entries,
+        run.bytes_total,
+        run.bytes_added,
+        run.bytes_modified,
+        run.bytes_deleted,
+        int(run.is_baseline),
+        run.first_change,
+        run.last_change,
+        run.error,
+        run.metadata,
+    )
+
+
+def change_of(row: Row) -> RecordedChange:
+    """Make a change of a row of `CHANGE_COLUMNS`, but for its link."""
+    values = dict(zip(CHANGE_COLUMNS, row, strict=True))
+    severity, old_path, accepted = values["severity"], values["old_path"], values["accepted_by"]
+    return RecordedChange(
+        change_id=number(values["change_id"]),
+        run_id=number(values["run_id"]),
+        path=blob(values["path"]),
+        old_path=None if old_path is None else blob(old_path),
+        kind=ChangeKind(values["kind"]),
+        aspects=frozenset(map(Aspect, text(values["aspects"]).split(",") if values["aspects"] else ())),
+        severity=None if severity is None else Severity(severity),
+        old=_told("old", values),
+        new=_told("new", values),
+        accepted_by=None if accepted is None else number(accepted),
+        rotted=bool(values["rotted"]),
+    )
+
+
+def _told(side: str, values: dict[str, Value]) -> Recorded | None:
+    if values[f"{side}_mode"] is None:
+        return None
+    mode, size, mtime_ns, uid, gid, target, hash_ = (values[f"{side}_{name}"] for name in TOLD)
+    return Recorded(
+        name=b"",
+        mode=number(mode),
+        size=number(size),
+        mtime_ns=number(mtime_ns),
+        ctime_ns=0,
+        uid=number(uid),
+        gid=number(gid),
+        ino=0,
+        target=None if target is None else blob(target),
+        hash=None if hash_ is None else blob(hash_),
+    )
+
+
+def row_of_change(change: RecordedChange, link: bytes) -> Row:
+    """Make a row of `CHANGE_COLUMNS`."""
+    aspects = ",".join(aspect.value for aspect in Aspect if aspect in change.aspects)
+    return (
+        change.change_id,
+        change.run_id,
+        change.path,
+        change.old_path,
+        change.kind.value,
+        aspects,
+        None if change.severity is None else change.severity.value,
+        int(change.rotted),
+        *_columns_of(change.old),
+        *_columns_of(change.new),
+        change.accepted_by,
+        link,
+    )
+
+
+def _columns_of(row: Recorded | None) -> Row:
+    if row is None:
+        return (None,) * len(TOLD)
+    return row.mode, row.size, row.mtime_ns, row.uid, row.gid, row.target, row.hash
+
+
+def recorded_of(row: Row) -> Recorded:
+    """Make an entry of a row of `ENTRY_COLUMNS`."""
+    return Recorded._make(row)
+
+
+def storable(number_: int) -> int:
+    """Give the nearest number that 64 bits hold: times after 2262 are recorded as the latest there is."""
+    return min(max(number_, _EARLIEST), _LATEST)
+
+
+def written(moment: datetime.datetime) -> str:
+    """Write a moment so that its text sorts as it does."""
+    return moment.astimezone(datetime.UTC).isoformat(timespec="microseconds")
+
+
+def number(value: Value) -> int:
+    """Give a value that is a number.
+
+    Raises:
+        ValueError: it is none, so somebody else wrote it.
+    """
+    if not isinstance(value, int):
+        raise ValueError(f"{value!r} stands where a number should")
+    return value
+
+
+def text(value: Value) -> str:
+    """Give a value that is a text.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} stands where a text should")
+    return value
+
+
+def blob(value: Value) -> bytes:
+    """Give a value that is bytes.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, bytes):
+        raise ValueError(f"{value!r} stands where bytes should")
+    return value

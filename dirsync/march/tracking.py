@@ -1,0 +1,188 @@
+"""The march of one tree that a catalog holds: only directories whose digest is another come back.
+
+An unchanged directory costs a listing, a hash of its columns and a look-up; no
+pattern is matched in it but for its subdirectories' names, and nothing of it travels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from dirsync.errors import PathError
+from dirsync.filters import Scope, Verdict
+from dirsync.march.digests import Digests
+from dirsync.march.found import Directory, Sides
+from dirsync.march.marching import Check, Enough
+from dirsync.march.sight import Sight
+from dirsync.model.change import Failure
+from dirsync.model.listing import Listing
+from dirsync.model.place import RESERVED, LocalPlace
+from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
+from dirsync.trees.handles import join
+from dirsync.trees.hashing import TICK_NS, await_tick
+from dirsync.trees.local import LocalTree, open_tree
+
+_KIND, _DIRECTORY, _LINK = 0o170000, 0o040000, 0o120000
+
+
+class TrackedDirectory(NamedTuple):
+    """One directory still to be marched."""
+
+    path: bytes
+    scope: Scope  # the filter rules that hold for its children
+    salt: bytes = b""  # names the ignore files above that its scope comes from
+
+
+class SeenDirectory(NamedTuple):
+    """One directory whose digest is not the one on record."""
+
+    path: bytes
+    digest: bytes | None  # None: something in it is unknown
+    listing: Listing
+    unselected: frozenset[bytes]  # names that the job does not record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackContext:
+    """What is the same for every directory of one scan."""
+
+    source: LocalPlace
+    digests: Digests | None  # None: every directory comes back
+    skip_symlinks: bool = False
+    source_device: int | None = None  # set: stay on this file system (`one_file_system`)
+
+
+@dataclass(slots=True, kw_only=True)
+class TrackFound:
+    """What a march found."""
+
+    changed: list[SeenDirectory] = field(default_factory=list)  # a directory before those in it
+    unlisted: list[Failure] = field(default_factory=list)  # directories that could not be listed
+    subdirectories: list[TrackedDirectory] = field(default_factory=list)
+    scanned: int = 0  # entries, those that are not selected too
+
+    @property
+    def seen(self) -> int:
+        """How many entries were seen."""
+        return self.scanned
+
+
+def track(
+    context: TrackContext, directories: list[TrackedDirectory], enough: Enough, check: Check
+) -> TrackFound:
+    """March directories until `enough` says so, at least one of them; `check` may raise to stop.
+
+    Raises:
+        OSError: the root that was there is gone.
+    """
+    found = TrackFound()
+    left = directories[::-1]
+    with open_tree(context.source) as source:
+        while left:
+            check()
+            directory = left.pop()
+            left += reversed(list(_subdirectories(context, directory, source, found)))
+            if enough(found):
+                break
+    found.subdirectories = left[::-1]
+    return found
+
+
+def _subdirectories(
+    context: TrackContext, directory: TrackedDirectory, source: LocalTree, found: TrackFound
+) -> Iterable[TrackedDirectory]:
+    """Look at one directory; give those in it that are to be looked at as well."""
+    path = directory.path
+    sight = Sight(Directory(path, Sides.SOURCE, directory.scope), source=source, destination=source)
+    try:
+        listing, _ = sight.listings()
+        salt = _salt(directory, sight.scope, listing)
+        digest = listing.digest(salt=salt + _own(source, path))
+        changed = digest is None or context.digests is None or context.digests.of(path) != digest
+        if changed:
+            listing = _settled(sight, listing)
+            salt = _salt(directory, sight.scope, listing)
+            digest = listing.digest(salt=salt + _own(source, path))
+    except PathError as error:
+        found.unlisted.append(Failure(error.path, error.reason))
+        return
+    found.scanned += listing.entry_count
+    names = _Names(context, path, sight.scope)
+    if changed:
+        unselected = names.unselected(listing)
+        found.changed.append(SeenDirectory(path, digest, listing, unselected))
+    for name in names.to_enter(listing):
+        yield TrackedDirectory(join(path, name), names.scope_in(name), salt)
+
+
+def _own(source: LocalTree, path: bytes) -> bytes:
+    """Name what the root is itself, which no listing tells."""
+    return b"" if path else repr(source.directory(b"")[:8]).encode()
+
+
+def _settled(sight: Sight, listing: Listing) -> Listing:
+    """List again a directory that is being changed: an edit within one tick of the clock leaves no trace."""
+    listing = sight.settled(listing)
+    newest_ns = max(listing.ctimes_ns(), default=0)
+    if 0 <= time.time_ns() - newest_ns < TICK_NS:
+        await_tick(newest_ns)
+        listing, _ = sight.listings()
+    return listing
+
+
+def _salt(directory: TrackedDirectory, scope: Scope, listing: Listing) -> bytes:
+    """Name what a directory's scope comes from: an ignore file above may change while it does not."""
+    if scope is directory.scope:
+        return directory.salt
+    rows = [entry[:8] for entry in listing.entries(b"") if entry.path in scope.ignore_files]
+    return hashlib.blake2b(directory.salt + repr(rows).encode(), digest_size=16).digest()
+
+
+class _Names:
+    """Decides about the names in one directory."""
+
+    def __init__(self, context: TrackContext, path: bytes, scope: Scope) -> None:
+        self._context = context
+        self._is_root = not path
+        self._scope = scope
+        self._selects_all = scope.trivial and not context.skip_symlinks
+
+    def unselected(self, listing: Listing) -> frozenset[bytes]:
+        """Give the names that are not recorded."""
+        if self._selects_all and not self._is_root and TEMPORARY_MARK not in listing.names:
+            return frozenset()
+        modes = listing.modes()
+        rows = zip(listing.name_list(), modes, strict=True)
+        return frozenset(name for name, mode in rows if not self._selects(name, mode & _KIND))
+
+    def _selects(self, name: bytes, kind: int) -> bool:
+        if is_temporary(name) or (self._context.skip_symlinks and kind == _LINK):
+            return False
+        return self._verdict(name, is_directory=kind == _DIRECTORY) is Verdict.SELECTED
+
+    def _verdict(self, name: bytes, *, is_directory: bool) -> Verdict:
+        if self._is_root and name == RESERVED:
+            return Verdict.EXCLUDED
+        if self._scope.trivial:
+            return Verdict.SELECTED
+        return self._scope.verdict(name, is_directory=is_directory)
+
+    def to_enter(self, listing: Listing) -> list[bytes]:
+        """Give the subdirectories to look at, in order."""
+        names = listing.directories()
+        if self._context.source_device is not None and names:
+            devices = dict(zip(listing.name_list(), listing.devices(), strict=True))
+            names = [name for name in names if devices[name] == self._context.source_device]
+        if self._scope.trivial and not self._is_root:
+            return names
+        return [n for n in names if self._verdict(n, is_directory=True) is not Verdict.EXCLUDED]
+
+    def scope_in(self, name: bytes) -> Scope:
+        """Give the scope of a subdirectory."""
+        if self._scope.trivial and not self._scope.ignore_files:
+            return self._scope
+        return self._scope.enter(name)

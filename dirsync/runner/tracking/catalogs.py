@@ -1,0 +1,115 @@
+"""The catalog of a job: the one it had, or a new one for a job that has no past.
+
+A catalog that is gone is lost, not new: taking it for new would tell every change since
+as nothing at all. The ledger remembers which catalog a job has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+
+from dirsync.catalog.catalog import Catalog
+from dirsync.catalog.opening import SQLITE, open_catalog
+from dirsync.errors import RunError
+from dirsync.model.job import Job
+from dirsync.model.names import local_text
+from dirsync.model.place import CatalogPlace
+from dirsync.model.recorded import CatalogJob
+from dirsync.runner.ledger import Ledger
+
+_CATALOG = "catalog"  # the fact that names the catalog a job has
+
+
+@contextlib.contextmanager
+def catalog_of(job: Job, ledger: Ledger) -> Iterator[Catalog]:
+    """Open the catalog of a job, made if the job has none yet.
+
+    Raises:
+        RunError: it cannot be used, or it is lost.
+    """
+    place = place_of(job)
+    identity = ledger.recall(job.name, _CATALOG)
+    if identity is not None and _is_lost(place):
+        raise _lost(job, place, "is not there any more")
+    with open_catalog(place, may_create=identity is None) as catalog:
+        found = catalog.identity()
+        if identity is not None and found != identity:
+            raise _lost(job, place, "is another one than the job had")
+        if identity is not None and catalog.job(job.name) is None:
+            raise _lost(job, place, "does not know the job any more")
+        yield catalog
+
+
+def place_of(job: Job) -> CatalogPlace:
+    """Give where the catalog of a job is.
+
+    Raises:
+        RunError: the job was declared without one.
+    """
+    if job.catalog is None:
+        raise RunError(f"'{job.name}': has no catalog; declare the job in a file, or name one with 'catalog'")
+    return job.catalog
+
+
+def _is_lost(place: CatalogPlace) -> bool:
+    """Whether the file of a catalog that was there is gone, or empty."""
+    if not place.url.startswith(SQLITE):
+        return False
+    try:
+        return os.stat(place.url.removeprefix(SQLITE)).st_size == 0
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # opening it will tell
+
+
+def _lost(job: Job, place: CatalogPlace, what: str) -> RunError:
+    where = place.url.removeprefix(SQLITE) if place.url.startswith(SQLITE) else "in PostgreSQL"
+    return RunError(
+        f"'{job.name}': its catalog ({where}) {what}, and with it all that was recorded; "
+        f"put a copy back, or begin anew with 'dirsync catalog init {job.name}'"
+    )
+
+
+def has_catalog(job: Job, ledger: Ledger) -> bool:
+    """Whether a run of the job has recorded anything yet."""
+    return ledger.recall(job.name, _CATALOG) is not None
+
+
+def recorded_job(job: Job, catalog: Catalog, ledger: Ledger | None) -> CatalogJob:
+    """Give the job as its catalog knows it, taken in if it is new there; the ledger, if any, notes which.
+
+    Raises:
+        RunError: another job of that name is in the catalog.
+    """
+    known = catalog.job(job.name)
+    if known is None:
+        known = catalog.add_job(job.name, source=job.source.path, machine=socket.gethostname())
+    check_is_own(job, known, catalog)
+    if ledger is not None and not has_catalog(job, ledger):
+        ledger.remember(job.name, _CATALOG, catalog.identity())
+    return known
+
+
+def check_is_own(job: Job, known: CatalogJob, catalog: Catalog) -> None:
+    """Check that a job in a catalog is this one.
+
+    Raises:
+        RunError: it records another source, or another machine's.
+    """
+    machine = socket.gethostname()
+    if (known.source, known.machine) != (job.source.path, machine):
+        raise RunError(
+            f"'{job.name}': in {catalog.shown} a job of that name records "
+            f"'{local_text(known.source)}' of {known.machine}, and not "
+            f"'{local_text(job.source.path)}' of {machine}; give the job another name, or, if it is the same "
+            f"one moved, begin anew with 'dirsync catalog init {job.name}'"
+        )
+
+
+def forget_catalog(job: Job, ledger: Ledger) -> None:
+    """Let the job have no past, so that its next run makes or finds a catalog as a new job does."""
+    ledger.forget(job.name, _CATALOG)

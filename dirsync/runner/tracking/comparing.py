@@ -1,0 +1,354 @@
+"""Comparing what a scan saw with what the catalog holds, directory by directory.
+
+What is recorded now is staged at once. What it means, whether something was moved or
+came and went, is known only when all of the tree was seen: that is left as findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from dirsync.catalog.catalog import Catalog
+from dirsync.catalog.recording import Recording
+from dirsync.catalog.rows import storable
+from dirsync.compare.counting import Counting, aspects_of, kind_of_change
+from dirsync.march.tracking import SeenDirectory, TrackFound
+from dirsync.model.change import Aspect, ChangeKind, Failure
+from dirsync.model.content import Stamp
+from dirsync.model.entry import Entry, Kind
+from dirsync.model.job import Compare, TrackJob
+from dirsync.model.recorded import Recorded, RecordedDirectory
+from dirsync.runner.tracking.findings import Finding, Findings, Gone
+from dirsync.runner.tracking.hashing import Fingerprint, Hasher
+from dirsync.runner.tracking.overlay import Overlay
+from dirsync.trees.handles import join
+from dirsync.trees.local import LocalTree
+
+_SIGNED_64 = 1 << 63
+_STAT_FIELDS = 9  # the first of a `Recorded`: what a scan sees
+
+Rows = dict[bytes, Recorded]
+Failed = Callable[[Failure], None]
+Came = Callable[[Finding], None]
+
+
+class _Known(NamedTuple):
+    """One directory that was seen, and what the catalog has of it."""
+
+    seen: SeenDirectory
+    now: Rows  # what was seen in it, hashes not yet in
+    directory: RecordedDirectory | None  # None: the catalog does not hold it
+    before: Rows
+
+
+class Comparing:
+    """Compares the pieces of one scan, in the order they come; for one thread."""
+
+    def __init__(
+        self,
+        job: TrackJob,
+        catalog: Catalog,
+        job_id: int,
+        recording: Recording,
+        *,
+        run_id: int,
+        source: LocalTree,
+        hasher: Hasher,
+        findings: Findings,
+        came: Came,
+        failed: Failed,
+    ) -> None:
+        """Stage what is found with `recording`; `came` is told of each entry that is new."""
+        self._job = job
+        self._catalog = catalog
+        self._job_id = job_id
+        self._recording = recording
+        self._run_id = run_id
+        self._source = source
+        self._hasher = hasher
+        self._findings = findings
+        self._came_here = came
+        self._failed = failed
+        self._counting = Counting(job)
+        self._hashes = not self._counting.is_uniform or Compare.HASH in job.comparison.by
+        self._new_inodes: dict[bytes, int] = {}  # of directories that the catalog lacks, by path
+        self.moved = Overlay()
+        self.staged: set[int] = set()  # directories on record that were seen, or that could not be listed
+        self.entries_added = 0
+        self.bytes_added = 0  # to what all files in the catalog come to; negative if it is less
+
+    def take(self, piece: TrackFound) -> None:
+        """Compare one piece of the scan, and stage what is to be recorded of it."""
+        known = self._on_record(piece.changed)
+        fingerprints = self._hashed(known) if self._hashes else {}
+        for each in known:
+            self._compare(each, fingerprints)
+        for failure in piece.unlisted:
+            self._not_listed(failure)
+
+    # What the catalog has
+
+    def _on_record(self, changed: list[SeenDirectory]) -> list[_Known]:
+        where = [self.moved.recorded(seen.path) for seen in changed]
+        directories = self._catalog.directories_at(self._job_id, where)
+        rows = self._rows_of(directories.values())
+        return [self._known(seen, directories, rows) for seen in changed]
+
+    def _rows_of(self, directories: Iterable[RecordedDirectory]) -> dict[int, Rows]:
+        rows: dict[int, Rows] = {directory.directory_id: {} for directory in directories}
+        for directory_id, row in self._catalog.entries_in(self._job_id, list(rows)):
+            rows[directory_id][row.name] = row
+        return rows
+
+    def _known(
+        self, seen: SeenDirectory, directories: dict[bytes, RecordedDirectory], rows: dict[int, Rows]
+    ) -> _Known:
+        """Find what the catalog has of a directory, also if it had another path."""
+        now = self._seen_rows(seen)
+        where = self.moved.recorded(seen.path)  # by now: this piece may have shown that it was moved
+        directory = directories.get(where)
+        if directory is None and where != seen.path:
+            directory = self._catalog.directories_at(self._job_id, [where]).get(where)
+        if directory is not None and directory.directory_id in self.moved.ids and where == seen.path:
+            directory = None  # what is recorded here is elsewhere by now
+        if directory is None and self._job.moves:
+            directory = self._moved_here(seen.path, now)
+        if directory is None:
+            before: Rows = {}
+        elif directory.directory_id in rows:
+            before = rows[directory.directory_id]
+        else:
+            before = self._rows_of([directory])[directory.directory_id]
+        if directory is not None:
+            self.staged.add(directory.directory_id)
+        for row in now.values():
+            if row.kind is Kind.DIRECTORY and row.name and _has_other_inode(row, before):
+                self._new_inodes[join(seen.path, row.name)] = row.ino
+        return _Known(seen, now, directory, before)
+
+    def _seen_rows(self, seen: SeenDirectory) -> Rows:
+        rows: Rows = {}
+        entries = seen.listing.entries(b"")
+        if not seen.path:
+            entries.insert(0, self._source.directory(b""))
+        for entry in entries:
+            if entry.path not in seen.unselected:
+                rows[entry.path] = recorded_of(entry)
+        return rows
+
+    def _moved_here(self, path: bytes, now: Rows) -> RecordedDirectory | None:
+        """Find the directory that was moved here: of this inode, gone from where it was, alike inside."""
+        ino = self._new_inodes.get(path)
+        if ino is None:
+            return None
+        for directory in self._catalog.directory_with(self._job_id, ino):
+            if directory.directory_id in self.staged or not directory.path:
+                continue
+            before = self._rows_of([directory])[directory.directory_id]
+            if self._is_gone(self.moved.now(directory.path), ino) and _are_alike(before, now):
+                self.moved.add(path, directory)
+                return directory
+        return None
+
+    def _is_gone(self, path: bytes, ino: int) -> bool:
+        """Whether a directory is no longer at a path."""
+        try:
+            entry = self._source.entry(path)
+        except OSError:
+            return False
+        return entry is None or not entry.is_directory or _signed(entry.ino) != ino
+
+    # Hashes
+
+    def _hashed(self, known: list[_Known]) -> dict[bytes, Fingerprint]:
+        """Read the files whose content has to be known, and is not."""
+        return self._hasher.of(
+            Stamp(join(each.seen.path, row.name), row.size, row.mtime_ns, row.ctime_ns)
+            for each in known
+            for row in each.now.values()
+            if self._needs_hash(each.seen.path, row, each.before.get(row.name))
+        )
+
+    def _needs_hash(self, parent: bytes, row: Recorded, before: Recorded | None) -> bool:
+        if row.kind is not Kind.FILE:
+            return False
+        if before is not None and before.hash is not None and _stamp(before) == _stamp(row):
+            return False
+        return Compare.HASH in self._counting.at(parent, row.name, is_directory=False).attributes
+
+    # One directory
+
+    def _compare(self, known: _Known, fingerprints: dict[bytes, Fingerprint]) -> None:
+        seen, now, _, before = known
+        entries: list[Recorded] = []
+        instead: list[Recorded] = []
+        complete = seen.digest is not None
+        for name, row in now.items():
+            old = before.get(name)
+            row, is_known = self._with_hash(seen.path, row, old, fingerprints)
+            complete &= is_known
+            if old is None:
+                self._came(seen.path, row)
+            elif row == old:
+                continue
+            else:
+                instead.append(old)
+                self._altered(seen.path, old, row)
+            entries.append(row)
+        for name in before.keys() - now.keys():
+            if self._is_absent(seen, name):
+                instead.append(before[name])
+            else:
+                complete = False
+        for unknown in seen.listing.unknown:
+            self._failed(Failure(join(seen.path, unknown.name), unknown.reason))
+        self._stage(known, entries, instead, digest=seen.digest if complete else None)
+
+    def _with_hash(
+        self, parent: bytes, row: Recorded, old: Recorded | None, fingerprints: dict[bytes, Fingerprint]
+    ) -> tuple[Recorded, bool]:
+        """Put in the hash of a file's content; False: its content is not known as it is now."""
+        made = fingerprints.get(join(parent, row.name)) if fingerprints else None
+        if made is None:
+            if old is None or old.hash is None or row.kind is not Kind.FILE:
+                return row, True
+            if _stamp(row) != _stamp(old):
+                return row, True  # its content does not count any more
+            return row._replace(hash=old.hash, hashed_at=old.hashed_at), True
+        if made.hash is None:
+            self._failed(Failure(made.stamp.path, made.reason or ""))
+            return row, False
+        _, size, mtime_ns, ctime_ns = made.stamp
+        as_scanned = (size, storable(mtime_ns), storable(ctime_ns)) == _stamp(row)
+        row = row._replace(size=size, mtime_ns=storable(mtime_ns), ctime_ns=storable(ctime_ns))
+        return row._replace(hash=made.hash, hashed_at=made.hashed_at), as_scanned
+
+    def _came(self, parent: bytes, row: Recorded) -> None:
+        self.entries_added += bool(row.name)
+        self.bytes_added += _bytes(row)
+        if not row.name:
+            return  # the root itself, on the first run
+        severity = self._counting.at(parent, row.name, is_directory=row.kind is Kind.DIRECTORY).severity
+        self._came_here(Finding(join(parent, row.name), None, row, severity))
+        self._findings.explained.add(parent)
+
+    def _altered(self, parent: bytes, old: Recorded, new: Recorded) -> None:
+        self.bytes_added += _bytes(new) - _bytes(old)
+        path = join(parent, new.name) if new.name else b""
+        counted = self._counting.at(parent, new.name, is_directory=new.kind is Kind.DIRECTORY)
+        aspects = aspects_of(new, old, counted)
+        if Aspect.KIND in aspects and old.kind is Kind.DIRECTORY:
+            self._findings.gone.append(Gone(path, self.moved.recorded(path)))
+        if not aspects:
+            return
+        self._findings.altered.append(Finding(path, old, new, counted.severity, aspects))
+        if kind_of_change(new, old, aspects) is ChangeKind.MODIFIED:
+            self._findings.explained.add(parent)
+
+    def _is_absent(self, seen: SeenDirectory, name: bytes) -> bool:
+        """Settle what it means that a name on record was not seen; False: it is not known to be absent."""
+        path = join(seen.path, name)
+        if name in seen.unselected:
+            self._leave(path)
+            return True
+        if any(name == unknown.name for unknown in seen.listing.unknown):
+            return False
+        try:
+            there = self._source.entry(path)
+        except OSError as error:
+            self._failed(Failure(path, f"could not be seen: {error.strerror}"))
+            return False
+        return there is None
+
+    def _leave(self, path: bytes) -> None:
+        """Have what is at a path recorded no more, for the job no longer selects it."""
+        self._findings.forgotten.append(Gone(path, self.moved.recorded(path)))
+
+    def _went(self, parent: bytes, row: Recorded) -> None:
+        path = join(parent, row.name)
+        is_directory = row.kind is Kind.DIRECTORY
+        severity = self._counting.at(parent, row.name, is_directory=is_directory).severity
+        self._findings.went.append(Finding(path, row, None, severity))
+        self._findings.explained.add(parent)
+        if is_directory:
+            self._findings.gone.append(Gone(path, self.moved.recorded(path)))
+
+    def _stage(
+        self, known: _Known, entries: list[Recorded], instead: list[Recorded], *, digest: bytes | None
+    ) -> None:
+        """Stage what a directory holds now, unless it is as it is on record."""
+        seen, now, directory, _ = known
+        for row in instead:
+            if row.name not in now:
+                self.entries_added -= 1
+                self.bytes_added -= _bytes(row)
+                if row.name not in seen.unselected:
+                    self._went(seen.path, row)
+        ino = self._inode_of(known)
+        new = directory or self._recording.new_directory(seen.path, ino=ino)
+        new = new._replace(path=seen.path, digest=digest, unseen_since=None, ino=ino)
+        if new != directory or entries or instead:
+            self._recording.put(directory, new, entries=entries, instead=instead)
+
+    def _inode_of(self, known: _Known) -> int:
+        if not known.seen.path:
+            return known.now[b""].ino
+        new = self._new_inodes.get(known.seen.path)
+        if new is not None:
+            return new
+        return known.directory.ino if known.directory is not None else 0
+
+    def _not_listed(self, failure: Failure) -> None:
+        """Note a directory that could not be listed: what is in it is unknown, and stays on record."""
+        self._failed(failure)
+        where = self.moved.recorded(failure.path)
+        directory = self._catalog.directories_at(self._job_id, [where]).get(where)
+        if directory is None:
+            ino = self._new_inodes.get(failure.path, 0)
+            new = self._recording.new_directory(failure.path, ino=ino)
+        else:
+            self.staged.add(directory.directory_id)
+            new = directory._replace(path=failure.path, digest=None)
+        if new.unseen_since is None:
+            new = new._replace(unseen_since=self._run_id)
+        if new != directory:
+            self._recording.put(directory, new, entries=[], instead=[])
+
+
+def recorded_of(entry: Entry) -> Recorded:
+    """Make what a catalog records of an entry, by its path as a name."""
+    return Recorded(
+        entry.path,
+        entry.mode,
+        entry.size,
+        storable(entry.mtime_ns),
+        storable(entry.ctime_ns),
+        entry.uid,
+        entry.gid,
+        _signed(entry.ino),
+        entry.target,
+    )
+
+
+def _has_other_inode(row: Recorded, before: Rows) -> bool:
+    return row.name not in before or before[row.name].ino != row.ino
+
+
+def _signed(ino: int) -> int:
+    return ino - 2 * _SIGNED_64 if ino >= _SIGNED_64 else ino
+
+
+def _stamp(row: Recorded) -> tuple[int, int, int]:
+    return row.size, row.mtime_ns, row.ctime_ns
+
+
+def _bytes(row: Recorded) -> int:
+    return row.size if row.kind is Kind.FILE else 0
+
+
+def _are_alike(before: Rows, now: Rows) -> bool:
+    """Whether at least half of the names in one of two directories are the same objects in the other."""
+    larger = max(len(before), len(now))
+    same = sum(1 for name, row in now.items() if name in before and before[name].ino == row.ino)
+    return 2 * same >= larger

@@ -1,0 +1,45 @@
+"""What a scan found to differ from the catalog, until it is known what it amounts to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from dirsync.model.change import Aspect
+from dirsync.model.job import Severity
+from dirsync.model.recorded import Recorded
+from dirsync.plan.spill import SpillList
+
+
+class Finding(NamedTuple):
+    """One path that came, went or was altered."""
+
+    path: bytes
+    old: Recorded | None  # None: it came
+    new: Recorded | None  # None: it went
+    severity: Severity
+    aspects: frozenset[Aspect] = frozenset()  # of what was altered: what differs
+
+
+class Gone(NamedTuple):
+    """A directory that went, with all that is recorded beneath it."""
+
+    path: bytes  # where it would be now
+    recorded: bytes  # where the catalog has it
+
+
+@dataclass(slots=True, kw_only=True)
+class Findings:
+    """Everything a scan found; long lists are kept on disk."""
+
+    came: SpillList[Finding] = field(default_factory=SpillList)
+    went: SpillList[Finding] = field(default_factory=SpillList)
+    altered: SpillList[Finding] = field(default_factory=SpillList)
+    gone: list[Gone] = field(default_factory=list)
+    forgotten: list[Gone] = field(default_factory=list)  # the job records them no more
+    explained: set[bytes] = field(default_factory=set)  # directories whose mtime what is in them explains
+
+    def close(self) -> None:
+        """Give the disk space of long lists back."""
+        for findings in (self.came, self.went, self.altered):
+            findings.close()

@@ -1,0 +1,284 @@
+"""The stages of a track job's run, in their order."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+
+from dirsync.catalog.catalog import Catalog
+from dirsync.catalog.opening import SQLITE, open_catalog
+from dirsync.catalog.recording import Recording, recording
+from dirsync.errors import GuardTripped, RunError
+from dirsync.march.digests import Digests, written_digests
+from dirsync.march.driver import available_processors, march_tree
+from dirsync.march.tracking import TrackContext, TrackedDirectory, TrackFound, track
+from dirsync.model.change import Change, ChangeKind, Failure
+from dirsync.model.entry import Entry, Kind
+from dirsync.model.job import JobType, OnError, SymlinkPolicy, TrackJob
+from dirsync.model.names import in_words, shown
+from dirsync.model.place import CatalogPlace
+from dirsync.model.recorded import CatalogJob, Recorded, RecordedRun
+from dirsync.model.result import Counts, Outcome
+from dirsync.model.stop import Deadline
+from dirsync.runner.declared import declaration_of
+from dirsync.runner.judging import check_source, remember_source
+from dirsync.runner.ledger import Ledger
+from dirsync.runner.observer import Observer, Stage
+from dirsync.runner.places import look_at_source
+from dirsync.runner.scanning import root_scope
+from dirsync.runner.state import file_name_of
+from dirsync.runner.tracking.catalogs import catalog_of, has_catalog, recorded_job
+from dirsync.runner.tracking.comparing import Comparing
+from dirsync.runner.tracking.conclusion import Concluded, Conclusion
+from dirsync.runner.tracking.findings import Finding, Findings
+from dirsync.runner.tracking.hashing import Hasher
+from dirsync.trees.local import open_tree
+
+logger = logging.getLogger(__name__)
+
+_MAX_HASHERS = 8
+
+
+class TrackStages:
+    """Takes one track job through its stages; `counts` is filled as they go."""
+
+    def __init__(
+        self,
+        job: TrackJob,
+        ledger: Ledger,
+        *,
+        run_id: int,
+        started_at: datetime.datetime,
+        state: str,
+        observer: Observer,
+        deadline: Deadline,
+        dry_run: bool,
+        counts: Counts,
+    ) -> None:
+        self._job = job
+        self._ledger = ledger
+        self._run_id = run_id
+        self._started_at = started_at
+        self._state = state
+        self._observer = observer
+        self._deadline = deadline
+        self._dry_run = dry_run
+        self._counts = counts
+        self._bytes_of = dict.fromkeys(ChangeKind, 0)  # of files, by what became of them
+
+    def run(self) -> None:
+        """Go through all stages.
+
+        Raises:
+            RunError: the run ended early; its kind says why. The catalog is as it was.
+        """
+        try:
+            place = look_at_source(self._job)
+            self._job = dataclasses.replace(self._job, source=place)
+            with self._catalog() as catalog:
+                for notice in catalog.store.notices:
+                    self._observer.noticed(notice)
+                self._record(
+                    catalog, recorded_job(self._job, catalog, None if self._dry_run else self._ledger)
+                )
+        except OSError as error:
+            raise RunError(f"'{self._job.name}': the run could not go on: {in_words(error)}") from error
+
+    @contextlib.contextmanager
+    def _catalog(self) -> Iterator[Catalog]:
+        """Open the job's catalog; a dry run of a job that has none yet gets one for its own time."""
+        if not self._dry_run or has_catalog(self._job, self._ledger):
+            with catalog_of(self._job, self._ledger) as catalog:
+                yield catalog
+            return
+        with tempfile.TemporaryDirectory(prefix="dirsync-") as folder:
+            place = CatalogPlace(url=f"{SQLITE}{folder}/catalog.db", key_file=os.path.join(folder, "none"))
+            with open_catalog(place, may_create=True) as catalog:
+                yield catalog
+
+    def _record(self, catalog: Catalog, known: CatalogJob) -> None:
+        run_id = max(self._run_id, (known.last_run or 0) + 1)  # the ledger may have been lost
+        hasher = self._hasher(catalog, known)
+        findings = Findings()
+        try:
+            with recording(catalog, known, run_id=run_id) as rows, contextlib.closing(findings):
+                self._observer.stage(Stage.SCAN)
+                comparing = self._scanned(catalog, known, rows, run_id, hasher, findings)
+                self._check_guards(known, findings)
+                self._deadline.check()
+                self._observer.stage(Stage.RECORD)
+                run = self._concluded(catalog, known, rows, run_id, comparing, findings)
+                if not self._dry_run:
+                    rows.commit(run, scope=self._scope())
+        except BaseException:
+            hasher.keep()
+            raise
+        if not self._dry_run:
+            remember_source(self._job, self._ledger)
+        logger.info("recorded: %d entries in the catalog", run.entries)
+
+    def _hasher(self, catalog: Catalog, known: CatalogJob) -> Hasher:
+        workers = self._job.workers or min(_MAX_HASHERS, available_processors())
+        return Hasher(self._job, catalog, known.job_id, workers=workers, check=self._deadline.check)
+
+    # Scan and compare
+
+    def _scanned(
+        self,
+        catalog: Catalog,
+        known: CatalogJob,
+        rows: Recording,
+        run_id: int,
+        hasher: Hasher,
+        findings: Findings,
+    ) -> Comparing:
+        with open_tree(self._job.source) as source, self._digests(catalog, known) as digests:
+            comparing = Comparing(
+                self._job,
+                catalog,
+                known.job_id,
+                rows,
+                run_id=run_id,
+                source=source,
+                hasher=hasher,
+                findings=findings,
+                came=self._came_first if known.last_run is None else findings.came.append,
+                failed=self._failed,
+            )
+            march = partial(track, self._context(digests))
+            root = TrackedDirectory(b"", root_scope(self._job))
+            for piece in march_tree(march, root, workers=self._job.workers, deadline=self._deadline):
+                self._check_root(piece)
+                comparing.take(piece)
+                self._counts.scanned += piece.scanned
+                self._observer.scanned(self._counts.scanned)
+        return comparing
+
+    def _context(self, digests: Digests | None) -> TrackContext:
+        identity = self._job.source.identity
+        return TrackContext(
+            source=self._job.source,
+            digests=digests,
+            skip_symlinks=self._job.symlinks is SymlinkPolicy.SKIP,
+            source_device=identity[0] if identity is not None and self._job.one_file_system else None,
+        )
+
+    @contextlib.contextmanager
+    def _digests(self, catalog: Catalog, known: CatalogJob) -> Iterator[Digests | None]:
+        """Give the digests on record; None: every directory has to be compared."""
+        if known.last_run is None or known.scope != self._scope():
+            yield None
+            return
+        file = os.path.join(self._state, f"{file_name_of(self._job.name)}.digests")
+        try:
+            yield written_digests(catalog.digests(known.job_id), file=file)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(file)
+
+    def _scope(self) -> bytes:
+        """Name what of the declaration decides what is recorded."""
+        plain = dataclasses.replace(self._job, moves=True, keep_seconds=None)
+        return bytes.fromhex(declaration_of(plain))
+
+    def _check_root(self, piece: TrackFound) -> None:
+        for failure in piece.unlisted:
+            if not failure.path:
+                raise RunError(f"'{self._job.name}': {failure.reason}")
+
+    def _check_guards(self, known: CatalogJob, findings: Findings) -> None:
+        """Check that what is gone is gone, and not merely elsewhere."""
+        if self._job.guard.source_not_empty and known.entries and not self._counts.scanned:
+            raise GuardTripped(
+                "guard source_not_empty: the source is empty, and the catalog holds "
+                f"{known.entries:,} entries of it; is it mounted?"
+            )
+        if len(findings.went):
+            remedy = f"begin anew with 'dirsync catalog init {self._job.name}'"
+            check_source(self._job, self._ledger, deleted=len(findings.went), remedy=remedy)
+
+    def _failed(self, failure: Failure) -> None:
+        self._counts.failed += 1
+        logger.warning("given up: '%s': %s", shown(failure.path), failure.reason)
+        self._observer.failed(failure)
+        if self._job.on_error is OnError.STOP:
+            raise RunError("stopped at the first path that failed, as 'on_error: stop' asks")
+
+    # What it comes to
+
+    def _came_first(self, finding: Finding) -> None:
+        """Count and tell an entry of the first run, which is no change."""
+        self._tell(Concluded(finding.path, ChangeKind.CREATED, None, finding.new, finding.severity))
+
+    def _concluded(
+        self,
+        catalog: Catalog,
+        known: CatalogJob,
+        rows: Recording,
+        run_id: int,
+        comparing: Comparing,
+        findings: Findings,
+    ) -> RecordedRun:
+        conclusion = Conclusion(
+            self._job,
+            catalog,
+            known.job_id,
+            rows,
+            findings=findings,
+            moved=comparing.moved,
+            staged=comparing.staged,
+        )
+        for change in conclusion.changes():
+            rows.change(
+                change.path,
+                kind=change.kind,
+                old=change.old,
+                new=change.new,
+                aspects=change.aspects,
+                severity=change.severity,
+                old_path=change.old_path,
+            )
+            self._tell(change)
+        return RecordedRun(
+            run_id=run_id,
+            type=JobType.TRACK,
+            started_at=self._started_at,
+            finished_at=datetime.datetime.now(datetime.UTC),
+            outcome=Outcome.PARTIAL if self._counts.failed else Outcome.SUCCEEDED,
+            counts=self._counts,
+            entries=known.entries + comparing.entries_added - conclusion.entries_gone,
+            bytes_total=known.bytes_total + comparing.bytes_added - conclusion.bytes_gone,
+            bytes_added=self._bytes_of[ChangeKind.CREATED],
+            bytes_modified=self._bytes_of[ChangeKind.MODIFIED],
+            bytes_deleted=self._bytes_of[ChangeKind.DELETED],
+            is_baseline=known.last_run is None,
+        )
+
+    def _tell(self, concluded: Concluded) -> None:
+        change = _change_of(concluded)
+        self._counts.count(change)
+        self._counts.bytes_copied = 0
+        row = concluded.new or concluded.old
+        if row is not None and row.kind is Kind.FILE:
+            self._bytes_of[concluded.kind] += row.size
+        self._observer.changed(change)
+
+
+def _change_of(concluded: Concluded) -> Change:
+    old_path = concluded.path if concluded.old_path is None else concluded.old_path
+    return Change(
+        concluded.kind,
+        _entry(concluded.old, old_path),
+        _entry(concluded.new, concluded.path),
+        concluded.aspects,
+    )
+
+
+def _entry(row: Recorded | None, path: bytes) -> Entry | None:
+    return None if row is None else row.entry(path)
