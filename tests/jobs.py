@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from dirsync.model.change import Change, Failure
-from dirsync.model.job import DeletePolicy, Durability, Guard, MirrorJob
-from dirsync.model.place import LocalPlace
+from dirsync.model.job import DeletePolicy, Durability, Guard, Job, MirrorJob, TrackJob
+from dirsync.model.place import CatalogPlace, LocalPlace
 from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
 from dirsync.runner.observer import Silent
@@ -29,7 +29,17 @@ def sync_job(source: Path, destination: Path) -> MirrorJob:
     )
 
 
-def run(job: MirrorJob, *, state: Path) -> RunResult:
+def track_job(source: Path, state: Path) -> TrackJob:
+    """Declare a plain track job with its catalog in the state directory."""
+    return TrackJob(
+        name="tracked",
+        source=LocalPlace(path=os.fsencode(source)),
+        catalog=CatalogPlace(url=f"sqlite:///{state}/catalog.db", key_file=f"{state}/catalog.key"),
+        workers=1,
+    )
+
+
+def run(job: Job, *, state: Path) -> RunResult:
     """Run a job once, unwatched."""
     return run_job(job, state=str(state), observer=Silent(), stop=Stop(), dry_run=False)
 
@@ -52,7 +62,7 @@ class Watched(Silent):
         self.notices.append(text)
 
 
-def watched_run(job: MirrorJob, place: Path, *, dry_run: bool = False) -> tuple[RunResult, Watched]:
+def watched_run(job: Job, place: Path, *, dry_run: bool = False) -> tuple[RunResult, Watched]:
     """Run a job once with its state below `place`; give what it told as well."""
     watched = Watched()
     result = run_job(job, state=str(place / "state"), observer=watched, stop=Stop(), dry_run=dry_run)

@@ -23,6 +23,7 @@ from dirsync.catalog.store import DIRECTORY_COLUMNS, ENTRY_COLUMNS, Store, Value
 from dirsync.errors import RunError
 from dirsync.model.content import Stamp
 from dirsync.model.recorded import CatalogJob, Recorded, RecordedChange, RecordedDirectory, RecordedRun
+from dirsync.trees.handles import join
 
 _JOBS, _RUNS, _CHANGES = ", ".join(JOB_COLUMNS), ", ".join(RUN_COLUMNS), ", ".join(CHANGE_COLUMNS)
 _DIRECTORIES, _ENTRIES = ", ".join(DIRECTORY_COLUMNS), ", ".join(ENTRY_COLUMNS)
@@ -162,6 +163,39 @@ class Catalog:
         statement = f"SELECT {_CHANGES} FROM changes WHERE {where} ORDER BY change_id {order}{bound}"
         for row in self.store.rows(statement, parameters):
             yield self._read(change_of, row)
+
+    # Content on record
+
+    def hashed_before(self, job_id: int, moment: int) -> Iterator[tuple[int, bytes, Recorded]]:
+        """Give the files whose content was last read before a moment (seconds since 1970), oldest first.
+
+        Each with the id of its directory, and its path.
+        """
+        columns = ", ".join(f"e.{name}" for name in ENTRY_COLUMNS)
+        statement = (
+            f"SELECT e.directory_id, d.path, {columns} FROM entries e JOIN directories d "
+            "ON d.job_id = e.job_id AND d.directory_id = e.directory_id "
+            "WHERE e.job_id = ? AND e.hashed_at IS NOT NULL AND e.hashed_at < ? ORDER BY e.hashed_at"
+        )
+        for directory_id, path, *row in self.store.rows(statement, (job_id, moment)):
+            recorded = recorded_of(tuple(row))
+            yield self._read(number, directory_id), join(self._read(blob, path), recorded.name), recorded
+
+    def hashed_totals(self, job_id: int) -> tuple[int, int]:
+        """Count the files whose content is on record, and their bytes."""
+        statement = (
+            "SELECT count(*), coalesce(sum(size), 0) FROM entries WHERE job_id = ? AND hashed_at IS NOT NULL"
+        )
+        ((files, byte_count),) = self.store.rows(statement, (job_id,))
+        return int(files or 0), int(byte_count or 0)
+
+    def has_open_rot(self, job_id: int, path: bytes, hash_: bytes) -> bool:
+        """Whether it is recorded already, and not accepted, that a file rotted into this content."""
+        statement = (
+            "SELECT 1 FROM changes WHERE job_id = ? AND path = ? AND rotted = 1 "
+            "AND accepted_by IS NULL AND new_hash = ? LIMIT 1"
+        )
+        return any(True for _ in self.store.rows(statement, (job_id, path, hash_)))
 
     # Content that was hashed by a run that did not end
 

@@ -37,6 +37,7 @@ class Soundness(enum.Enum):
     DIFFERENT = "different"  # and no record tells which of the two is right
     REPLICA_ROTTED = "replica rotted"  # the source is as on record
     SOURCE_ROTTED = "source rotted"  # the replica is as on record
+    ROTTED = "rotted"  # of a file that has no replica: it is not as on record
     BOTH_ROTTED = "both rotted"  # neither is as on record
 
 

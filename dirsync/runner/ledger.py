@@ -63,6 +63,16 @@ class Ledger:
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
+    def reserve_id(self) -> int:
+        """Give a run id that no run of the ledger has or will have: for what is recorded elsewhere."""
+        with self.database.transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO runs (job, type, started_at, dry_run, pid) VALUES ('', 'check', '', 1, 0)"
+            )
+            connection.execute("DELETE FROM runs WHERE run_id = ?", (cursor.lastrowid,))
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
     def finish(self, result: RunResult) -> None:
         """Record how a run ended."""
         counts = ", ".join(f"{name} = ?" for name in _COUNTS)

@@ -262,7 +262,7 @@ class _Scrub:
                         frozenset({Aspect.HASH}),
                     )
                 )
-            case Soundness.SOURCE_ROTTED | Soundness.REPLICA_ROTTED | Soundness.BOTH_ROTTED:
+            case _:
                 self._tally.rotted += 1
                 self._counts.modified += 1
                 logger.warning("%s: '%s'", soundness.value, shown(candidate.stamp.path))

@@ -25,11 +25,13 @@ from dirsync.runner.scrub import Tally
 _EVIDENCE = {
     Soundness.SOURCE_ROTTED: "the source is not as on record, its replica is",
     Soundness.REPLICA_ROTTED: "the replica is not as on record, its source is",
+    Soundness.ROTTED: "its content is not as on record, its size and times are",
     Soundness.BOTH_ROTTED: "neither the source nor the replica is as on record",
 }
 _SIDES = {
     Soundness.SOURCE_ROTTED: "source",
     Soundness.REPLICA_ROTTED: "replica",
+    Soundness.ROTTED: "source",
     Soundness.BOTH_ROTTED: "both",
 }
 

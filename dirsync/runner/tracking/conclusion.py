@@ -35,7 +35,7 @@ class Concluded(NamedTuple):
     new: Recorded | None
     severity: Severity
     aspects: frozenset[Aspect] = frozenset()
-    old_path: bytes | None = None
+    old_path: bytes | None = None  # of MOVED: where it was before the run
 
 
 class Conclusion:
@@ -132,10 +132,10 @@ class Conclusion:
         assert new is not None
         if path in pairs:
             old_path, old = pairs[path]
-            return self._moved_change(finding, old_path, old)
+            return self._moved_change(finding, self._moved.recorded(old_path), old)
         recorded = self._moved.moved_from(path)
         if recorded is not None and new.kind is Kind.DIRECTORY:
-            return self._moved_change(finding, self._was_at(recorded), self._row_at(recorded) or new)
+            return self._moved_change(finding, recorded, self._row_at(recorded) or new)
         return Concluded(path, ChangeKind.CREATED, None, new, finding.severity)
 
     def _moved_change(self, finding: Finding, old_path: bytes, old: Recorded) -> Concluded:
@@ -147,11 +147,6 @@ class Conclusion:
         if new.kind is Kind.DIRECTORY:
             aspects -= {Aspect.MTIME}  # something came or went in it, which is told
         return Concluded(finding.path, ChangeKind.MOVED, old, new, finding.severity, aspects, old_path)
-
-    def _was_at(self, recorded: bytes) -> bytes:
-        """Give where a moved directory was, as people know it: also beneath one that moved first."""
-        parent, name = split(recorded)
-        return join(self._moved.now(parent), name) if parent else recorded
 
     def _row_at(self, recorded: bytes) -> Recorded | None:
         """Give the entry on record of a directory."""

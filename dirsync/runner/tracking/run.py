@@ -18,7 +18,7 @@ from dirsync.errors import GuardTripped, RunError
 from dirsync.march.digests import Digests, written_digests
 from dirsync.march.driver import available_processors, march_tree
 from dirsync.march.tracking import TrackContext, TrackedDirectory, TrackFound, track
-from dirsync.model.change import Change, ChangeKind, Failure
+from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import JobType, OnError, SymlinkPolicy, TrackJob
 from dirsync.model.names import in_words, shown
@@ -38,6 +38,7 @@ from dirsync.runner.tracking.comparing import Comparing
 from dirsync.runner.tracking.conclusion import Concluded, Conclusion
 from dirsync.runner.tracking.findings import Finding, Findings
 from dirsync.runner.tracking.hashing import Hasher
+from dirsync.runner.tracking.refreshing import Refresher, Reread
 from dirsync.trees.local import open_tree
 
 logger = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ class TrackStages:
                 self._observer.stage(Stage.SCAN)
                 comparing = self._scanned(catalog, known, rows, run_id, hasher, findings)
                 self._check_guards(known, findings)
+                self._refresh(catalog, known, rows, besides=comparing.staged)
                 self._deadline.check()
                 self._observer.stage(Stage.RECORD)
                 run = self._concluded(catalog, known, rows, run_id, comparing, findings)
@@ -202,6 +204,32 @@ class TrackStages:
         if len(findings.went):
             remedy = f"begin anew with 'dirsync catalog init {self._job.name}'"
             check_source(self._job, self._ledger, deleted=len(findings.went), remedy=remedy)
+
+    def _refresh(self, catalog: Catalog, known: CatalogJob, rows: Recording, *, besides: set[int]) -> None:
+        """Read again what is due, and tell what rotted."""
+        refresher = Refresher(
+            self._job,
+            catalog,
+            known,
+            rows,
+            workers=self._job.workers or min(_MAX_HASHERS, available_processors()),
+            check=self._deadline.check,
+            failed=self._failed,
+            told=self._told_of_content,
+        )
+        refresher.overdue(besides=besides)
+
+    def _told_of_content(self, reread: Reread) -> None:
+        if reread.rotted:
+            logger.warning("rotted: '%s'", shown(reread.path))
+            self._observer.noticed(
+                f"bit rot: '{shown(reread.path)}' has other content than on record, its size and times do not"
+            )
+            new = reread.row.entry(reread.path)
+            change = Change(ChangeKind.MODIFIED, new, new, frozenset({Aspect.HASH}))
+            self._counts.count(change)
+            self._counts.bytes_copied = 0
+            self._observer.changed(change)
 
     def _failed(self, failure: Failure) -> None:
         self._counts.failed += 1
