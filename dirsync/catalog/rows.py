@@ -23,7 +23,6 @@ RUN_COLUMNS = (
     *("bytes_added", "bytes_modified", "bytes_deleted", "is_baseline", "first_change", "last_change"),
     *("error", "notes"),
 )
-_LATEST, _EARLIEST = (1 << 63) - 1, -(1 << 63)
 
 
 def job_of(row: Row) -> CatalogJob:
@@ -175,11 +174,6 @@ def _columns_of(row: Recorded | None) -> Row:
 def recorded_of(row: Row) -> Recorded:
     """Make an entry of a row of `ENTRY_COLUMNS`."""
     return Recorded._make(row)
-
-
-def storable(number_: int) -> int:
-    """Give the nearest number that 64 bits hold: times after 2262 are recorded as the latest there is."""
-    return min(max(number_, _EARLIEST), _LATEST)
 
 
 def written(moment: datetime.datetime) -> str:

@@ -11,6 +11,8 @@ from dirsync.model.entry import Entry, Kind, kind_of_mode
 from dirsync.model.job import JobType, Severity
 from dirsync.model.result import Counts, Outcome
 
+_LATEST, _EARLIEST = (1 << 63) - 1, -(1 << 63)
+
 
 class Recorded(NamedTuple):
     """One entry as the catalog holds it; the root's own has no name."""
@@ -115,3 +117,28 @@ class CatalogJob:
     last_run: int | None  # the newest run in the catalog; None: it has none
     link: bytes  # what the next run is chained to
     change_link: bytes  # what the next change is chained to
+
+
+def recorded_of(entry: Entry) -> Recorded:
+    """Make what a catalog records of an entry, by its path as a name."""
+    return Recorded(
+        entry.path,
+        entry.mode,
+        entry.size,
+        storable(entry.mtime_ns),
+        storable(entry.ctime_ns),
+        entry.uid,
+        entry.gid,
+        signed(entry.ino),
+        entry.target,
+    )
+
+
+def signed(ino: int) -> int:
+    """Give an inode number as the signed number of 64 bits that a database holds."""
+    return ino - (1 << 64) if ino >= 1 << 63 else ino
+
+
+def storable(number_: int) -> int:
+    """Give the nearest number that 64 bits hold: times after 2262 are recorded as the latest there is."""
+    return min(max(number_, _EARLIEST), _LATEST)

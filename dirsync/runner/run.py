@@ -72,6 +72,9 @@ class _Staged(Protocol):
     def run(self) -> None:
         """Go through all of them."""
 
+    def record(self, result: RunResult) -> None:
+        """Record what was done elsewhere than in the ledger, where that is not done yet."""
+
 
 OpenStages = Callable[..., _Staged]
 
@@ -131,6 +134,7 @@ def _run_in_ledger(
             except RunError as caught:
                 error = caught
             result = _result(job, run_id, started_at, counts, dry_run=dry_run, error=error)
+            stages.record(result)
             ledger.finish(result)
             return result
     except Skipped as busy:

@@ -19,7 +19,7 @@ from dirsync.model.job import JobType, MirrorJob, OnError, OnTrip, Verify
 from dirsync.model.names import in_words
 from dirsync.model.operation import Phase
 from dirsync.model.place import LocalPlace
-from dirsync.model.result import Counts
+from dirsync.model.result import Counts, RunResult
 from dirsync.model.stop import Deadline
 from dirsync.model.version import Before
 from dirsync.plan.plan import Plan
@@ -27,6 +27,7 @@ from dirsync.runner.displacing import NOTHING, Displacing, open_versions, record
 from dirsync.runner.durability import make_durable, needs_barrier
 from dirsync.runner.hashes import HashRecord
 from dirsync.runner.held import remove_plan
+from dirsync.runner.history import History
 from dirsync.runner.judging import Judging, remember_source
 from dirsync.runner.kept import check_writable, what_is_not_kept
 from dirsync.runner.ledger import Ledger
@@ -78,6 +79,7 @@ class Stages:
         self._saves_plan = saves_plan
         self._counts = counts
         self._unverified = Unverified(ledger.database, job=job.name)
+        self._history = History(job, ledger)
         self._record = HashRecord(
             ledger.database, job=job.name, algorithm=job.comparison.algorithm, keeps=not dry_run
         )
@@ -96,6 +98,12 @@ class Stages:
         except OSError as error:
             raise RunError(f"'{self._job.name}': the run could not go on: {in_words(error)}") from error
 
+    def record(self, result: RunResult) -> None:
+        """Bring what was done into the catalog's history, now that it is known how it ended."""
+        told = self._history.record(result)
+        if told is not None:
+            self._observer.noticed(told)
+
     def _run(self) -> None:
         places = look_at_places(self._job, marker_seen=self._remembered_sides())
         self._pin(places.source, places.destination)
@@ -106,6 +114,7 @@ class Stages:
             renames=self._renames,
             record=self._record,
             unverified=None if self._job.verify is Verify.NONE else self._unverified,
+            history=self._history,
         )
         if self._job.type is JobType.CHECK and places.destination is None:
             raise RunError(f"'{self._job.name}': destination '{self._job.destination}' does not exist")
@@ -158,6 +167,7 @@ class Stages:
         there = places.destination is not None
         versions = open_versions(self._job, self._ledger, now=self._started_at, there=there)
         plan = self._plan(places)
+        self._history.moved_from = plan.moved_from
         try:
             self._stop_if_asked_to(plan)
             self._judge(plan, places)

@@ -9,6 +9,7 @@ from dirsync.model.names import shown
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.result import Counts
 from dirsync.runner.hashes import HashRecord
+from dirsync.runner.history import History
 from dirsync.runner.observer import Observer
 from dirsync.runner.renames import Renames
 from dirsync.runner.unverified import Unverified
@@ -28,6 +29,7 @@ class Telling:
         renames: Renames,
         record: HashRecord,
         unverified: Unverified | None,
+        history: History,
     ) -> None:
         """Fill `counts`; `unverified` None: nothing is read back."""
         self._counts = counts
@@ -35,6 +37,7 @@ class Telling:
         self._renames = renames
         self._record = record
         self._unverified = unverified
+        self._history = history
         self._operations_done = 0
         self._bytes_moved = 0
         self.mounts: frozenset[bytes] = frozenset()  # other file systems within the destination
@@ -54,6 +57,7 @@ class Telling:
         if operation.counted:
             self._counts.count(operation.change)
             self._observer.changed(operation.change)
+            self._history.note(operation.change)
             self._forget_hash(operation.change)
         if operation.phase is Phase.LINK and self._unverified is not None:
             self._unverified.note([operation])  # if it was copied instead

@@ -11,21 +11,19 @@ from typing import NamedTuple
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.recording import Recording
-from dirsync.catalog.rows import storable
 from dirsync.compare.counting import Counting, aspects_of, kind_of_change
 from dirsync.march.tracking import SeenDirectory, TrackFound
 from dirsync.model.change import Aspect, ChangeKind, Failure
 from dirsync.model.content import Stamp
-from dirsync.model.entry import Entry, Kind
+from dirsync.model.entry import Kind
 from dirsync.model.job import Compare, TrackJob
-from dirsync.model.recorded import Recorded, RecordedDirectory
+from dirsync.model.recorded import Recorded, RecordedDirectory, recorded_of, signed, storable
 from dirsync.runner.tracking.findings import Finding, Findings, Gone
 from dirsync.runner.tracking.hashing import Fingerprint, Hasher
 from dirsync.runner.tracking.overlay import Overlay
 from dirsync.trees.handles import join
 from dirsync.trees.local import LocalTree
 
-_SIGNED_64 = 1 << 63
 _STAT_FIELDS = 9  # the first of a `Recorded`: what a scan sees
 
 Rows = dict[bytes, Recorded]
@@ -75,6 +73,7 @@ class Comparing:
         self._new_inodes: dict[bytes, int] = {}  # of directories that the catalog lacks, by path
         self.moved = Overlay()
         self.staged: set[int] = set()  # directories on record that were seen, or that could not be listed
+        self.altered: set[int] = set()  # those of them that are staged
         self.entries_added = 0
         self.bytes_added = 0  # to what all files in the catalog come to; negative if it is less
 
@@ -157,7 +156,7 @@ class Comparing:
             entry = self._source.entry(path)
         except OSError:
             return False
-        return entry is None or not entry.is_directory or _signed(entry.ino) != ino
+        return entry is None or not entry.is_directory or signed(entry.ino) != ino
 
     # Hashes
 
@@ -289,6 +288,8 @@ class Comparing:
         new = directory or self._recording.new_directory(seen.path, ino=ino)
         new = new._replace(path=seen.path, digest=digest, unseen_since=None, ino=ino)
         if new != directory or entries or instead:
+            if directory is not None:
+                self.altered.add(directory.directory_id)
             self._recording.put(directory, new, entries=entries, instead=instead)
 
     def _inode_of(self, known: _Known) -> int:
@@ -313,30 +314,12 @@ class Comparing:
         if new.unseen_since is None:
             new = new._replace(unseen_since=self._run_id)
         if new != directory:
+            self.altered.add(new.directory_id)
             self._recording.put(directory, new, entries=[], instead=[])
-
-
-def recorded_of(entry: Entry) -> Recorded:
-    """Make what a catalog records of an entry, by its path as a name."""
-    return Recorded(
-        entry.path,
-        entry.mode,
-        entry.size,
-        storable(entry.mtime_ns),
-        storable(entry.ctime_ns),
-        entry.uid,
-        entry.gid,
-        _signed(entry.ino),
-        entry.target,
-    )
 
 
 def _has_other_inode(row: Recorded, before: Rows) -> bool:
     return row.name not in before or before[row.name].ino != row.ino
-
-
-def _signed(ino: int) -> int:
-    return ino - 2 * _SIGNED_64 if ino >= _SIGNED_64 else ino
 
 
 def _stamp(row: Recorded) -> tuple[int, int, int]:

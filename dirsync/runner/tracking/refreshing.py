@@ -15,10 +15,9 @@ from typing import NamedTuple
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.recording import Recording
-from dirsync.catalog.rows import storable
 from dirsync.model.change import Aspect, ChangeKind, Failure
 from dirsync.model.job import Severity, TrackJob
-from dirsync.model.recorded import CatalogJob, Recorded, RecordedDirectory
+from dirsync.model.recorded import CatalogJob, Recorded, RecordedDirectory, storable
 from dirsync.runner.reading import in_threads
 from dirsync.trees.handles import join
 from dirsync.trees.hashing import Content

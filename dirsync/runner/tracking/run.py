@@ -20,11 +20,11 @@ from dirsync.march.driver import available_processors, march_tree
 from dirsync.march.tracking import TrackContext, TrackedDirectory, TrackFound, track
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.entry import Entry, Kind
-from dirsync.model.job import JobType, OnError, SymlinkPolicy, TrackJob
+from dirsync.model.job import Fingerprint, JobType, OnError, SymlinkPolicy, TrackJob
 from dirsync.model.names import in_words, shown
 from dirsync.model.place import CatalogPlace
 from dirsync.model.recorded import CatalogJob, Recorded, RecordedRun
-from dirsync.model.result import Counts, Outcome
+from dirsync.model.result import Counts, Outcome, RunResult
 from dirsync.model.stop import Deadline
 from dirsync.runner.declared import declaration_of
 from dirsync.runner.judging import check_source, remember_source
@@ -91,6 +91,9 @@ class TrackStages:
         except OSError as error:
             raise RunError(f"'{self._job.name}': the run could not go on: {in_words(error)}") from error
 
+    def record(self, result: RunResult) -> None:
+        """Do nothing: what a track job does is to record, and it is done."""
+
     @contextlib.contextmanager
     def _catalog(self) -> Iterator[Catalog]:
         """Open the job's catalog; a dry run of a job that has none yet gets one for its own time."""
@@ -112,7 +115,7 @@ class TrackStages:
                 self._observer.stage(Stage.SCAN)
                 comparing = self._scanned(catalog, known, rows, run_id, hasher, findings)
                 self._check_guards(known, findings)
-                self._refresh(catalog, known, rows, besides=comparing.staged)
+                self._refresh(catalog, known, rows, besides=comparing.altered)
                 self._deadline.check()
                 self._observer.stage(Stage.RECORD)
                 run = self._concluded(catalog, known, rows, run_id, comparing, findings)
@@ -186,7 +189,7 @@ class TrackStages:
 
     def _scope(self) -> bytes:
         """Name what of the declaration decides what is recorded."""
-        plain = dataclasses.replace(self._job, moves=True, keep_seconds=None)
+        plain = dataclasses.replace(self._job, moves=True, keep_seconds=None, fingerprint=Fingerprint())
         return bytes.fromhex(declaration_of(plain))
 
     def _check_root(self, piece: TrackFound) -> None:
