@@ -1,11 +1,12 @@
 # What a change must pass (check), the whole suite (test), this program against its peers (bench),
-# and the sweeps at length, with a table (sweep; SWEEPS="kill cut" for some).
+# and the sweeps at length, with a table (sweep; SWEEPS="kill cut" for some). The lister in C, built anew
+# after a change of it (native).
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 WORKERS ?= auto
 SIZE ?= full
 SWEEPS ?=
 
-.PHONY: check test bench sweep
+.PHONY: check test bench sweep native
 
 check:
 	$(PYTHON) -m ruff format --check .
@@ -23,3 +24,6 @@ bench:
 
 sweep:
 	$(PYTHON) -m tests.sweeps $(SWEEPS)
+
+native:
+	$(PYTHON) -m pip install -q --no-deps -e .

@@ -22,6 +22,7 @@ from dirsync.model.result import Outcome
 from dirsync.runner.held import held_plan
 from dirsync.runner.held_file import HeldPlan
 from dirsync.runner.ledger import Ledger, RecordedRun, open_ledger
+from dirsync.scan import chosen
 from dirsync.scheduler.due import forecast
 
 _HEADER = ("job", "last run", "outcome", "changes", "took", "next run")
@@ -48,7 +49,7 @@ class JobStatus:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print one line a job."""
+    """Print one line a job, and what lists directories."""
     parser = Parser(
         usage="dirsync status [-c FILE] [--json]", description="Show the last and the next run of each job."
     )
@@ -68,6 +69,7 @@ def main(arguments: Sequence[str]) -> int:
         for status in statuses:
             if status.held is not None:
                 lines.line(_held_line(status.job, status.held))
+        lines.line(chosen.in_words())
     return Exit.DONE
 
 
@@ -143,6 +145,7 @@ def _fields(status: JobStatus, *, mask: Mask) -> Fields:
         "last": None if status.last is None else _run_fields(status.last, outcome=status.outcome),
         "next_at": None if status.next_at is None else moment(status.next_at),
         "held": None if status.held is None else _held_fields(status.held, mask=mask),
+        "lister": chosen.LISTER.value,
     }
 
 

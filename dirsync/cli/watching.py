@@ -18,6 +18,7 @@ from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
 from dirsync.runner.observer import Observer
 from dirsync.runner.run import approve_job, run_job
+from dirsync.scan import chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,8 @@ def run_watched(
     )
     try:
         observer = _observer(job, show, lines=lines, progress=progress, layout=layout)
+        if show.verbosity:
+            observer.noticed(chosen.in_words())
         if approves:
             assert isinstance(job, MirrorJob)
             return approve_job(job, state=state, observer=observer, stop=stop, dry_run=show.dry_run)

@@ -11,7 +11,7 @@ from dirsync.march.found import Directory, Sides
 from dirsync.model.entry import Entry
 from dirsync.model.listing import Listing
 from dirsync.model.names import shown
-from dirsync.scan.lister import list_directory
+from dirsync.scan.chosen import list_directory
 from dirsync.trees.handles import join
 from dirsync.trees.local import LocalTree
 

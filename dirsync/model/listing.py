@@ -13,6 +13,7 @@ import stat
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 from typing import NamedTuple
 
 from dirsync.model.entry import Entry
@@ -21,6 +22,9 @@ from dirsync.model.entry import Entry
 # 32 bits of seconds can tell they reach 2486, all that ext4 and XFS can keep.
 EPOCH_NS = -(2**31) * 10**9
 _LATEST_NS = EPOCH_NS + 2**64 - 1
+
+# 1 for each second byte of a mode that is a directory's: its upper half names the kind.
+_IS_DIRECTORY = bytes(byte >> 4 == stat.S_IFDIR >> 12 for byte in range(256))
 
 
 class Unknown(NamedTuple):
@@ -41,7 +45,7 @@ class Listing(NamedTuple):
     mode: bytes = b""  # u32: type and permission bits
     size: bytes = b""  # i64: bytes
     mtime_ns: bytes = b""  # u64: nanoseconds since `EPOCH_NS`
-    ctime_ns: bytes = b""  # i64
+    ctime_ns: bytes = b""  # i64: nanoseconds since 1970
     uid: bytes = b""  # u32
     gid: bytes = b""  # u32
     ino: bytes = b""  # u64
@@ -85,12 +89,8 @@ class Listing(NamedTuple):
 
     def directories(self) -> list[bytes]:
         """Give the names of the directories, in order."""
-        modes = numbers("I", self.mode)
-        rows = [row for row, mode in enumerate(modes) if mode & 0o170000 == stat.S_IFDIR]
-        if not rows:
-            return []
-        names = self.name_list()
-        return [names[row] for row in rows]
+        marks = self.mode[1::4].translate(_IS_DIRECTORY)
+        return list(compress(self.name_list(), marks)) if 1 in marks else []
 
     def has_file(self, name: bytes) -> bool:
         """Whether a name is there, and is a regular file's."""
@@ -133,7 +133,7 @@ def listing_of(entries: Sequence[Entry], *, unknown: Sequence[Unknown] = ()) -> 
         mode=column("I", (entry.mode for entry in entries)),
         size=column("q", (entry.size for entry in entries)),
         mtime_ns=mtime_column(entry.mtime_ns for entry in entries),
-        ctime_ns=column("q", (entry.ctime_ns for entry in entries)),
+        ctime_ns=ctime_column(entry.ctime_ns for entry in entries),
         uid=column("I", (entry.uid for entry in entries)),
         gid=column("I", (entry.gid for entry in entries)),
         ino=column("Q", (entry.ino for entry in entries)),
@@ -159,6 +159,15 @@ def mtime_column(mtimes_ns: Iterable[int]) -> bytes:
         return column("Q", stamps)
     except OverflowError:
         return column("Q", [min(max(stamp, 0), _LATEST_NS - EPOCH_NS) for stamp in stamps])
+
+
+def ctime_column(ctimes_ns: Iterable[int]) -> bytes:
+    """Pack nanoseconds since 1970; a time before 1677 or after 2262 becomes the nearest of these."""
+    stamps = list(ctimes_ns)
+    try:
+        return column("q", stamps)
+    except OverflowError:
+        return column("q", [min(max(stamp, -(2**63)), 2**63 - 1) for stamp in stamps])
 
 
 def numbers(typecode: str, packed: bytes) -> array[int]:

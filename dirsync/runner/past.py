@@ -16,7 +16,7 @@ from dirsync.model.entry import Entry
 from dirsync.model.place import RESERVED
 from dirsync.model.version import Before, BeforeKind
 from dirsync.runner.versions import VersionIndex, VersionRun
-from dirsync.scan.lister import list_directory
+from dirsync.scan.chosen import list_directory
 from dirsync.trees.attributes import Bearer
 from dirsync.trees.fsops import is_temporary
 from dirsync.trees.handles import join

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from dirsync.scan import chosen
 from tests.program import CHECKOUT
 from tests.trees import tree
 
@@ -155,6 +156,7 @@ def test_sync_needs_no_configuration_and_leaves_nothing_beside_it(folder: Path) 
     assert without_times(ended.stdout) == [
         "create    a.jpg  (3.0 kB)",
         "sync  done: 1 created, 3.0 kB copied",
+        f"sync  note: {chosen.in_words()}",
     ]
     assert "sync#1" in (folder / "sync.log").read_text()
     assert {path.name for path in folder.iterdir()} == {
@@ -250,6 +252,8 @@ def test_status_shows_the_last_and_the_next_run_of_each_job(folder: Path) -> Non
     assert lines[4].endswith("disabled")
     assert machine[0]["last"]["outcome"] == "succeeded"
     assert machine[0]["last"]["counts"]["created"] == 3
+    assert lines[5:] == [chosen.in_words()]
+    assert {status["lister"] for status in machine} == {chosen.LISTER.value}
 
 
 def test_every_problem_of_the_configuration_is_told_and_nothing_runs(folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dirsync.model.entry import Kind
-from dirsync.model.listing import EPOCH_NS, Listing, column, mtime_column, numbers
+from dirsync.model.listing import EPOCH_NS, Listing, column, ctime_column, mtime_column, numbers
 from dirsync.scan.lister import list_directory
 from tests.trees import Fifo, File, Link, tree
 
@@ -103,6 +103,10 @@ def test_times_from_1901_to_2486_are_kept_to_the_nanosecond(mtime_ns: int) -> No
 
 def test_a_time_no_file_system_keeps_becomes_the_nearest_that_one_does() -> None:
     assert list(numbers("Q", mtime_column([EPOCH_NS - 1, EPOCH_NS + 2**64]))) == [0, 2**64 - 1]
+
+
+def test_a_ctime_beyond_64_bits_of_nanoseconds_becomes_the_nearest_within() -> None:
+    assert list(numbers("q", ctime_column([-(2**70), 7, 2**70]))) == [-(2**63), 7, 2**63 - 1]
 
 
 def test_columns_are_little_endian() -> None:
