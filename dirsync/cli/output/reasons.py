@@ -8,7 +8,8 @@
     delete    e/f
 
 A check job changes nothing, so it says `missing` (only the source has it), `extra`
-(only the destination has it) and `differs`.
+(only the destination has it) and `differs`. A track job tells what was done by others:
+`created`, `modified`, `moved`, `deleted`, `replaced`.
 """
 
 from __future__ import annotations
@@ -40,6 +41,15 @@ _CHECK_VERBS = {
 }
 
 
+_TRACK_VERBS = {
+    ChangeKind.CREATED: "created",
+    ChangeKind.MODIFIED: "modified",
+    ChangeKind.METADATA: "metadata",
+    ChangeKind.MOVED: "moved",
+    ChangeKind.DELETED: "deleted",
+}
+
+
 def change_line(change: Change, *, job_type: JobType) -> str:
     """Write one change on one line."""
     verb = f"{_verb(change, job_type)}  ".ljust(_VERB_WIDTH + 2)
@@ -50,6 +60,8 @@ def change_line(change: Change, *, job_type: JobType) -> str:
 def _verb(change: Change, job_type: JobType) -> str:
     if job_type is JobType.CHECK:
         return _CHECK_VERBS[change.kind]
+    if job_type is JobType.TRACK:
+        return "replaced" if Aspect.KIND in change.aspects else _TRACK_VERBS[change.kind]
     if Aspect.KIND in change.aspects:
         return "replace"
     return _VERBS[change.kind]

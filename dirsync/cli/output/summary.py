@@ -78,11 +78,11 @@ def _facts(result: RunResult) -> list[str]:
     counts = result.counts
     if result.outcome in (Outcome.HELD, Outcome.SKIPPED):
         return []
-    facts = _differences(counts) if result.type is JobType.CHECK else deeds(counts, dry_run=result.dry_run)
+    facts = _found(result) if result.type is not JobType.SYNC else deeds(counts, dry_run=result.dry_run)
     if counts.failed:
         facts.append(f"{plural(counts.failed, 'path', 'paths')} failed")
     if not facts and result.outcome is Outcome.SUCCEEDED:
-        return [_agreement(counts)]
+        return [_agreement(result)]
     return facts
 
 
@@ -103,18 +103,28 @@ def deeds(counts: Counts, *, dry_run: bool) -> list[str]:
     return words
 
 
-def _differences(counts: Counts) -> list[str]:
-    words = (
-        (counts.created, "missing at the destination"),
-        (counts.modified, "differ"),
-        (counts.metadata, "differ in metadata"),
-        (counts.moved, "moved"),
-        (counts.deleted, "only at the destination"),
-    )
+_OF_CHECKS = (
+    "missing at the destination",
+    "differ",
+    "differ in metadata",
+    "moved",
+    "only at the destination",
+)
+_OF_TRACKS = ("created", "modified", "changed in metadata", "moved", "deleted")
+
+
+def _found(result: RunResult) -> list[str]:
+    """Say what a job found that changes nothing itself."""
+    counts = result.counts
+    figures = (counts.created, counts.modified, counts.metadata, counts.moved, counts.deleted)
+    words = zip(figures, _OF_TRACKS if result.type is JobType.TRACK else _OF_CHECKS, strict=True)
     return [f"{human_count(count)} {word}" for count, word in words if count]
 
 
-def _agreement(counts: Counts) -> str:
+def _agreement(result: RunResult) -> str:
+    counts = result.counts
+    if result.type is JobType.TRACK:
+        return plural(counts.scanned, "entry", "entries")
     if counts.scanned == 1:
         return "1 entry agrees"
     return f"{human_count(counts.scanned)} entries agree"
