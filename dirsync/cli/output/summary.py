@@ -104,11 +104,8 @@ def deeds(counts: Counts, *, dry_run: bool) -> list[str]:
 
 
 _OF_CHECKS = (
-    "missing at the destination",
-    "differ",
-    "differ in metadata",
-    "moved",
-    "only at the destination",
+    *("missing at the destination", "differ", "differ in metadata"),
+    *("moved", "only at the destination"),
 )
 _OF_TRACKS = ("created", "modified", "changed in metadata", "moved", "deleted")
 
