@@ -23,6 +23,8 @@ COMMANDS = {
         Command("versions", "list what was deleted or overwritten and can be restored"),
         Command("restore", "bring back what was deleted or overwritten"),
         Command("verify", "read source and replica again and compare them with the hashes on record"),
+        Command("snap", "write down what a directory holds"),
+        Command("diff", "tell how two directories or snapshots differ"),
         Command("status", "show the last and the next run of each job"),
         Command("approve", "carry out the plan that a guard held"),
     )
@@ -32,8 +34,6 @@ RUN = Command("run", "run jobs: on their schedules, or at once with --now")
 
 # Known, so that they are told apart from a misspelled command.
 LATER = (
-    "snap",
-    "diff",
     "accept",
     "catalog",
     "notify",

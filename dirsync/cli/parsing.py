@@ -87,6 +87,13 @@ def add_run_output(parser: Parser) -> None:
     add_progress(parser)
 
 
+def add_exclude(parser: Parser) -> None:
+    """Add `--exclude`, for commands that need no configuration."""
+    parser.add_argument(
+        "--exclude", action="append", default=[], metavar="P", help="a gitignore line; repeatable"
+    )
+
+
 def add_progress(parser: Parser) -> None:
     """Add `--progress`."""
     parser.add_argument(

@@ -6,11 +6,12 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from dirsync.cli.exit_codes import exit_code_of_signal
-from dirsync.model.stop import Stop
+from dirsync.errors import Cancelled
+from dirsync.model.stop import Deadline, Stop
 
 _SHOW_CURSOR = b"\x1b[?25h"
 
@@ -31,6 +32,17 @@ def stopping_on_signals() -> Iterator[Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def ending_on_signals(work: Callable[[Deadline], int]) -> int:
+    """Do what can be dropped at any point; give its exit code, or that of the signal that ended it."""
+    with stopping_on_signals() as stop:
+        try:
+            return work(Deadline(stop, timeout_seconds=None))
+        except Cancelled as ended:
+            if ended.signal_number is None:
+                raise
+            return exit_code_of_signal(ended.signal_number)
 
 
 def _end_at_once(number: int) -> None:

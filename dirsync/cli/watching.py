@@ -105,10 +105,15 @@ def _observer(job: Job, show: Show, *, lines: Lines, progress: Progress, layout:
 
 def progress_for(job: Job, show: Show, *, side_by_side: bool) -> Progress:
     """Choose how a run's progress is shown."""
+    return progress_named(job.name, show, side_by_side=side_by_side)
+
+
+def progress_named(name: str, show: Show, *, side_by_side: bool) -> Progress:
+    """Choose how the progress of what is called `name` is shown; `side_by_side`: not on a live line."""
     if show.quiet or show.progress == "none":
         return NoProgress()
     if show.progress == "plain":
-        return PlainProgress(job.name)
+        return PlainProgress(name)
     if show.json or side_by_side:
         return NoProgress()
-    return LiveProgress(job.name) if is_terminal() else PlainProgress(job.name)
+    return LiveProgress(name) if is_terminal() else PlainProgress(name)

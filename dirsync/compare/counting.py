@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dirsync.compare.rules import CONTENT
+from dirsync.compare.rules import kind_of_change
 from dirsync.filters import Scope, Verdict, scope_of
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.entry import Kind
@@ -92,10 +92,7 @@ def aspects_of(new: Recorded, old: Recorded, counted: Counted) -> frozenset[Aspe
     return frozenset(found)
 
 
-def kind_of_change(new: Recorded, old: Recorded, aspects: frozenset[Aspect]) -> ChangeKind:
+def change_of(new: Recorded, old: Recorded, aspects: frozenset[Aspect]) -> ChangeKind:
     """Name what differing in these aspects amounts to; an mtime of equal content is metadata."""
-    content = aspects & CONTENT
-    known_equal = new.kind is not Kind.FILE or (new.hash is not None and new.hash == old.hash)
-    if known_equal and not content & {Aspect.KIND, Aspect.SIZE, Aspect.TARGET, Aspect.HASH}:
-        content -= {Aspect.MTIME}
-    return ChangeKind.MODIFIED if content else ChangeKind.METADATA
+    is_known = new.kind is not Kind.FILE or (new.hash is not None and new.hash == old.hash)
+    return kind_of_change(aspects, content_is_known=is_known)

@@ -6,12 +6,22 @@ from dataclasses import dataclass
 
 from dirsync.model.attributes import Namespace, namespaces_carried
 from dirsync.model.capabilities import Capabilities
-from dirsync.model.change import Aspect
+from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import Compare, HashAlgorithm, MirrorJob, Preserve
 from dirsync.model.listing import Listing
 
 CONTENT = frozenset({Aspect.KIND, Aspect.SIZE, Aspect.MTIME, Aspect.TARGET, Aspect.HASH})
+
+
+def kind_of_change(aspects: frozenset[Aspect], *, content_is_known: bool) -> ChangeKind:
+    """Say whether an entry is modified, or its metadata alone.
+
+    `content_is_known`: the content is the same but for what the aspects say, so an
+    mtime is mere metadata.
+    """
+    content = CONTENT - {Aspect.MTIME} if content_is_known else CONTENT
+    return ChangeKind.MODIFIED if aspects & content else ChangeKind.METADATA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +84,20 @@ class Rules:
     def _kept_mode(self, new: Entry, old: Entry) -> int:
         uid, gid = self.kept.kept_owner(new, old) if self.carries_owner else (old.uid, old.gid)
         return self.kept.kept_mode(new, uid=uid, gid=gid)
+
+
+EXACT = Rules(
+    size=True,
+    mtime=True,
+    mode=True,
+    ownership=True,
+    hash=None,
+    attributes=frozenset(),
+    window_ns=0,
+    mtime_resolution_ns=1,
+    kept=Capabilities(),
+    carries_owner=True,
+)  # of two states of one tree: nothing is carried, so nothing is lost on the way
 
 
 def rules_for(job: MirrorJob, *, source: Capabilities, destination: Capabilities) -> Rules:

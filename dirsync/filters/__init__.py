@@ -10,5 +10,6 @@ through, so nothing beneath an excluded directory is ever asked about.
 from dirsync.filters.explanation import Explanation, explain
 from dirsync.filters.lines import pattern_lines
 from dirsync.filters.scope import Scope, Verdict, scope_of
+from dirsync.filters.selection import Selection
 
-__all__ = ["Explanation", "Scope", "Verdict", "explain", "pattern_lines", "scope_of"]
+__all__ = ["Explanation", "Scope", "Selection", "Verdict", "explain", "pattern_lines", "scope_of"]

@@ -8,7 +8,7 @@ What could not be listed is unknown: nothing beneath it becomes a change.
 
 from __future__ import annotations
 
-from dirsync.compare.rules import CONTENT
+from dirsync.compare.rules import CONTENT, kind_of_change
 from dirsync.errors import PathError
 from dirsync.filters import Scope, Verdict, scope_of
 from dirsync.march.closer_look import CloserLook
@@ -220,8 +220,8 @@ class Step:
         if not aspects:
             self._note_links(new, old)
             return
-        content = aspects & CONTENT - ({Aspect.MTIME} if self._content_is_known(new, aspects) else set())
-        self._change(Change(ChangeKind.MODIFIED if content else ChangeKind.METADATA, old, new, aspects))
+        kind = kind_of_change(aspects, content_is_known=self._content_is_known(new, aspects))
+        self._change(Change(kind, old, new, aspects))
 
     def _destination_path(self, name: bytes) -> bytes:
         """Give where a child is at the destination by now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import urllib.parse
+from collections.abc import Mapping
 
 
 def shown(path: bytes) -> str:
@@ -45,6 +46,31 @@ def is_text(path: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def fields_of(key: str, path: bytes) -> dict[str, str]:
+    """Write bytes for a machine: as text where they are UTF-8, else escaped and once more byte for byte."""
+    if is_text(path):
+        return {key: path.decode("utf-8")}
+    return {key: shown(path), f"{key}_bytes": percent_encoded(path)}
+
+
+def from_fields(fields: Mapping[str, object], key: str) -> bytes:
+    """Read back what `fields_of` wrote.
+
+    Raises:
+        ValueError: it is not there, or it is no text.
+    """
+    exact = fields.get(key + "_bytes")
+    value = exact or fields.get(key)
+    if not isinstance(value, str):
+        raise ValueError(f"'{key}' is no text" if key in fields else f"'{key}' is missing")
+    if exact:
+        return urllib.parse.unquote_to_bytes(value)
+    try:
+        return value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError(f"'{key}' is no valid Unicode; write its bytes as '{key}_bytes'") from None
 
 
 def local_text(path: bytes) -> str:

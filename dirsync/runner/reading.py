@@ -1,37 +1,20 @@
-"""Reading files of both ends in parallel threads, each with directory handles of its own.
-
-Hashing releases the interpreter's lock, so threads are as good as processes here.
-"""
+"""Reading files of both ends in parallel threads."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 from dirsync.errors import PathError
 from dirsync.model.entry import Entry
 from dirsync.model.job import HashAlgorithm, MirrorJob
+from dirsync.trees import parallel
 from dirsync.trees.hashing import Content
 from dirsync.trees.local import LocalTree, entry_of, open_tree
 
-
-class Closing(Protocol):
-    """What is open, and can be closed."""
-
-    def close(self) -> None:
-        """Close every handle."""
-        ...
-
-
 T = TypeVar("T")
 R = TypeVar("R")
-C = TypeVar("C", bound=Closing)
-
-_AHEAD = 4  # files a thread that are handed out before the first is asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,57 +68,17 @@ def read_both(ends: Ends, path: bytes, algorithm: HashAlgorithm, *, check: Calla
     return Contents(path, *contents)
 
 
-def ends_of(job: MirrorJob) -> Ends:
-    """Open both ends of a job.
-
-    Raises:
-        OSError: a root is gone.
-    """
-    return Ends(source=open_tree(job.source), destination=open_tree(job.destination))
-
-
 def in_threads(
-    items: Iterable[T], read: Callable[[C, T], R], *, opens: Callable[[], C], workers: int
+    items: Iterable[T], read: Callable[[Ends, T], R], *, job: MirrorJob, workers: int
 ) -> Iterator[R]:
-    """Give what `read` makes of each item, in their order; each thread reads from what it `opens` itself.
+    """Give what `read` makes of each item, in their order.
 
     Raises:
         OSError: a root is gone.
         Whatever `read` raises.
     """
-    threads = _Threads(opens)
-    executor = ThreadPoolExecutor(workers, thread_name_prefix="read")
-    running: deque[Future[R]] = deque()
-    try:
-        for item in items:
-            running.append(executor.submit(threads.run, read, item))
-            if len(running) > _AHEAD * workers:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-        threads.close()
 
+    def open_ends() -> Ends:
+        return Ends(source=open_tree(job.source), destination=open_tree(job.destination))
 
-class _Threads(Generic[C]):
-    """Gives each thread of a pool its own handles."""
-
-    def __init__(self, opens: Callable[[], C]) -> None:
-        self._opens = opens
-        self._local = threading.local()
-        self._opened: list[C] = []
-
-    def run(self, read: Callable[[C, T], R], item: T) -> R:
-        """Read one item, in the thread that calls."""
-        opened: C | None = getattr(self._local, "opened", None)
-        if opened is None:
-            opened = self._opens()
-            self._local.opened = opened
-            self._opened.append(opened)
-        return read(opened, item)
-
-    def close(self) -> None:
-        """Close the handles of every thread; none may be running."""
-        for opened in self._opened:
-            opened.close()
+    return parallel.in_threads(items, read, open_handles=open_ends, workers=workers)

@@ -13,7 +13,6 @@ import datetime
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple, Protocol
 
 from dirsync.compare.rules import rules_for
@@ -34,7 +33,7 @@ from dirsync.runner.hashes import HashRecord
 from dirsync.runner.lock import locked_job
 from dirsync.runner.observer import Observer, Stage, Totals
 from dirsync.runner.places import Places, look_at_places
-from dirsync.runner.reading import Contents, Ends, ends_of, in_threads, read_both
+from dirsync.runner.reading import Contents, Ends, in_threads, read_both
 from dirsync.runner.run import NO_RUN_ID, outcome_of
 from dirsync.runner.scanning import Scan
 from dirsync.trees.handles import allow_many_handles
@@ -214,9 +213,7 @@ class _Scrub:
         workers = self._job.workers or min(_MAX_READERS, available_processors())
         chosen = _within(self._candidates.in_order(), budget_bytes)
         try:
-            for examined in in_threads(
-                chosen, self._examine, opens=partial(ends_of, self._job), workers=workers
-            ):
+            for examined in in_threads(chosen, self._examine, job=self._job, workers=workers):
                 self._take(examined)
                 self._observer.progressed(self._tally.files, self._tally.bytes_read)
         finally:

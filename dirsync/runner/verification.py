@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import NamedTuple
 
 from dirsync.compare.rules import CONTENT, Rules
@@ -25,7 +24,7 @@ from dirsync.model.stop import Deadline
 from dirsync.runner.hashes import HashRecord
 from dirsync.runner.observer import Observer, Stage, Totals
 from dirsync.runner.places import Places
-from dirsync.runner.reading import Contents, Ends, ends_of, in_threads, read_both
+from dirsync.runner.reading import Contents, Ends, in_threads, read_both
 from dirsync.runner.rot import RotSieve
 from dirsync.runner.scanning import Scan
 from dirsync.runner.unverified import Unverified, Written
@@ -84,9 +83,7 @@ class Verification:
         count = len(self._unverified)
         self._observer.planned(Totals(operations=count, bytes_to_copy=0))
         finished: list[bytes] = []
-        results = in_threads(
-            self._unverified.all(), self._read_back, opens=partial(ends_of, self._job), workers=self._workers
-        )
+        results = in_threads(self._unverified.all(), self._read_back, job=self._job, workers=self._workers)
         try:
             for done, result in enumerate(results, 1):
                 self._take(result, given_up=given_up)

@@ -8,7 +8,7 @@ import json
 from dirsync.cli.output.lines import Lines, Mask, error_line
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.job import Job
-from dirsync.model.names import is_text, percent_encoded, shown
+from dirsync.model.names import fields_of
 from dirsync.model.result import Counts, RunResult
 from dirsync.runner.observer import Stage, Totals
 
@@ -47,8 +47,11 @@ def as_line(fields: Fields) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
-def change_fields(change: Change, *, job: str, mask: Mask) -> Fields:
-    """Describe one change; what differs is told of what was there before and is still there."""
+def change_fields(change: Change, *, job: str | None, mask: Mask) -> Fields:
+    """Describe one change; what differs is told of what was there before and is still there.
+
+    `job` None, here and below: no job told it.
+    """
     moved_from = change.old.path if change.kind is ChangeKind.MOVED and change.old is not None else None
     return {
         "event": "change",
@@ -61,7 +64,7 @@ def change_fields(change: Change, *, job: str, mask: Mask) -> Fields:
     }
 
 
-def failure_fields(failure: Failure, *, job: str, mask: Mask) -> Fields:
+def failure_fields(failure: Failure, *, job: str | None, mask: Mask) -> Fields:
     """Describe one path given up."""
     return {
         "event": "failure",
@@ -109,6 +112,5 @@ def moment(at: datetime.datetime) -> str:
 
 def path_fields(key: str, path: bytes, *, mask: Mask) -> Fields:
     """Write a path as it is where it is UTF-8, else escaped and once more byte for byte."""
-    if is_text(path):
-        return {key: mask(path.decode("utf-8")) or "."}
-    return {key: mask(shown(path)), f"{key}_bytes": percent_encoded(path)}
+    fields = fields_of(key, path)
+    return {**fields, key: mask(fields[key]) or "."}

@@ -9,7 +9,8 @@
 
 A check job changes nothing, so it says `missing` (only the source has it), `extra`
 (only the destination has it) and `differs`. A track job tells what was done by others:
-`created`, `modified`, `moved`, `deleted`, `replaced`.
+`created`, `modified`, `moved`, `deleted`, `replaced`. Of two states of a tree, an entry is
+`added`, `removed` or `modified`.
 """
 
 from __future__ import annotations
@@ -40,6 +41,14 @@ _CHECK_VERBS = {
     ChangeKind.DELETED: "extra",
 }
 
+_STATE_VERBS = {
+    ChangeKind.CREATED: "added",
+    ChangeKind.MODIFIED: "modified",
+    ChangeKind.METADATA: "modified",
+    ChangeKind.MOVED: "moved",
+    ChangeKind.DELETED: "removed",
+}
+
 
 _TRACK_VERBS = {
     ChangeKind.CREATED: "created",
@@ -52,7 +61,16 @@ _TRACK_VERBS = {
 
 def change_line(change: Change, *, job_type: JobType) -> str:
     """Write one change on one line."""
-    verb = f"{_verb(change, job_type)}  ".ljust(_VERB_WIDTH + 2)
+    return _line(_verb(change, job_type), change)
+
+
+def state_change_line(change: Change) -> str:
+    """Write one change from a state of a tree to a later one on one line."""
+    return _line(_STATE_VERBS[change.kind], change)
+
+
+def _line(verb: str, change: Change) -> str:
+    verb = f"{verb}  ".ljust(_VERB_WIDTH + 2)
     reasons = ", ".join(_reasons(change))
     return f"{verb}{_name(change)}" + (f"  ({reasons})" if reasons else "")
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.recording import Recording
-from dirsync.compare.counting import Counting, aspects_of, kind_of_change
+from dirsync.compare.counting import Counting, aspects_of, change_of
 from dirsync.march.tracking import SeenDirectory, TrackFound
 from dirsync.model.change import Aspect, ChangeKind, Failure
 from dirsync.model.content import Stamp
@@ -242,7 +242,7 @@ class Comparing:
         if not aspects:
             return
         self._findings.altered.append(Finding(path, old, new, counted.severity, aspects))
-        if kind_of_change(new, old, aspects) is ChangeKind.MODIFIED:
+        if change_of(new, old, aspects) is ChangeKind.MODIFIED:
             self._findings.explained.add(parent)
 
     def _is_absent(self, seen: SeenDirectory, name: bytes) -> bool:

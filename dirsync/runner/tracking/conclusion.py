@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.recording import Recording
-from dirsync.compare.counting import Counting, aspects_of, kind_of_change
+from dirsync.compare.counting import Counting, aspects_of, change_of
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.entry import Kind
 from dirsync.model.job import Severity, TrackJob
@@ -224,5 +224,5 @@ def _is_same(old: Recorded, new: Recorded) -> bool:
 def _altered(finding: Finding) -> Concluded:
     assert finding.new is not None
     assert finding.old is not None
-    kind = kind_of_change(finding.new, finding.old, finding.aspects)
+    kind = change_of(finding.new, finding.old, finding.aspects)
     return Concluded(finding.path, kind, finding.old, finding.new, finding.severity, finding.aspects)

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from dirsync.catalog.catalog import Catalog
 from dirsync.model.content import Stamp
 from dirsync.model.job import TrackJob
-from dirsync.runner.reading import in_threads
 from dirsync.trees.hashing import Content
 from dirsync.trees.local import LocalTree, entry_of, open_tree
+from dirsync.trees.parallel import in_threads
 
 _ATTEMPTS = 3  # of a file that is written to meanwhile
 _KEPT_EVERY_SECONDS = 5.0
@@ -51,7 +51,7 @@ class Hasher:
         found = {stamp.path: Fingerprint(stamp, *known[stamp]) for stamp in wanted if stamp in known}
         missing = [stamp for stamp in wanted if stamp not in known]
         opens = partial(open_tree, self._job.source)
-        for made in in_threads(missing, self._read, opens=opens, workers=self._workers):
+        for made in in_threads(missing, self._read, open_handles=opens, workers=self._workers):
             found[made.stamp.path] = made
             if made.hash is not None:
                 self.bytes_read += made.stamp.size

@@ -18,10 +18,10 @@ from dirsync.catalog.recording import Recording
 from dirsync.model.change import Aspect, ChangeKind, Failure
 from dirsync.model.job import Severity, TrackJob
 from dirsync.model.recorded import CatalogJob, Recorded, RecordedDirectory, storable
-from dirsync.runner.reading import in_threads
 from dirsync.trees.handles import join
 from dirsync.trees.hashing import Content
 from dirsync.trees.local import LocalTree, open_tree
+from dirsync.trees.parallel import in_threads
 
 _AT_ONCE = 2_000  # files that are read before their rows are staged
 
@@ -95,7 +95,7 @@ class Refresher:
         """
         opens = partial(open_tree, self._job.source)
         batch: list[Reread] = []
-        for reread in in_threads(rows, self._read, opens=opens, workers=self._workers):
+        for reread in in_threads(rows, self._read, open_handles=opens, workers=self._workers):
             self._told(reread)
             is_other_directory = bool(batch) and batch[-1].directory_id != reread.directory_id
             if len(batch) >= _AT_ONCE and is_other_directory:

@@ -1,0 +1,104 @@
+"""One side alone, in path order: what a snapshot is taken by.
+
+Directories are listed one at a time through handles, so no path is resolved twice,
+nothing is followed, and no depth is too deep. Memory grows with the directories that
+lie above the one at hand, and with their width.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from dirsync.filters import Selection
+from dirsync.model.change import Failure
+from dirsync.model.entry import Entry
+from dirsync.model.listing import Listing
+from dirsync.model.place import RESERVED
+from dirsync.model.snapshot import Seen, Sighting
+from dirsync.scan.lister import list_directory
+from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
+from dirsync.trees.handles import join, split
+from dirsync.trees.local import LocalTree
+
+ATTEMPTS_WHILE_IT_CHANGES = 10  # one listing takes about a millisecond
+
+
+class Walk:
+    """Walks a tree once."""
+
+    def __init__(self, tree: LocalTree, *, selection: Selection, check: Callable[[], None]) -> None:
+        """Walk what is selected; `check` is called before each directory, and may raise to stop."""
+        self._tree = tree
+        self._selection = selection
+        self._check = check
+
+    def sightings(self) -> Iterator[Sighting]:
+        """Give what is seen, and what cannot be, in path order.
+
+        Raises:
+            OSError: the root cannot be listed.
+        """
+        levels = [self._level(b"")]
+        while levels:
+            for sighting in levels[-1]:
+                yield sighting
+                if isinstance(sighting, Seen) and sighting.entry.is_directory:
+                    levels.append(self._level(sighting.entry.path))
+                    break
+            else:
+                levels.pop()
+
+    def _level(self, path: bytes) -> Iterator[Sighting]:
+        """Give the children of a directory; first, if so, that not all of them can be seen."""
+        self._check()
+        try:
+            listing, settled = self._listing(path)
+        except OSError as error:
+            if not path:
+                raise
+            yield Failure(path, f"the directory cannot be listed: {error.strerror}")
+            return
+        if not settled:
+            yield Failure(path, "it kept changing while it was listed, so a name may have been missed")
+        yield from self._children(path, listing)
+
+    def _listing(self, path: bytes) -> tuple[Listing, bool]:
+        """List a directory, and tell whether it stood still meanwhile.
+
+        A name that is renamed while its directory is listed may be seen neither as it
+        was nor as it is.
+        """
+        for _ in range(ATTEMPTS_WHILE_IT_CHANGES):
+            fd = self._tree.handles.handle(path)
+            before_ns = os.fstat(fd).st_ctime_ns
+            listing = list_directory(fd)
+            if os.fstat(fd).st_ctime_ns == before_ns:
+                return listing, True
+        return listing, False
+
+    def _children(self, path: bytes, listing: Listing) -> Iterator[Sighting]:
+        entries = listing.entries(path)
+        if not path or TEMPORARY_MARK in listing.names:
+            entries = [entry for entry in entries if not _is_dirsyncs_own(entry.path)]
+        if not self._selection.trivial:
+            entries = [entry for entry in entries if self._selects(entry)]
+        if not listing.unknown:
+            for entry in entries:
+                yield Seen(entry, None)
+            return
+        unseen = [Failure(join(path, name), reason) for name, reason in listing.unknown]
+        children: list[Sighting] = [Seen(entry, None) for entry in entries]
+        children += [failure for failure in unseen if self._concerns(failure.path)]
+        yield from sorted(children, key=lambda sighting: sighting.path)
+
+    def _selects(self, entry: Entry) -> bool:
+        return self._selection.selects(entry.path, is_directory=entry.is_directory)
+
+    def _concerns(self, path: bytes) -> bool:
+        return not _is_dirsyncs_own(path) and self._selection.selects(path, is_directory=False)
+
+
+def _is_dirsyncs_own(path: bytes) -> bool:
+    """Whether a path is dirsync's own, and no part of the tree."""
+    return path == RESERVED or is_temporary(split(path)[1])

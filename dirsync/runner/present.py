@@ -1,0 +1,118 @@
+"""A directory as it is now: walked and, where asked for, with the content of its files hashed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+
+from dirsync.errors import RunError
+from dirsync.filters import Selection
+from dirsync.march.driver import available_processors
+from dirsync.march.walk import Walk
+from dirsync.model.change import Failure
+from dirsync.model.entry import Kind
+from dirsync.model.job import HashAlgorithm
+from dirsync.model.names import local_text
+from dirsync.model.place import LocalPlace
+from dirsync.model.snapshot import Seen, Sighting
+from dirsync.trees.hashing import hash_handle
+from dirsync.trees.local import LocalTree, entry_of, open_tree
+from dirsync.trees.parallel import in_threads
+
+_ATTEMPTS_WHILE_IT_CHANGES = 3
+_BATCH = 64  # entries a thread takes at once, or fewer that hold as many bytes as
+_BATCH_BYTES = 32 << 20
+
+
+class DirectoryState:
+    """A directory, seen while it is asked."""
+
+    def __init__(
+        self,
+        place: LocalPlace,
+        *,
+        algorithm: HashAlgorithm | None,
+        selection: Selection,
+        check: Callable[[], None],
+    ) -> None:
+        """See what is selected; `check` is called now and then, and may raise to stop."""
+        self.algorithm = algorithm
+        self._place = place
+        self._selection = selection
+        self._check = check
+
+    def sightings(self) -> Iterator[Sighting]:
+        """Walk the directory.
+
+        Raises:
+            RunError: its root is gone, or cannot be listed.
+        """
+        try:
+            with open_tree(self._place) as tree:
+                walk = Walk(tree, selection=self._selection, check=self._check)
+                yield from self._hashed(walk.sightings()) if self.algorithm else walk.sightings()
+        except OSError as error:
+            raise RunError(f"'{local_text(self._place.path)}' cannot be listed: {error.strerror}") from error
+
+    def _hashed(self, sightings: Iterator[Sighting]) -> Iterator[Sighting]:
+        batches = in_threads(
+            _batches(sightings),
+            self._with_hashes,
+            open_handles=lambda: open_tree(self._place),
+            workers=available_processors(),
+        )
+        for batch in batches:
+            yield from batch
+
+    def _with_hashes(self, tree: LocalTree, batch: list[Sighting]) -> list[Sighting]:
+        found: list[Sighting] = []
+        for sighting in batch:
+            if isinstance(sighting, Seen) and sighting.entry.kind is Kind.FILE:
+                found += self._with_hash(tree, sighting)
+            else:
+                found.append(sighting)
+        return found
+
+    def _with_hash(self, tree: LocalTree, seen: Seen) -> tuple[Sighting, ...]:
+        """Hash a file, and give it as it was meanwhile; where that fails, as it was seen, and the failure."""
+        try:
+            for _ in range(_ATTEMPTS_WHILE_IT_CHANGES):
+                found = self._read(tree, seen)
+                if found is not None:
+                    return (found,)
+            reason = "it kept changing while it was hashed"
+        except OSError as error:
+            reason = f"cannot be hashed: {error.strerror or error}"
+        return seen, Failure(seen.path, reason)
+
+    def _read(self, tree: LocalTree, seen: Seen) -> Seen | None:
+        """Hash a file; None: it changed meanwhile."""
+        assert self.algorithm is not None
+        handle = tree.open_file(seen.path)
+        try:
+            before = os.fstat(handle)
+            if not stat.S_ISREG(before.st_mode):
+                raise OSError("it is no regular file any more")
+            name = hash_handle(handle, self.algorithm, check=self._check)
+            entry = entry_of(seen.path, before, None)
+            if entry != entry_of(seen.path, os.fstat(handle), None):
+                return None
+        finally:
+            os.close(handle)
+        return Seen(seen.entry if entry.ctime_ns == seen.entry.ctime_ns else entry, name)
+
+
+def _batches(sightings: Iterable[Sighting]) -> Iterator[list[Sighting]]:
+    """Cut a stream into what is worth handing to a thread."""
+    batch: list[Sighting] = []
+    size_bytes = 0
+    for sighting in sightings:
+        batch.append(sighting)
+        if isinstance(sighting, Seen) and sighting.entry.kind is Kind.FILE:
+            size_bytes += sighting.entry.size
+        if len(batch) >= _BATCH or size_bytes >= _BATCH_BYTES:
+            yield batch
+            batch, size_bytes = [], 0
+    if batch:
+        yield batch

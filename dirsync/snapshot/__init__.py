@@ -1,0 +1,1 @@
+"""Snapshot files: a tree at one time, one entry a line of JSON, written and read as a stream."""
