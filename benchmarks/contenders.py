@@ -23,6 +23,10 @@ class Contender:
     version: str
     command: Callable[[Path, Path], list[str]]  # of source and destination
     copies_only: bool = False  # it cannot bring a tree up to date
+    # Of a tracker: how many entries it has on record, asked when all is measured.
+    recorded: Callable[[Path, Path], int] | None = None
+    # Makes it forget what it records elsewhere than in its directory, before a first run.
+    forget: Callable[[], None] = lambda: None
 
 
 def contenders(workplace: Path) -> list[Contender]:
@@ -45,7 +49,7 @@ def _dirsync(workplace: Path) -> Contender:
         jobs.write_text(json.dumps(declared))
         return [sys.executable, str(CHECKOUT / "run.py"), "-c", str(jobs), "--now", "-q"]
 
-    version = _first_line([sys.executable, "-c", "import dirsync; print(dirsync.__version__)"])
+    version = first_line([sys.executable, "-c", "import dirsync; print(dirsync.__version__)"])
     shown = "run.py -c jobs.yaml --now -q, delete: remove, durability: none"
     return Contender(name="dirsync", shown=shown, version=version, command=command)
 
@@ -56,7 +60,7 @@ def _rsync() -> Contender | None:
     return Contender(
         name="rsync",
         shown="rsync -a --delete SRC/ DST/",
-        version=_first_line(["rsync", "--version"]),
+        version=first_line(["rsync", "--version"]),
         command=lambda source, destination: ["rsync", "-a", "--delete", f"{source}/", f"{destination}/"],
     )
 
@@ -68,7 +72,7 @@ def _rclone() -> Contender | None:
     return Contender(
         name="rclone",
         shown="rclone sync -q SRC DST",
-        version=_first_line([binary, "version"]),
+        version=first_line([binary, "version"]),
         command=lambda source, destination: [
             *(binary, "sync", "-q", "--config", "", "--create-empty-src-dirs", str(source), str(destination))
         ],
@@ -88,12 +92,13 @@ def _cp() -> Contender:
     return Contender(
         name="cp",
         shown="cp -a SRC/. DST",
-        version=_first_line(["cp", "--version"]),
+        version=first_line(["cp", "--version"]),
         command=lambda source, destination: ["cp", "-a", f"{source}/.", str(destination)],
         copies_only=True,
     )
 
 
-def _first_line(command: list[str]) -> str:
+def first_line(command: list[str]) -> str:
+    """Give the first line that a command prints."""
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=CHECKOUT)
     return " ".join(done.stdout.splitlines()[0].split())

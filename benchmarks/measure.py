@@ -8,20 +8,18 @@ what others used and never by what was measured, and the result says so.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.contenders import Contender
+from benchmarks.contenders import CHECKOUT, Contender
+from benchmarks.descendants import adopt_orphans, await_children, children, user_seconds
 from benchmarks.scenarios import Scenario
 
 FOREIGN_SHARE = 0.10  # of one processor: more than this used by others during a run spoils its round
 FOREIGN_FLOOR_SECONDS = 0.03  # so little is nothing: /proc/stat counts in ticks of 10 ms
-_PR_SET_CHILD_SUBREAPER = 36
 ATTEMPTS = 2  # rounds tried, at most, for each one wanted
 _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"  # where it is set, Python compiles this program anew each time
 _TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
@@ -117,6 +115,8 @@ def _round(
     for contender in among:
         destination = destination_of(contender, workplace)
         scenario.before_run(destination)
+        if scenario.first_copy or number == 0:
+            contender.forget()
         if scenario.first_copy or scenario.changed_share:
             os.sync()
         timings[contender.name] = _timed(contender.command(source, destination))
@@ -129,34 +129,19 @@ def destination_of(contender: Contender, workplace: Path) -> Path:
 
 
 def _timed(command: list[str]) -> Timing:
-    busy_before, own_before = _busy_seconds(), _children_seconds()
+    standing = children()
+    busy_before, own_before = _busy_seconds(), user_seconds()
     environment = {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
     began_at = time.perf_counter()
     done = subprocess.run(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, cwd=CHECKOUT
     )
     elapsed = time.perf_counter() - began_at
-    _reap_orphans()
-    foreign = _busy_seconds() - busy_before - (_children_seconds() - own_before)
+    await_children(besides=standing)
+    foreign = _busy_seconds() - busy_before - (user_seconds() - own_before)
     if done.returncode:
         raise UnequalWork(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr}")
     return Timing(elapsed_seconds=elapsed, foreign_seconds=foreign)
-
-
-def adopt_orphans() -> None:
-    """Have helpers that outlive a contender by a moment become this process's children.
-
-    Their processor time is the contender's, and must not count as others'.
-
-    Source: prctl(2), PR_SET_CHILD_SUBREAPER.
-    """
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _reap_orphans() -> None:
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            os.waitpid(-1, 0)
 
 
 def _busy_seconds() -> float:
@@ -168,7 +153,3 @@ def _busy_seconds() -> float:
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     user, nice, steal = int(fields[0]), int(fields[1]), int(fields[7])
     return (user + nice + steal) * _TICK_SECONDS
-
-
-def _children_seconds() -> float:
-    return os.times().children_user

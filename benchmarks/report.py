@@ -27,6 +27,13 @@ and the disk is synced before each run, outside the measured time. After the las
 is compared with the source: names, kinds, sizes, contents and the mtimes of files must agree, or there is
 no result.
 
+Programs that keep a catalog start without one in the first round, and before each first scan. PostgreSQL
+is one server for all who use it, Debian's as it comes but for `shared_buffers=1GB` and `max_wal_size=4GB`;
+its processor time counts as theirs. After the last round each must have as many entries on record as the
+source has. delta-tracker (`benchmarks/delta_tracker.py`) is fs-delta-tracker's method, written from its
+description; `--lean` writes only the rows that differ, which is faster than that. The stat walk
+(`benchmarks/stat_walk.py`) keeps nothing: it is what any scan in Python comes to at the least.
+
 A ratio below 1 means that dirsync was faster. Medians; the range in brackets.
 
 ## Results
@@ -57,10 +64,15 @@ def page(results: list[Measured], among: list[Contender], *, workplace: Path) ->
         floor=FOREIGN_FLOOR_SECONDS * 1000,
         attempts=ATTEMPTS,
         tables="\n".join(table(measured) for measured in results),
-        missing="" if any(each.name == "rclone" for each in among) else "rclone was not installed.\n",
+        missing="".join(f"{name} was not installed.\n" for name in _missing(among)),
         machine=_machine(workplace),
         versions="\n".join(f"- **{each.name}**: {each.version} (`{each.shown}`)" for each in among),
     )
+
+
+def _missing(among: list[Contender]) -> list[str]:
+    found = {each.name for each in among}
+    return [name for name in ("rclone", "aide") if name not in found]
 
 
 def table(measured: Measured) -> str:
@@ -85,9 +97,15 @@ def _dirsync_first(name: str) -> tuple[bool, str]:
 
 def _row(measured: Measured, name: str) -> str:
     seconds = [each.seconds(name) for each in measured.rounds]
+    return f"| {name} | {_spread(seconds, digits=3)} | {_taken(measured, name)} |"
+
+
+def _taken(measured: Measured, name: str) -> str:
+    """Say how much of a peer's time this program takes, where both were measured."""
+    if name == "dirsync" or "dirsync" not in measured.rounds[0].timings:
+        return ""
     ratios = [each.seconds("dirsync") / each.seconds(name) for each in measured.rounds]
-    taken = "" if name == "dirsync" else f"{_spread(ratios, digits=2)} × {name}"
-    return f"| {name} | {_spread(seconds, digits=3)} | {taken} |"
+    return f"{_spread(ratios, digits=2)} × {name}"
 
 
 def _spread(figures: list[float], *, digits: int) -> str:

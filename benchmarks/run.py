@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.contenders import CHECKOUT, Contender, contenders
 from benchmarks.measure import Measured, UnequalWork, destination_of, measure
 from benchmarks.report import page, table
 from benchmarks.scenarios import Scenario, scenarios
+from benchmarks.trackers import trackers
 from tests.trees import snapshot
 
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
@@ -24,16 +27,21 @@ def main() -> int:
     if not chosen:
         print("no such scenario", file=sys.stderr)
         return 2
-    workplace: Path = asked.at
+    workplace: Path = asked.at.absolute()  # contenders are run in the checkout
     workplace.mkdir(parents=True, exist_ok=True)
-    among = contenders(workplace)
     results = []
+    among: list[Contender] = []
     for scenario in chosen:
         if asked.rounds:
             scenario = dataclasses.replace(scenario, rounds=asked.rounds)
-        results.append(_measured(scenario, among, workplace))
+        with _contenders(scenario, workplace) as able:
+            able = [each for each in able if not asked.contender or each.name in asked.contender]
+            results.append(_measured(scenario, able, workplace))
+        among += [each for each in able if each.shown not in {known.shown for known in among}]
         print(table(results[-1]), flush=True)
-        if asked.size == "full" and not asked.scenario:  # each time: what was measured is kept
+        if (
+            asked.size == "full" and not asked.scenario and not asked.contender
+        ):  # each time: what was measured is kept
             PAGE.write_text(page(results, among, workplace=workplace))
     return 0
 
@@ -42,6 +50,7 @@ def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("--size", choices=["full", "small"], default="full")
     parser.add_argument("--scenario", action="append", metavar="NAME", help="only this one; repeatable")
+    parser.add_argument("--contender", action="append", metavar="NAME", help="only this one; repeatable")
     parser.add_argument(
         "--rounds", type=int, metavar="N", help="rounds to keep, instead of each scenario's own"
     )
@@ -54,25 +63,49 @@ def _wanted(scenario: Scenario, names: list[str] | None) -> bool:
     return not names or scenario.name in names
 
 
-def _measured(scenario: Scenario, among: list[Contender], workplace: Path) -> Measured:
+@contextlib.contextmanager
+def _contenders(scenario: Scenario, workplace: Path) -> Iterator[list[Contender]]:
+    if scenario.catalog is None:
+        able = contenders(workplace)
+        yield [each for each in able if scenario.first_copy or not each.copies_only]
+        return
+    changing = scenario.changed_share > 0
+    with trackers(scenario.catalog, hashed=scenario.hashed, changing=changing) as able:
+        yield able
+
+
+def _measured(scenario: Scenario, able: list[Contender], workplace: Path) -> Measured:
     """Build the source, measure, compare what came of it, and take it all away."""
     place = workplace / scenario.name
     _remove(place)
     place.mkdir()
-    able = [each for each in among if scenario.first_copy or not each.copies_only]
     try:
         source = place / "source"
         scenario.build(source)
         measured = measure(scenario, able, source=source, workplace=place)
         for contender in able:
-            _check_equal(contender, source, destination_of(contender, place))
+            _check_work(contender, source, destination_of(contender, place))
         return measured
     finally:
         _remove(place)
 
 
-def _check_equal(contender: Contender, source: Path, destination: Path) -> None:
+def _check_work(contender: Contender, source: Path, destination: Path) -> None:
     """Make sure that a contender did the work.
+
+    Raises:
+        UnequalWork: it did not.
+    """
+    if contender.recorded is None:
+        _check_equal(contender, source, destination)
+        return
+    wanted, found = len(snapshot(source)) - 1, contender.recorded(source, destination)
+    if wanted != found:
+        raise UnequalWork(f"{contender.name}: has {found} entries on record, and there are {wanted}")
+
+
+def _check_equal(contender: Contender, source: Path, destination: Path) -> None:
+    """Make sure that a contender has made one tree like another.
 
     Raises:
         UnequalWork: its destination is not like the source.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.trackers import Catalog
 from benchmarks.trees import SHAPES, Shape, build, build_big_file, change
 
 GIB = 1 << 30
@@ -22,6 +23,8 @@ class Scenario:
     first_copy: bool = False  # each run starts without a destination
     changed_share: float = 0.0  # of the files, before each round
     rounds: int = 7  # kept ones, after one to warm up
+    catalog: Catalog | None = None  # where trackers are measured, which leave no tree: this program's
+    hashed: bool = False  # content counts
 
     def before_round(self, source: Path, step: int) -> None:
         """Change the source, where that is what the scenario is about."""
@@ -49,6 +52,7 @@ def _full(big_gib: int) -> list[Scenario]:
         _tree("start-up", "nothing to do, an empty tree (start-up)", SHAPES["empty"], rounds=11),
         _big_file(big_gib * GIB, f"first copy, one file of {big_gib} GiB"),
         _tree("unchanged-deep", "unchanged, {entries:,} entries, 200 deep", SHAPES["deep-20k"]),
+        *_tracked(SHAPES["tracked-320k"], rounds=5),
     ]
 
 
@@ -60,6 +64,30 @@ def _small() -> list[Scenario]:
         _tree("changed", "1 % changed, {entries:,} entries", few, changed_share=0.01, rounds=3),
         _tree("first-copy", "first copy, {entries:,} entries", few, first_copy=True, rounds=3),
         _big_file(GIB // 8, "first copy, one file of 128 MiB", rounds=3),
+        *_tracked(few, rounds=3),
+    ]
+
+
+def _tracked(shape: Shape, *, rounds: int) -> list[Scenario]:
+    return [
+        _tree(
+            f"{name}-{catalog.name.lower()}",
+            f"{title}, {{entries:,}} entries, catalog in {catalog.value}",
+            shape,
+            first_copy=name.startswith("track-first"),
+            changed_share=0.01 if name == "track-changed" else 0.0,
+            rounds=rounds,
+            catalog=catalog,
+            hashed=name.endswith("hashed"),
+        )
+        for catalog in Catalog
+        for name, title in (
+            ("track-first", "first scan"),
+            ("track-unchanged", "unchanged rescan"),
+            ("track-changed", "rescan with 1 % changed"),
+            ("track-first-hashed", "first scan with hashes"),
+            ("track-unchanged-hashed", "unchanged rescan with hashes"),
+        )
     ]
 
 
@@ -71,6 +99,8 @@ def _tree(
     first_copy: bool = False,
     changed_share: float = 0.0,
     rounds: int = 7,
+    catalog: Catalog | None = None,
+    hashed: bool = False,
 ) -> Scenario:
     return Scenario(
         name=name,
@@ -79,6 +109,8 @@ def _tree(
         first_copy=first_copy,
         changed_share=changed_share,
         rounds=rounds,
+        catalog=catalog,
+        hashed=hashed,
     )
 
 
