@@ -138,12 +138,14 @@ class Catalog:
         last: int | None = None,
         kinds: Iterable[str] = (),
         only_open: bool = False,
+        quiet: bool = False,
         newest_first: bool = False,
         limit: int | None = None,
     ) -> Iterator[RecordedChange]:
         """Give the changes at or beneath a path (also those moved off it), by their ids.
 
-        `first` and `last` bound the ids; no kinds: all.
+        `first` and `last` bound the ids; no kinds: all. `quiet`: also what does not count, and
+        is on record only so that earlier states can be told exactly.
         """
         condition, values = self.store.changes_beneath(beneath)
         kinds = tuple(kinds)
@@ -155,6 +157,8 @@ class Catalog:
         if kinds:
             conditions.append(f"kind IN ({', '.join('?' * len(kinds))})")
             parameters += kinds
+        if not quiet:
+            conditions.append("(kind <> 'metadata' OR aspects <> '')")
         if only_open:
             conditions.append("accepted_by IS NULL AND severity IS NOT NULL")
         order = "DESC" if newest_first else "ASC"

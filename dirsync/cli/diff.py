@@ -10,7 +10,15 @@ from dirsync.cli.output.differences import HumanTeller, MachineTeller, SilentTel
 from dirsync.cli.output.lines import Lines, error_line
 from dirsync.cli.output.summary import error_lines
 from dirsync.cli.output.watched import WatchedState
-from dirsync.cli.parsing import Options, Parser, add_common, add_exclude, add_json, add_progress
+from dirsync.cli.parsing import (
+    Options,
+    Parser,
+    add_common,
+    add_exclude,
+    add_json,
+    add_progress,
+    config_file,
+)
 from dirsync.cli.signals import ending_on_signals
 from dirsync.cli.states import Seeing, two_states
 from dirsync.cli.watching import Show, progress_named
@@ -34,9 +42,10 @@ class DiffOptions(Options):
 def parser() -> Parser:
     """Make the parser of `diff`."""
     made = Parser(
-        usage="dirsync diff A B [--hash] [--exclude P]… [--json] [-q]",
+        usage="dirsync diff A B [-c FILE] [--hash] [--exclude P]… [--json] [-q]",
         description="Tell what was added, removed and modified from A to B. Each is a directory, as it is\n"
-        "now, or a snapshot that `dirsync snap` wrote.",
+        "now, a snapshot that `dirsync snap` wrote, or what a track job has on record: JOB@latest,\n"
+        "JOB@RUN, JOB@2026-11-01 (the last run before that moment).",
     )
     made.add_argument("old", metavar="A")
     made.add_argument("new", metavar="B")
@@ -59,7 +68,12 @@ def main(arguments: Sequence[str]) -> int:
 
 def _diff(options: DiffOptions, deadline: Deadline) -> int:
     begun_at = time.monotonic()
-    seeing = Seeing(hashes=options.hash, exclude=options.exclude, check=deadline.check)
+    seeing = Seeing(
+        config=lambda: config_file(options),
+        hashes=options.hash,
+        exclude=options.exclude,
+        check=deadline.check,
+    )
     teller = _teller(options)
     counts = Counts()
     progress = progress_named(f"{options.old} → {options.new}", Show.of(options), side_by_side=False)

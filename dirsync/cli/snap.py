@@ -64,9 +64,13 @@ def main(arguments: Sequence[str]) -> int:
     return ending_on_signals(lambda deadline: _snap(options, deadline))
 
 
+def _no_config() -> str:
+    raise usage_error("snap writes down a directory; for what a job has on record there is diff")
+
+
 def _snap(options: SnapOptions, deadline: Deadline) -> int:
     begun_at = time.monotonic()
-    seeing = Seeing(hashes=options.hash, exclude=options.exclude, check=deadline.check)
+    seeing = Seeing(config=_no_config, hashes=options.hash, exclude=options.exclude, check=deadline.check)
     state = directory_state(options.path, seeing=seeing)
     show = Show.of(options)
     progress = progress_named(options.path, show, side_by_side=options.output == _STDOUT)

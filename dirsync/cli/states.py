@@ -1,4 +1,4 @@
-"""States of a tree, as people name them on the command line: a directory, or a snapshot file."""
+"""States of a tree, as people name them: a directory, a snapshot file, or what a job has on record."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from dirsync.cli.parsing import usage_error
-from dirsync.errors import ConfigError, RunError
+from dirsync.errors import RunError
 from dirsync.filters import Selection, scope_of
-from dirsync.model.job import HashAlgorithm, PatternLine
+from dirsync.model.job import HashAlgorithm, Job, PatternLine
 from dirsync.model.names import escaped
 from dirsync.model.place import LocalPlace
 from dirsync.model.snapshot import Sighting, State
@@ -24,22 +23,27 @@ from dirsync.snapshot.selecting import selected
 class Seeing:
     """How states are to be seen."""
 
+    config: Callable[[], str]  # gives the file that declares jobs
     hashes: bool  # the content of files in directories is hashed
     exclude: Sequence[str]  # gitignore lines
     check: Callable[[], None]  # called now and then; may raise to stop
 
-    def selection(self) -> Selection:
-        """Make what selects in one state."""
+    def selection(self, job: Job | None = None) -> Selection:
+        """Make what selects in one state; `job`: also as that job does."""
         lines = [PatternLine(os.fsencode(p), "--exclude", n) for n, p in enumerate(self.exclude, 1)]
-        return Selection(scope_of(include=(), exclude=lines))
+        if job is None:
+            return Selection(scope_of(include=(), exclude=lines))
+        return Selection(scope_of(include=job.include, exclude=(*job.exclude, *lines)))
 
 
 class SelectedState:
     """What is selected of a state that was taken before."""
 
-    def __init__(self, state: State, selection: Selection) -> None:
+    def __init__(self, state: State, selection: Selection, *, job: Job | None = None) -> None:
+        """Select from a state, which `job` has on record; None: it is a snapshot's."""
         self._state = state
         self._selection = selection
+        self.job = job
 
     @property
     def algorithm(self) -> HashAlgorithm | None:
@@ -72,7 +76,7 @@ def two_states(old: str, new: str, *, seeing: Seeing) -> Iterator[tuple[State, S
         )
 
 
-def directory_state(name: str, *, seeing: Seeing, like: State | None = None) -> DirectoryState:
+def directory_state(name: str, *, seeing: Seeing, like: SelectedState | None = None) -> DirectoryState:
     """Make the state of a directory as it is now; `like`: what it will be compared with, if on record.
 
     Raises:
@@ -85,7 +89,7 @@ def directory_state(name: str, *, seeing: Seeing, like: State | None = None) -> 
     return DirectoryState(
         _pinned(path),
         algorithm=algorithm if seeing.hashes else None,
-        selection=seeing.selection(),
+        selection=seeing.selection(None if like is None else like.job),
         check=seeing.check,
     )
 
@@ -100,28 +104,29 @@ def is_directory(name: str) -> bool:
     """Whether a directory, or a link to one, has this name.
 
     Raises:
-        ConfigError: nothing has it, and it names a state of a job.
-        RunError: nothing has it, or it cannot be looked at.
+        RunError: nothing has it and it is no job's, or it cannot be looked at.
     """
     try:
         return stat.S_ISDIR(os.stat(name).st_mode)
     except FileNotFoundError:
         if "@" in name:
-            raise _not_a_jobs(name) from None
-        raise RunError(f"'{escaped(name)}' does not exist; name a directory or a snapshot file") from None
+            return False
+        raise RunError(
+            f"'{escaped(name)}' does not exist; name a directory, a snapshot file, or JOB@latest"
+        ) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise RunError(f"'{escaped(name)}' cannot be looked at: {reason}") from error
 
 
-def _not_a_jobs(name: str) -> ConfigError:
-    return usage_error(
-        f"'{escaped(name)}': states of jobs are not yet available; name a directory or a snapshot file"
-    )
-
-
 @contextlib.contextmanager
-def _recorded(name: str, *, seeing: Seeing) -> Iterator[State]:
-    """Open a state that was taken before; what names a job's goes here."""
-    with open_snapshot(name) as snapshot:
-        yield SelectedState(snapshot, seeing.selection())
+def _recorded(name: str, *, seeing: Seeing) -> Iterator[SelectedState]:
+    """Open a state that was taken before: a snapshot's, or one that a job has on record."""
+    if os.path.lexists(name):
+        with open_snapshot(name) as snapshot:
+            yield SelectedState(snapshot, seeing.selection())
+        return
+    from dirsync.cli.job_states import job_state  # a directory needs no catalog
+
+    with job_state(name, config=seeing.config()) as (job, state):
+        yield SelectedState(state, seeing.selection(), job=job)

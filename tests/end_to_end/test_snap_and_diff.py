@@ -182,12 +182,12 @@ def test_what_cannot_be_seen_is_told_and_is_exit_3_unless_something_differs(tmp_
         (
             ["diff", "s", "nothing"],
             5,
-            "dirsync: 'nothing' does not exist; name a directory or a snapshot file",
+            "dirsync: 'nothing' does not exist; name a directory, a snapshot file, or JOB@latest",
         ),
         (
             ["snap", "nothing", "-o", "x"],
             5,
-            "dirsync: 'nothing' does not exist; name a directory or a snapshot file",
+            "dirsync: 'nothing' does not exist; name a directory, a snapshot file, or JOB@latest",
         ),
         (["snap", "s/a", "-o", "x"], 5, "dirsync: 's/a' is not a directory"),
         (["snap", "s", "-o", "no/x"], 5, "dirsync: 'no/x' cannot be written: No such file or directory"),
@@ -202,10 +202,9 @@ def test_what_cannot_be_seen_is_told_and_is_exit_3_unless_something_differs(tmp_
         (["snap", "s"], 2, "dirsync: the following arguments are required: -o/--output; see --help"),
         (["snap", "s", "-o", "x", "-c", "y"], 2, "dirsync: snap needs no configuration file; drop -c"),
         (
-            ["diff", "photos@latest", "s"],
+            ["diff", "photos@latest", "s", "-c", "none.yaml"],
             2,
-            "dirsync: 'photos@latest': states of jobs are not yet available; "
-            "name a directory or a snapshot file",
+            "none.yaml: cannot be read: no such file or directory; name a jobs.yaml with -c",
         ),
     ],
 )

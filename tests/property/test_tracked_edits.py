@@ -21,7 +21,9 @@ from dirsync.catalog.opening import open_catalog
 from dirsync.model.change import Change, ChangeKind
 from dirsync.model.job import Compare, Comparison, TrackJob
 from dirsync.model.result import Outcome
-from tests.jobs import track_job, watched_run
+from dirsync.model.snapshot import Seen as Seen_
+from dirsync.runner.tracking.states import EarlierState
+from tests.jobs import UNGUARDED, track_job, watched_run
 from tests.property.test_random_pairs import EXAMPLES, workplace
 from tests.trees import Fifo, File, Link, Node, Seen, Snapshot, snapshot, tree
 
@@ -205,6 +207,26 @@ def recorded(job: TrackJob) -> dict[bytes, tuple[object, ...]]:
     return view
 
 
+def states(job: TrackJob, folder: Path) -> list[dict[bytes, tuple[object, ...]]]:
+    """Read the state after each run, the first one first."""
+    assert job.catalog is not None
+    found = []
+    with open_catalog(job.catalog, may_create=False) as catalog:
+        known = catalog.job(job.name)
+        assert known is not None
+        for run in reversed(catalog.runs(known.job_id)):
+            state = EarlierState(job, catalog, known, run_id=run.run_id, folder=str(folder))
+            view: dict[bytes, tuple[object, ...]] = {}
+            for sighting in state.sightings():
+                assert isinstance(sighting, Seen_)
+                entry = sighting.entry
+                figures = (entry.permissions, entry.uid, entry.gid, entry.size, entry.mtime_ns)
+                view[entry.path] = (entry.kind.value, *figures, entry.target)
+            assert list(view) == sorted(view, key=lambda path: path.replace(b"/", b"\0"))
+            found.append(view)
+    return found
+
+
 def seen(root: Path) -> dict[bytes, tuple[object, ...]]:
     return {path: tuple(each[:7]) for path, each in snapshot(root).items()}
 
@@ -227,7 +249,7 @@ def test_the_catalog_says_what_was_done(
 ) -> None:
     with workplace() as place:
         source = tree(place / "source", children)
-        job = dataclasses.replace(track_job(source, place / "state"), moves=renames)
+        job = dataclasses.replace(track_job(source, place / "state"), moves=renames, guard=UNGUARDED)
         if hashes:
             job = dataclasses.replace(
                 job, comparison=Comparison(by=frozenset({*Comparison().by, Compare.HASH}))
@@ -235,6 +257,7 @@ def test_the_catalog_says_what_was_done(
         result, watched = watched_run(job, place)
         assert result.outcome is Outcome.SUCCEEDED
         assert {change.path for change in watched.changes} == snapshot(source).keys() - {b""}
+        were = [seen(source)]
         for some in rounds:
             before = snapshot(source)
             for count, deed in enumerate(some):
@@ -260,4 +283,6 @@ def test_the_catalog_says_what_was_done(
             assert renames or not moves
             assert recorded(job) == seen(source)
             assert result.counts.scanned == len(after) - 1
-            assert not watched_run(job, place)[1].changes
+            were.append(seen(source))
+        assert not watched_run(job, place)[1].changes
+        assert states(job, place)[:-1] == [{path: was[path] for path in was if path} for was in were]

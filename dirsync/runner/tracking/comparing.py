@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.recording import Recording
+from dirsync.catalog.seal import told
 from dirsync.compare.counting import Counting, aspects_of, change_of
 from dirsync.march.tracking import SeenDirectory, TrackFound
 from dirsync.model.change import Aspect, ChangeKind, Failure
@@ -239,10 +240,10 @@ class Comparing:
         aspects = aspects_of(new, old, counted)
         if Aspect.KIND in aspects and old.kind is Kind.DIRECTORY:
             self._findings.gone.append(Gone(path, self.moved.recorded(path)))
-        if not aspects:
+        if not aspects and told(new) == told(old):
             return
         self._findings.altered.append(Finding(path, old, new, counted.severity, aspects))
-        if change_of(new, old, aspects) is ChangeKind.MODIFIED:
+        if aspects and change_of(new, old, aspects) is ChangeKind.MODIFIED:
             self._findings.explained.add(parent)
 
     def _is_absent(self, seen: SeenDirectory, name: bytes) -> bool:

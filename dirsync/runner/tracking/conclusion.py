@@ -2,7 +2,8 @@
 
 A directory that moved is one change, whatever it holds. A file moved where one went and
 one came of the same inode, size and mtime, and, where both are known, content. An mtime
-of a directory is no news where something in it explains it.
+of a directory is no news where something in it explains it; as what does not count, it is
+recorded, and not told.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _DIRECTORIES_AT_ONCE = 400
 
 
 class Concluded(NamedTuple):
-    """One change, as it is recorded and told."""
+    """One change, as it is recorded and told; one without a respect in which it counts is not told."""
 
     path: bytes
     kind: ChangeKind
@@ -36,6 +37,11 @@ class Concluded(NamedTuple):
     severity: Severity
     aspects: frozenset[Aspect] = frozenset()
     old_path: bytes | None = None  # of MOVED: where it was before the run
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is kept only so that earlier states can be told exactly."""
+        return self.kind is ChangeKind.METADATA and not self.aspects
 
 
 class Conclusion:
@@ -86,8 +92,7 @@ class Conclusion:
             if finding.path not in moved_off and not self._was_moved(finding):
                 yield Concluded(finding.path, ChangeKind.DELETED, finding.old, None, finding.severity)
         for finding in self._findings.altered:
-            if finding.aspects != {Aspect.MTIME} or not self._is_explained(finding):
-                yield _altered(finding)
+            yield _altered(finding._replace(aspects=frozenset()) if self._is_explained(finding) else finding)
 
     def _was_moved(self, finding: Finding) -> bool:
         return bool(len(self._moved)) and self._moved.was_moved(self._moved.recorded(finding.path))
@@ -103,7 +108,8 @@ class Conclusion:
 
     def _is_explained(self, finding: Finding) -> bool:
         is_directory = finding.new is not None and finding.new.kind is Kind.DIRECTORY
-        return is_directory and finding.path in self._findings.explained
+        only_mtime = finding.aspects == {Aspect.MTIME}
+        return is_directory and only_mtime and finding.path in self._findings.explained
 
     # What moved
 

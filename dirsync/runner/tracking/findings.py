@@ -18,7 +18,7 @@ class Finding(NamedTuple):
     old: Recorded | None  # None: it came
     new: Recorded | None  # None: it went
     severity: Severity
-    aspects: frozenset[Aspect] = frozenset()  # of what was altered: what differs
+    aspects: frozenset[Aspect] = frozenset()  # of what was altered: what differs and counts
 
 
 class Gone(NamedTuple):

@@ -272,10 +272,11 @@ class TrackStages:
                 old=change.old,
                 new=change.new,
                 aspects=change.aspects,
-                severity=change.severity,
+                severity=None if change.is_quiet else change.severity,
                 old_path=change.old_path,
             )
-            self._tell(change)
+            if not change.is_quiet:
+                self._tell(change)
         return RecordedRun(
             run_id=run_id,
             type=JobType.TRACK,
