@@ -94,5 +94,5 @@ def aspects_of(new: Recorded, old: Recorded, counted: Counted) -> frozenset[Aspe
 
 def change_of(new: Recorded, old: Recorded, aspects: frozenset[Aspect]) -> ChangeKind:
     """Name what differing in these aspects amounts to; an mtime of equal content is metadata."""
-    is_known = new.kind is not Kind.FILE or (new.hash is not None and new.hash == old.hash)
+    is_known = not new.is_file or (new.hash is not None and new.hash == old.hash)
     return kind_of_change(aspects, content_is_known=is_known)

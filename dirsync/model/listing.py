@@ -117,9 +117,15 @@ class Listing(NamedTuple):
                 numbers("Q", self.ino),
                 numbers("Q", self.dev),
                 numbers("Q", self.nlink),
-                self._target_of_each(modes),
+                self.target_of_each(),
             )
         )
+
+    def target_of_each(self) -> Iterator[bytes | None]:
+        """Give where each entry points; None: it is no symlink."""
+        if not self.targets:
+            return iter([None] * self.entry_count)
+        return self._target_of_each(self.modes())
 
     def _target_of_each(self, modes: array[int]) -> Iterator[bytes | None]:
         targets = iter(self.targets.split(b"\0"))

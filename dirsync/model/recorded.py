@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import stat
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.entry import Entry, Kind, kind_of_mode
 from dirsync.model.job import JobType, Severity
+from dirsync.model.listing import EPOCH_NS, Listing, numbers
 from dirsync.model.result import Counts, Outcome
 
 _LATEST, _EARLIEST = (1 << 63) - 1, -(1 << 63)
@@ -33,6 +35,21 @@ class Recorded(NamedTuple):
     def kind(self) -> Kind:
         """What the object is."""
         return kind_of_mode(self.mode)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether this is a regular file; cheaper than its kind."""
+        return stat.S_ISREG(self.mode)
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether this is a directory; cheaper than its kind."""
+        return stat.S_ISDIR(self.mode)
+
+    @property
+    def file_bytes(self) -> int:
+        """The size of a regular file, else 0."""
+        return self.size if stat.S_ISREG(self.mode) else 0
 
     def entry(self, path: bytes) -> Entry:
         """Give it as an entry at a path; what a catalog does not hold is 0."""
@@ -117,6 +134,28 @@ class CatalogJob:
     last_run: int | None  # the newest run in the catalog; None: it has none
     link: bytes  # what the next run is chained to
     change_link: bytes  # what the next change is chained to
+
+
+def recorded_rows(listing: Listing) -> list[Recorded]:
+    """Make what a catalog records of a directory's entries, in the order of their names."""
+    modes = listing.modes()
+    mtimes_ns = [stamp + EPOCH_NS for stamp in numbers("Q", listing.mtime_ns)]
+    if mtimes_ns and max(mtimes_ns) > _LATEST:
+        mtimes_ns = list(map(storable, mtimes_ns))
+    return list(
+        map(
+            Recorded,
+            listing.name_list(),
+            modes,
+            numbers("q", listing.size),
+            mtimes_ns,
+            listing.ctimes_ns(),
+            numbers("I", listing.uid),
+            numbers("I", listing.gid),
+            numbers("q", listing.ino),  # as a signed number
+            listing.target_of_each(),
+        )
+    )
 
 
 def recorded_of(entry: Entry) -> Recorded:

@@ -16,9 +16,8 @@ from dirsync.compare.counting import Counting, aspects_of, change_of
 from dirsync.march.tracking import SeenDirectory, TrackFound
 from dirsync.model.change import Aspect, ChangeKind, Failure
 from dirsync.model.content import Stamp
-from dirsync.model.entry import Kind
 from dirsync.model.job import Compare, TrackJob
-from dirsync.model.recorded import Recorded, RecordedDirectory, recorded_of, signed, storable
+from dirsync.model.recorded import Recorded, RecordedDirectory, recorded_of, recorded_rows, signed, storable
 from dirsync.runner.tracking.findings import Finding, Findings, Gone
 from dirsync.runner.tracking.hashing import Fingerprint, Hasher
 from dirsync.runner.tracking.overlay import Overlay
@@ -29,7 +28,7 @@ _STAT_FIELDS = 9  # the first of a `Recorded`: what a scan sees
 
 Rows = dict[bytes, Recorded]
 Failed = Callable[[Failure], None]
-Came = Callable[[Finding], None]
+Came = Callable[[bytes, Recorded], None]  # an entry, and the directory it is in
 
 
 class _Known(NamedTuple):
@@ -55,10 +54,14 @@ class Comparing:
         source: LocalTree,
         hasher: Hasher,
         findings: Findings,
-        came: Came,
+        came_first: Came | None,
         failed: Failed,
     ) -> None:
-        """Stage what is found with `recording`; `came` is told of each entry that is new."""
+        """Stage what is found with `recording`.
+
+        `came_first` is told of each entry of a job's first run, which is no finding; None: it
+        is not the first.
+        """
         self._job = job
         self._catalog = catalog
         self._job_id = job_id
@@ -67,7 +70,7 @@ class Comparing:
         self._source = source
         self._hasher = hasher
         self._findings = findings
-        self._came_here = came
+        self._came_first = came_first
         self._failed = failed
         self._counting = Counting(job)
         self._hashes = not self._counting.is_uniform or Compare.HASH in job.comparison.by
@@ -123,19 +126,15 @@ class Comparing:
         if directory is not None:
             self.staged.add(directory.directory_id)
         for row in now.values():
-            if row.kind is Kind.DIRECTORY and row.name and _has_other_inode(row, before):
+            if row.is_directory and row.name and _has_other_inode(row, before):
                 self._new_inodes[join(seen.path, row.name)] = row.ino
         return _Known(seen, now, directory, before)
 
     def _seen_rows(self, seen: SeenDirectory) -> Rows:
-        rows: Rows = {}
-        entries = seen.listing.entries(b"")
-        if not seen.path:
-            entries.insert(0, self._source.directory(b""))
-        for entry in entries:
-            if entry.path not in seen.unselected:
-                rows[entry.path] = recorded_of(entry)
-        return rows
+        rows = {row.name: row for row in recorded_rows(seen.listing)}
+        for name in seen.unselected:
+            del rows[name]
+        return rows if seen.path else {b"": recorded_of(self._source.directory(b"")), **rows}
 
     def _moved_here(self, path: bytes, now: Rows) -> RecordedDirectory | None:
         """Find the directory that was moved here: of this inode, gone from where it was, alike inside."""
@@ -171,7 +170,7 @@ class Comparing:
         )
 
     def _needs_hash(self, parent: bytes, row: Recorded, before: Recorded | None) -> bool:
-        if row.kind is not Kind.FILE:
+        if not row.is_file:
             return False
         if before is not None and before.hash is not None and _stamp(before) == _stamp(row):
             return False
@@ -211,7 +210,7 @@ class Comparing:
         """Put in the hash of a file's content; False: its content is not known as it is now."""
         made = fingerprints.get(join(parent, row.name)) if fingerprints else None
         if made is None:
-            if old is None or old.hash is None or row.kind is not Kind.FILE:
+            if old is None or old.hash is None or not row.is_file:
                 return row, True
             if _stamp(row) != _stamp(old):
                 return row, True  # its content does not count any more
@@ -225,20 +224,23 @@ class Comparing:
         return row._replace(hash=made.hash, hashed_at=made.hashed_at), as_scanned
 
     def _came(self, parent: bytes, row: Recorded) -> None:
-        self.entries_added += bool(row.name)
-        self.bytes_added += _bytes(row)
         if not row.name:
             return  # the root itself, on the first run
-        severity = self._counting.at(parent, row.name, is_directory=row.kind is Kind.DIRECTORY).severity
-        self._came_here(Finding(join(parent, row.name), None, row, severity))
+        self.entries_added += 1
+        self.bytes_added += row.file_bytes
+        if self._came_first is not None:
+            self._came_first(parent, row)
+            return
+        severity = self._counting.at(parent, row.name, is_directory=row.is_directory).severity
+        self._findings.came.append(Finding(join(parent, row.name), None, row, severity))
         self._findings.explained.add(parent)
 
     def _altered(self, parent: bytes, old: Recorded, new: Recorded) -> None:
-        self.bytes_added += _bytes(new) - _bytes(old)
+        self.bytes_added += new.file_bytes - old.file_bytes
         path = join(parent, new.name) if new.name else b""
-        counted = self._counting.at(parent, new.name, is_directory=new.kind is Kind.DIRECTORY)
+        counted = self._counting.at(parent, new.name, is_directory=new.is_directory)
         aspects = aspects_of(new, old, counted)
-        if Aspect.KIND in aspects and old.kind is Kind.DIRECTORY:
+        if Aspect.KIND in aspects and old.is_directory:
             self._findings.gone.append(Gone(path, self.moved.recorded(path)))
         if not aspects and told(new) == told(old):
             return
@@ -267,11 +269,10 @@ class Comparing:
 
     def _went(self, parent: bytes, row: Recorded) -> None:
         path = join(parent, row.name)
-        is_directory = row.kind is Kind.DIRECTORY
-        severity = self._counting.at(parent, row.name, is_directory=is_directory).severity
+        severity = self._counting.at(parent, row.name, is_directory=row.is_directory).severity
         self._findings.went.append(Finding(path, row, None, severity))
         self._findings.explained.add(parent)
-        if is_directory:
+        if row.is_directory:
             self._findings.gone.append(Gone(path, self.moved.recorded(path)))
 
     def _stage(
@@ -282,7 +283,7 @@ class Comparing:
         for row in instead:
             if row.name not in now:
                 self.entries_added -= 1
-                self.bytes_added -= _bytes(row)
+                self.bytes_added -= row.file_bytes
                 if row.name not in seen.unselected:
                     self._went(seen.path, row)
         ino = self._inode_of(known)
@@ -325,10 +326,6 @@ def _has_other_inode(row: Recorded, before: Rows) -> bool:
 
 def _stamp(row: Recorded) -> tuple[int, int, int]:
     return row.size, row.mtime_ns, row.ctime_ns
-
-
-def _bytes(row: Recorded) -> int:
-    return row.size if row.kind is Kind.FILE else 0
 
 
 def _are_alike(before: Rows, now: Rows) -> bool:

@@ -19,7 +19,7 @@ from dirsync.march.digests import Digests, written_digests
 from dirsync.march.driver import available_processors, march_tree
 from dirsync.march.tracking import TrackContext, TrackedDirectory, TrackFound, track
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
-from dirsync.model.entry import Entry, Kind
+from dirsync.model.entry import Entry
 from dirsync.model.job import Fingerprint, JobType, OnError, SymlinkPolicy, TrackJob
 from dirsync.model.names import in_words, shown
 from dirsync.model.place import CatalogPlace
@@ -36,9 +36,10 @@ from dirsync.runner.state import file_name_of
 from dirsync.runner.tracking.catalogs import catalog_of, has_catalog, recorded_job
 from dirsync.runner.tracking.comparing import Comparing
 from dirsync.runner.tracking.conclusion import Concluded, Conclusion
-from dirsync.runner.tracking.findings import Finding, Findings
+from dirsync.runner.tracking.findings import Findings
 from dirsync.runner.tracking.hashing import Hasher
 from dirsync.runner.tracking.refreshing import Refresher, Reread
+from dirsync.trees.handles import join
 from dirsync.trees.local import open_tree
 
 logger = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ class TrackStages:
                 source=source,
                 hasher=hasher,
                 findings=findings,
-                came=self._came_first if known.last_run is None else findings.came.append,
+                came_first=self._came_first if known.last_run is None else None,
                 failed=self._failed,
             )
             march = partial(track, self._context(digests))
@@ -243,9 +244,11 @@ class TrackStages:
 
     # What it comes to
 
-    def _came_first(self, finding: Finding) -> None:
+    def _came_first(self, parent: bytes, row: Recorded) -> None:
         """Count and tell an entry of the first run, which is no change."""
-        self._tell(Concluded(finding.path, ChangeKind.CREATED, None, finding.new, finding.severity))
+        self._counts.created += 1
+        self._bytes_of[ChangeKind.CREATED] += row.file_bytes
+        self._observer.changed(Change(ChangeKind.CREATED, None, row.entry(join(parent, row.name))))
 
     def _concluded(
         self,
@@ -297,8 +300,7 @@ class TrackStages:
         self._counts.count(change)
         self._counts.bytes_copied = 0
         row = concluded.new or concluded.old
-        if row is not None and row.kind is Kind.FILE:
-            self._bytes_of[concluded.kind] += row.size
+        self._bytes_of[concluded.kind] += 0 if row is None else row.file_bytes
         self._observer.changed(change)
 
 
