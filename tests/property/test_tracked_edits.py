@@ -133,7 +133,7 @@ def expected(before: Snapshot, after: Snapshot, *, hashes: bool, moves: list[Cha
     explained: set[bytes] = set()
     for change in moves:
         assert change.old is not None
-        explained |= {_parent(change.path), _parent(change.old.path)}
+        explained |= {_parent(change.path), _now(_parent(change.old.path), moves)}
     for path in before.keys() | after.keys():
         old, new = before.get(path), after.get(path)
         if old is None or new is None:
@@ -153,6 +153,13 @@ def expected(before: Snapshot, after: Snapshot, *, hashes: bool, moves: list[Cha
         for each in told
         if not (each[2] == {"mtime"} and each[1] in explained and after[each[1]].kind == "directory")
     }
+
+
+def _now(path: bytes, moves: list[Change]) -> bytes:
+    """Say where what was at a path is now."""
+    olds = {change.old.path: change.path for change in moves if change.old}
+    above = max((old for old in olds if (path + b"/").startswith(old + b"/")), key=len, default=None)
+    return path if above is None else olds[above] + path[len(above) :]
 
 
 def _parent(path: bytes) -> bytes:
