@@ -149,8 +149,7 @@ def _stat_walk() -> Contender:
 def _empty(url: str) -> None:
     """Drop all that this program has in a database."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
+        connection.execute("DROP SCHEMA IF EXISTS dirsync CASCADE")
 
 
 def _server_version(url: str) -> str:

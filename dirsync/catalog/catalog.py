@@ -147,12 +147,13 @@ class Catalog:
         `first` and `last` bound the ids; no kinds: all. `quiet`: also what does not count, and
         is on record only so that earlier states can be told exactly.
         """
-        condition, values = self.store.changes_beneath(beneath)
+        condition, values = self.store.changes_beneath(job_id, beneath)
         kinds = tuple(kinds)
-        conditions = ["job_id = ?", condition, "change_id >= ?"]
+        change_id = "+change_id" if beneath else "change_id"
+        conditions = ["job_id = ?", condition, f"{change_id} >= ?"]
         parameters: list[Value] = [job_id, *values, first]
         if last is not None:
-            conditions.append("change_id <= ?")
+            conditions.append(f"{change_id} <= ?")
             parameters.append(last)
         if kinds:
             conditions.append(f"kind IN ({', '.join('?' * len(kinds))})")
@@ -219,13 +220,12 @@ class Catalog:
 
     def keep_hashed(self, job_id: int, rows: Iterable[tuple[Stamp, bytes, int]]) -> None:
         """Keep hashes for the run after this one, should this one not end."""
+        kept = {stamp.path: (job_id, *stamp, hash_, at) for stamp, hash_, at in rows}
         with self.store.transaction():
             self.store.run_many(
-                "INSERT INTO hashed VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job_id, path) DO UPDATE SET "
-                "size = excluded.size, mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, "
-                "hash = excluded.hash, hashed_at = excluded.hashed_at",
-                ((job_id, *stamp, hash_, at) for stamp, hash_, at in rows),
+                "DELETE FROM hashed WHERE job_id = ? AND path = ?", ((job_id, path) for path in kept)
             )
+            self.store.run_many("INSERT INTO hashed VALUES (?, ?, ?, ?, ?, ?, ?)", kept.values())
 
     def _read(self, make: Callable[[A], B], value: A) -> B:
         """Make a noun of a row; one that no release ever wrote is told as such."""

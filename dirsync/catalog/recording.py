@@ -10,6 +10,7 @@ from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.rows import RUN_COLUMNS, row_of_change, row_of_directory, row_of_run
 from dirsync.catalog.seal import SEAL_BYTES, added, taken
 from dirsync.catalog.store import Row, Staging
+from dirsync.errors import Busy
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.job import Severity
 from dirsync.model.recorded import CatalogJob, Recorded, RecordedChange, RecordedDirectory, RecordedRun
@@ -124,6 +125,9 @@ class Recording:
         """Bring everything into the catalog, durably and at once; give the run as it was recorded.
 
         `scope` names what of the declaration decided what was recorded.
+
+        Raises:
+            Busy: another run, of another state directory, recorded the job since this one began.
         """
         self._flush(at_least=1)
         run = dataclasses.replace(run, first_change=self._job.next_change, last_change=self._next_change - 1)
@@ -132,14 +136,10 @@ class Recording:
         columns, places = ", ".join(RUN_COLUMNS), ", ".join("?" * len(RUN_COLUMNS))
         store = self._catalog.store
         with store.transaction():
-            self._staging.merge()
-            store.run(
-                f"INSERT INTO runs (job_id, {columns}, seal, link) VALUES (?, {places}, ?, ?)",
-                (self._job.job_id, *row_of_run(run), seal, link),
-            )
-            store.run(
+            touched = store.run(
                 "UPDATE jobs SET scope = ?, next_directory = ?, next_change = ?, entries = ?, "
-                "bytes_total = ?, seal = ?, last_run = ?, link = ?, change_link = ? WHERE job_id = ?",
+                "bytes_total = ?, seal = ?, last_run = ?, link = ?, change_link = ? "
+                "WHERE job_id = ? AND link = ?",
                 (
                     scope,
                     self._next_directory,
@@ -151,7 +151,15 @@ class Recording:
                     link,
                     self._change_link,
                     self._job.job_id,
+                    self._job.link,
                 ),
+            )
+            if not touched:
+                raise Busy(f"{self._catalog.shown}: another run recorded the same job meanwhile; run again")
+            self._staging.merge()
+            store.run(
+                f"INSERT INTO runs (job_id, {columns}, seal, link) VALUES (?, {places}, ?, ?)",
+                (self._job.job_id, *row_of_run(run), seal, link),
             )
             store.run("DELETE FROM hashed WHERE job_id = ?", (self._job.job_id,))
         return run

@@ -87,10 +87,12 @@ class SqliteStore:
 
     def directories_beneath(self, job_id: int, path: bytes) -> Iterator[Row]:
         """Give the rows of the directories at and beneath a path: a range of the index."""
-        condition, values = _beneath("path", path)
-        yield from self.rows(
-            f"SELECT {_DIRECTORIES} FROM directories WHERE job_id = ? AND {condition}", (job_id, *values)
-        )
+        of_job = f"SELECT {_DIRECTORIES} FROM directories WHERE job_id = ?"
+        if not path:
+            yield from self.rows(of_job, (job_id,))
+            return
+        yield from self.directories_at(job_id, [path])
+        yield from self.rows(f"{of_job} AND path > ? AND path < ?", (job_id, path + b"/", path + b"0"))
 
     def entries_in(self, job_id: int, directory_ids: Sequence[int]) -> Iterator[Row]:
         """Give the entries of directories."""
@@ -103,13 +105,18 @@ class SqliteStore:
                 (job_id, *part),
             )
 
-    def changes_beneath(self, path: bytes) -> tuple[str, list[Value]]:
-        """Give a condition on `changes`, and its values."""
+    def changes_beneath(self, job_id: int, path: bytes) -> tuple[str, list[Value]]:
+        """Give a condition on `changes` of a job, and its values: ranges of the indexes, each by itself."""
         if not path:
             return "TRUE", []
-        at, values = _beneath("path", path)
-        moved, more = _beneath("old_path", path)
-        return f"({at} OR {moved})", [*values, *more]
+        ids, values = "SELECT change_id FROM changes WHERE job_id = ? AND", (job_id, path + b"/", path + b"0")
+        parts = [
+            f"{ids} {column} {at}"
+            for column in ("path", "old_path")
+            for at in ("= ?", f"> ? AND {column} < ?")
+        ]
+        both: list[Value] = [job_id, path, *values]
+        return f"change_id IN ({' UNION ALL '.join(parts)})", [*both, *both]
 
     # The bulk path
 
@@ -140,13 +147,6 @@ class SqliteStore:
                 "or move it away and begin anew with 'dirsync catalog init'"
             )
         return RunError(f"{self.shown} cannot be used ({error}): {_ADVICE.get(code, 'nothing was recorded')}")
-
-
-def _beneath(column: str, path: bytes) -> tuple[str, list[Value]]:
-    """Give a condition for a path and what is beneath it."""
-    if not path:
-        return f"{column} IS NOT NULL", []
-    return f"({column} = ? OR ({column} > ? AND {column} < ?))", [path, path + b"/", path + b"0"]
 
 
 class _Staging:

@@ -70,8 +70,12 @@ class Store(Protocol):
         """Give the entries of directories: `directory_id`, then `ENTRY_COLUMNS`; names in order in each."""
         ...
 
-    def changes_beneath(self, path: bytes) -> tuple[str, list[Value]]:
-        """Give a condition on `changes`, and its values: at a path, beneath it, or moved off it."""
+    def changes_beneath(self, job_id: int, path: bytes) -> tuple[str, list[Value]]:
+        """Give a condition on `changes` of a job, and its values: at a path, beneath it, or moved off it.
+
+        It names the ids, found by the paths' indexes, so that nobody walks through all changes
+        in the hope of meeting some; write `+change_id` where another condition bounds them.
+        """
         ...
 
     # The bulk path: rows into tables of this run's own, then one merge
