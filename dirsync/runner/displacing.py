@@ -189,7 +189,7 @@ def _is_there(tree: LocalTree, path: bytes, record: Before) -> bool:
     assert record.entry is not None
     try:
         now = tree.entry(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # or something else stands where a directory would
         return False
     except OSError as error:
         raise RunError(f"the version '{shown(path)}' cannot be looked at: {error.strerror}") from error

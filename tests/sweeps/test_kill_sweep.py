@@ -42,3 +42,9 @@ def test_killed_again_while_recovering_the_run_after_that_converges() -> None:
         tally.add(sweep_double_kills(scenario, at_most=2, again_at_most=3))
 
     check(tally)
+
+
+@pytest.mark.parametrize("number", [214, 401])
+def test_where_something_stands_in_the_way_of_a_version_that_version_is_not_there(number: int) -> None:
+    """Found by a long sweep: a slot, or a place, whose parent is no directory (yet, or any more)."""
+    check(sweep_kills(drawn(number), at_most=200))
