@@ -26,6 +26,7 @@ _KEEPALIVES = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_cou
 _SESSION = {
     "search_path": f"{SCHEMA}, pg_temp",
     "jit": "off",  # compiling takes longer than what these statements do
+    "max_parallel_workers_per_gather": "0",  # to start them does, too
     "cursor_tuple_fraction": "1",  # whoever asks for rows takes all of them
     "tcp_keepalives_idle": "60",
     "tcp_keepalives_interval": "10",

@@ -45,6 +45,7 @@ from dirsync.trees.local import open_tree
 logger = logging.getLogger(__name__)
 
 _MAX_HASHERS = 8
+_NOTICES = "catalog_notices"  # the fact that holds what was last said of the catalog
 
 
 class TrackStages:
@@ -84,8 +85,7 @@ class TrackStages:
             place = look_at_source(self._job)
             self._job = dataclasses.replace(self._job, source=place)
             with self._catalog() as catalog:
-                for notice in catalog.store.notices:
-                    self._observer.noticed(notice)
+                self._tell_notices(catalog)
                 self._record(
                     catalog, recorded_job(self._job, catalog, None if self._dry_run else self._ledger)
                 )
@@ -94,6 +94,16 @@ class TrackStages:
 
     def record(self, result: RunResult) -> None:
         """Do nothing: what a track job does is to record, and it is done."""
+
+    def _tell_notices(self, catalog: Catalog) -> None:
+        """Say what the catalog cannot do as well as others, once."""
+        notices = " ".join(catalog.store.notices)
+        if notices == (self._ledger.recall(self._job.name, _NOTICES) or ""):
+            return
+        for notice in catalog.store.notices:
+            self._observer.noticed(notice)
+        if not self._dry_run:
+            self._ledger.remember(self._job.name, _NOTICES, notices)
 
     @contextlib.contextmanager
     def _catalog(self) -> Iterator[Catalog]:

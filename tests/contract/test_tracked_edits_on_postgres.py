@@ -1,0 +1,81 @@
+"""The same edits make the same history, whatever database it is in."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from dirsync.model.job import Compare, Comparison, TrackJob
+from dirsync.model.recorded import RecordedChange
+from dirsync.model.result import Outcome
+from tests.contract.catalogs import opened
+from tests.jobs import track_job, watched_run
+from tests.property.test_random_pairs import EXAMPLES, workplace
+from tests.property.test_tracked_edits import Deed, deeds, do, recorded, seen, trees
+from tests.trees import Node, tree
+
+_numbers = itertools.count(1)
+
+
+def history(job: TrackJob) -> list[RecordedChange]:
+    assert job.catalog is not None
+    with opened(job.catalog.url, may_create=False) as catalog:
+        known = catalog.job(job.name)
+        assert known is not None
+        return list(catalog.changes(known.job_id))
+
+
+def on(url: str, job: TrackJob, place: Path) -> TrackJob:
+    """Give a job of its own name with a catalog at a URL."""
+    place.mkdir()
+    assert job.catalog is not None
+    return dataclasses.replace(
+        job,
+        name=f"tracked{next(_numbers)}",
+        catalog=dataclasses.replace(job.catalog, url=url),
+        comparison=Comparison(by=frozenset({*Comparison().by, Compare.HASH})),
+    )
+
+
+@settings(
+    max_examples=max(5, EXAMPLES // 10),
+    deadline=None,
+    database=None,
+    phases=(Phase.generate, Phase.shrink),
+    suppress_health_check=list(HealthCheck),
+)
+@given(children=trees, rounds=st.lists(deeds, min_size=1, max_size=3))
+def test_the_same_edits_make_the_same_history(
+    debian_database: str, wheel_database: str, children: dict[bytes, Node], rounds: list[list[Deed]]
+) -> None:
+    with workplace() as place:
+        source = tree(place / "source", children)
+        plain = track_job(source, place / "state")
+        urls = (f"sqlite:///{place}/catalog.db", debian_database, wheel_database)
+        jobs = [(on(url, plain, place / f"{n}"), place / f"{n}") for n, url in enumerate(urls)]
+        for some in ([], *rounds, []):
+            for count, deed in enumerate(some):
+                do(os.fsencode(source), deed, count=count)
+            told = []
+            for job, where in jobs:
+                result, watched = watched_run(job, where)
+                assert result.outcome is Outcome.SUCCEEDED, result.error
+                told.append(watched.changes)
+                assert recorded(job) == seen(source)
+            assert told[0] == told[1] == told[2]
+
+        first, *others = [history(job) for job, _ in jobs]
+        assert all(first == other for other in others)
+
+
+def test_that_ltree_is_missing_is_said_once(wheel_database: str, tmp_path: Path) -> None:
+    source = tree(tmp_path / "source", {"a": b"1"})
+    job = on(wheel_database, track_job(source, tmp_path / "state"), tmp_path / "place")
+    told = [watched_run(job, tmp_path / "place")[1].notices for _ in range(3)]
+
+    assert [sum("'ltree'" in notice for notice in notices) for notices in told] == [1, 0, 0]
