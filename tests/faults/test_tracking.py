@@ -307,3 +307,12 @@ def test_a_sync_jobs_changes_are_in_the_history_too(tmp_path: Path) -> None:
     ]
     assert {change.severity for change in changes} == {None}
     assert [run.counts.created for run in recorded] == [0, 3]
+
+
+def test_a_directory_that_takes_a_files_name_is_no_move(tmp_path: Path) -> None:
+    """What was at its old path went, and is told so."""
+    job = tracked(tmp_path, {"a": b"1", "c": {}})
+    os.rename(tmp_path / "s/a", tmp_path / "s/b")
+    os.rename(tmp_path / "s/c", tmp_path / "s/a")
+
+    assert told(watched_run(job, tmp_path)[1]) == [("modified", b"a"), ("created", b"b"), ("deleted", b"c")]

@@ -74,7 +74,8 @@ class Comparing:
         self._failed = failed
         self._counting = Counting(job)
         self._hashes = not self._counting.is_uniform or Compare.HASH in job.comparison.by
-        self._new_inodes: dict[bytes, int] = {}  # of directories that the catalog lacks, by path
+        self._new_inodes: dict[bytes, int] = {}  # by path, of directories that are not on record there
+        self._replaced: set[bytes] = set()  # those of them where something else is on record
         self.moved = Overlay()
         self.staged: set[int] = set()  # directories on record that were seen, or that could not be listed
         self.altered: set[int] = set()  # those of them that are staged
@@ -127,7 +128,10 @@ class Comparing:
             self.staged.add(directory.directory_id)
         for row in now.values():
             if row.is_directory and row.name and _has_other_inode(row, before):
-                self._new_inodes[join(seen.path, row.name)] = row.ino
+                path = join(seen.path, row.name)
+                self._new_inodes[path] = row.ino
+                if row.name in before:
+                    self._replaced.add(path)
         return _Known(seen, now, directory, before)
 
     def _seen_rows(self, seen: SeenDirectory) -> Rows:
@@ -139,7 +143,7 @@ class Comparing:
     def _moved_here(self, path: bytes, now: Rows) -> RecordedDirectory | None:
         """Find the directory that was moved here: of this inode, gone from where it was, alike inside."""
         ino = self._new_inodes.get(path)
-        if ino is None:
+        if ino is None or path in self._replaced:
             return None
         for directory in self._catalog.directory_with(self._job_id, ino):
             if directory.directory_id in self.staged or not directory.path:
