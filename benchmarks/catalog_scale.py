@@ -106,7 +106,7 @@ class _Measuring:
                 entries = [_entry(number, each, 1) for each in range(_ENTRIES_A_DIRECTORY)]
                 digest = number.to_bytes(16, "big")
                 rows.put(None, made._replace(digest=digest), entries=entries, instead=[])
-            rows.commit(_run(1, is_baseline=True), scope=b"")
+            rows.commit(_run(1, is_baseline=True), scope=b"", ending=contextlib.nullcontext)
 
     def _change_past(self, catalog: Catalog, job: CatalogJob) -> None:
         count = self._directories * _ENTRIES_A_DIRECTORY * _CHANGES_A_MILLION // 1_000_000
@@ -114,7 +114,7 @@ class _Measuring:
             for _ in range(count):
                 number = self._draw.randrange(self._directories)
                 self._tell(rows, number, self._draw.randrange(_ENTRIES_A_DIRECTORY), 1)
-            rows.commit(_run(2), scope=b"")
+            rows.commit(_run(2), scope=b"", ending=contextlib.nullcontext)
 
     def _tell(self, rows: Recording, number: int, each: int, step: int) -> None:
         rows.change(
@@ -137,7 +137,7 @@ class _Measuring:
                     for start in range(0, len(chosen), 100):
                         self._compare(catalog, job, rows, chosen[start : start + 100], step=run_id)
                 with self._timed("  merge and commit"):
-                    rows.commit(_run(run_id), scope=b"")
+                    rows.commit(_run(run_id), scope=b"", ending=contextlib.nullcontext)
 
     def _compare(
         self, catalog: Catalog, job: CatalogJob, rows: Recording, chosen: list[int], *, step: int

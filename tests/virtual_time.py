@@ -17,7 +17,7 @@ from dirsync.model.place import LocalPlace
 from dirsync.model.result import Outcome, RunResult
 from dirsync.model.timing import Schedule
 from dirsync.runner.ledger import Ledger, open_ledger
-from dirsync.scheduler.loop import Scheduler
+from dirsync.scheduler.loop import Scheduler, WriteReport
 
 T = TypeVar("T")
 
@@ -43,6 +43,10 @@ class VirtualClock:
     def set_by(self, step: timedelta) -> None:
         """Set the clock on the wall, forwards or back."""
         self._wall_at_zero += step
+
+    def take_until(self, elapsed: timedelta) -> None:
+        """Let time pass while nobody waits."""
+        self._elapsed = max(self._elapsed, elapsed)
 
     def after(self, delay: timedelta, deed: Callable[[], None]) -> None:
         """Do something when so much time has passed."""
@@ -90,7 +94,7 @@ class World:
         self.limit, self.look_seconds = limit, look_seconds
         self.boot()
 
-    def boot(self) -> None:
+    def boot(self, report: WriteReport | None = None) -> None:
         """Begin as a new process does, with the ledger alone."""
         self.scheduler = Scheduler(
             self.run,
@@ -99,6 +103,7 @@ class World:
             executor=self.executor,
             limit=self.limit,
             look_seconds=self.look_seconds,
+            report=report,
         )
 
     def run(self, job: Job) -> RunResult:

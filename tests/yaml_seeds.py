@@ -22,6 +22,7 @@ jobs:
       - path: "*.log"
         attributes: [mode, growing]
         severity: info
+    report: {schedule: {at: "07:00", on: [mon, fri]}, to: "./{job}-%Y-%m-%d.html", format: text, since: 1d}
 """
 EVERY_KEY = """\
 # yaml-language-server: $schema=./jobs.schema.json
@@ -60,6 +61,9 @@ jobs:
       - "!/cache/keep/"
     watch: false
     moves: false
+    report:
+      schedule: {every: 1d}
+      to: ./photos.html
   etc:
     type: check
     source: /etc

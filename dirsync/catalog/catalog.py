@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from dirsync.catalog.rows import (
+    ACCEPTANCE_COLUMNS,
     JOB_COLUMNS,
     RUN_COLUMNS,
+    acceptance_of,
     blob,
     change_of,
     directory_of,
     job_of,
     number,
     recorded_of,
+    row_of_job,
     run_of,
     text,
 )
 from dirsync.catalog.schema import CHANGE_COLUMNS
-from dirsync.catalog.seal import SEAL_BYTES, START, Sealer
+from dirsync.catalog.seal import START, Sealer
+from dirsync.catalog.side_rows import HASHED_COLUMNS, hashed_of
 from dirsync.catalog.store import DIRECTORY_COLUMNS, ENTRY_COLUMNS, Store, Value
-from dirsync.errors import RunError
+from dirsync.errors import Busy, RunError
 from dirsync.model.content import Stamp
-from dirsync.model.recorded import CatalogJob, Recorded, RecordedChange, RecordedDirectory, RecordedRun
+from dirsync.model.recorded import (
+    Acceptance,
+    CatalogJob,
+    Recorded,
+    RecordedChange,
+    RecordedDirectory,
+    RecordedRun,
+)
 from dirsync.trees.handles import join
 
 _JOBS, _RUNS, _CHANGES = ", ".join(JOB_COLUMNS), ", ".join(RUN_COLUMNS), ", ".join(CHANGE_COLUMNS)
+_ACCEPTANCES = ", ".join(ACCEPTANCE_COLUMNS)
 _DIRECTORIES, _ENTRIES = ", ".join(DIRECTORY_COLUMNS), ", ".join(ENTRY_COLUMNS)
+_HASHED = ", ".join(HASHED_COLUMNS)
+
+# Of a change, where its path is to be looked up: no database may walk through all changes instead.
+_UNINDEXED = "(change_id + 0)"
+COUNTS = "(kind <> 'metadata' OR aspects <> '')"  # of a change: it is told, and not only on record
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -66,15 +85,55 @@ class Catalog:
 
     def add_job(self, name: str, *, source: bytes, machine: str) -> CatalogJob:
         """Take a job in, with nothing recorded yet."""
-        nothing = bytes(SEAL_BYTES)
-        self.store.run(
-            "INSERT INTO jobs (job_id, name, source, machine, scope, seal, link, change_link) "
-            "SELECT coalesce(max(job_id), 0) + 1, ?, ?, ?, ?, ?, ?, ? FROM jobs",
-            (name, source, machine, b"", nothing, START, START),
-        )
-        job = self.job(name)
-        assert job is not None
+        with self.store.transaction():
+            ((last,),) = self.store.rows("SELECT coalesce(max(job_id), 0) FROM jobs")
+            job = CatalogJob(
+                job_id=self._read(number, last) + 1,
+                name=name,
+                source=source,
+                machine=machine,
+                began_at=datetime.datetime.now(datetime.UTC),
+                key_name=self.sealer.key_name,
+                scope=b"",
+                next_directory=1,
+                next_change=1,
+                entries=0,
+                bytes_total=0,
+                seal=0,
+                last_run=None,
+                link=START,
+                change_link=START,
+                acceptance_link=START,
+                checkpoint_link=START,
+                head=START,
+            )
+            beginning = self.sealer.beginning(self.identity(), job)
+            job = self.sealed(dataclasses.replace(job, link=beginning, change_link=beginning))
+            places = ", ".join("?" * len(JOB_COLUMNS))
+            self.store.run(f"INSERT INTO jobs ({_JOBS}) VALUES ({places})", row_of_job(job))
         return job
+
+    def sealed(self, job: CatalogJob) -> CatalogJob:
+        """Give a job with its seal made anew: whoever alters anything of it has to."""
+        return dataclasses.replace(job, head=self.sealer.head(job))
+
+    def is_sealed(self, job: CatalogJob) -> bool:
+        """Whether a job's row is as this program, with this key, left it."""
+        return self.sealer.head(job) == job.head
+
+    def put_job(self, job: CatalogJob, *, before: CatalogJob | None = None) -> None:
+        """Write the row of a job, as `sealed` gave it; call it within the transaction of the rest.
+
+        `before` is the row that it takes the place of (None: whichever is there).
+
+        Raises:
+            Busy: it is another by now: a run of another state directory recorded the job.
+        """
+        columns = ", ".join(f"{name} = ?" for name in JOB_COLUMNS)
+        condition, values = ("", ()) if before is None else (" AND head = ?", (before.head,))
+        statement = f"UPDATE jobs SET {columns} WHERE job_id = ?{condition}"
+        if not self.store.run(statement, (*row_of_job(job), job.job_id, *values)):
+            raise Busy(f"{self.shown}: another run recorded the same job meanwhile; run again")
 
     # The current view
 
@@ -97,6 +156,15 @@ class Catalog:
         )
         return [self._read(directory_of, row) for row in rows]
 
+    def directories_after(self, job_id: int, directory_id: int, *, limit: int) -> list[RecordedDirectory]:
+        """List the directories after one, by their ids."""
+        rows = self.store.rows(
+            f"SELECT {_DIRECTORIES} FROM directories WHERE job_id = ? AND directory_id > ? "
+            f"ORDER BY directory_id LIMIT {limit:d}",
+            (job_id, directory_id),
+        )
+        return [self._read(directory_of, row) for row in rows]
+
     def directories_beneath(self, job_id: int, path: bytes) -> Iterator[RecordedDirectory]:
         """Give the directories at and beneath a path (the empty one: all), in no order."""
         for row in self.store.directories_beneath(job_id, path):
@@ -105,7 +173,7 @@ class Catalog:
     def entries_in(self, job_id: int, directory_ids: Sequence[int]) -> Iterator[tuple[int, Recorded]]:
         """Give the entries of directories, each with its directory's id."""
         for directory_id, *row in self.store.entries_in(job_id, directory_ids):
-            yield self._read(number, directory_id), recorded_of(tuple(row))
+            yield self._read(number, directory_id), self._read(recorded_of, tuple(row))
 
     def entries(self, job_id: int) -> Iterator[tuple[int, Recorded]]:
         """Give all entries of a job, by directory and name, each with its directory's id."""
@@ -113,7 +181,15 @@ class Catalog:
             f"SELECT directory_id, {_ENTRIES} FROM entries WHERE job_id = ? ORDER BY directory_id, name"
         )
         for directory_id, *row in self.store.rows(statement, (job_id,)):
-            yield self._read(number, directory_id), recorded_of(tuple(row))
+            yield self._read(number, directory_id), self._read(recorded_of, tuple(row))
+
+    def entry_in(self, job_id: int, parent: bytes, name: bytes) -> Recorded | None:
+        """Find the entry of a name in a directory (of no name in the root: the root's own)."""
+        for directory in self.directories_at(job_id, [parent]).values():
+            for _, row in self.entries_in(job_id, [directory.directory_id]):
+                if row.name == name:
+                    return row
+        return None
 
     # History
 
@@ -129,6 +205,51 @@ class Catalog:
         )
         return [self._read(run_of, row) for row in rows]
 
+    def run(self, job_id: int, run_id: int) -> RecordedRun | None:
+        """Find one run; None: it is not in the catalog."""
+        rows = list(
+            self.store.rows(f"SELECT {_RUNS} FROM runs WHERE job_id = ? AND run_id = ?", (job_id, run_id))
+        )
+        return self._read(run_of, rows[0]) if rows else None
+
+    def first_run(self, job_id: int) -> RecordedRun | None:
+        """Find the oldest run in the catalog; None: there is none."""
+        rows = list(
+            self.store.rows(f"SELECT {_RUNS} FROM runs WHERE job_id = ? ORDER BY run_id LIMIT 1", (job_id,))
+        )
+        return self._read(run_of, rows[0]) if rows else None
+
+    def last_move(self, job_id: int, paths: Sequence[bytes], *, last: int) -> RecordedChange | None:
+        """Find the newest change, up to an id, that moved something to the longest of these paths."""
+        at, values = self.store.changes_at(job_id, paths)
+        statement = (
+            f"SELECT {_CHANGES} FROM changes WHERE job_id = ? AND {at} AND kind = 'moved' "
+            f"AND {_UNINDEXED} <= ? ORDER BY run_id DESC, length(path) DESC LIMIT 1"
+        )
+        rows = list(self.store.rows(statement, (job_id, *values, last)))
+        return self._read(change_of, rows[0]) if rows else None
+
+    def was_created(self, job_id: int, path: bytes, *, first: int, last: int) -> bool:
+        """Whether a path was created by a change between two ids."""
+        at, values = self.store.changes_at(job_id, [path])
+        statement = (
+            f"SELECT 1 FROM changes WHERE job_id = ? AND {at} AND kind = 'created' "
+            f"AND {_UNINDEXED} >= ? AND {_UNINDEXED} <= ? LIMIT 1"
+        )
+        return any(True for _ in self.store.rows(statement, (job_id, *values, first, last)))
+
+    def changes_with(self, job_id: int, change_ids: Sequence[int]) -> Iterator[RecordedChange]:
+        """Give changes by their ids, a few hundred at most."""
+        places = ", ".join("?" * len(change_ids))
+        statement = f"SELECT {_CHANGES} FROM changes WHERE job_id = ? AND change_id IN ({places})"
+        for row in self.store.rows(statement, (job_id, *change_ids)):
+            yield self._read(change_of, row)
+
+    def acceptances(self, job_id: int) -> list[Acceptance]:
+        """List what was accepted, in order."""
+        statement = f"SELECT {_ACCEPTANCES} FROM acceptances WHERE job_id = ? ORDER BY acceptance_id"
+        return [self._read(acceptance_of, row) for row in self.store.rows(statement, (job_id,))]
+
     def changes(
         self,
         job_id: int,
@@ -138,6 +259,7 @@ class Catalog:
         last: int | None = None,
         kinds: Iterable[str] = (),
         only_open: bool = False,
+        only_rot: bool = False,
         quiet: bool = False,
         newest_first: bool = False,
         limit: int | None = None,
@@ -159,9 +281,11 @@ class Catalog:
             conditions.append(f"kind IN ({', '.join('?' * len(kinds))})")
             parameters += kinds
         if not quiet:
-            conditions.append("(kind <> 'metadata' OR aspects <> '')")
+            conditions.append(COUNTS)
         if only_open:
             conditions.append("accepted_by IS NULL AND severity IS NOT NULL")
+        if only_rot:
+            conditions.append("rotted = 1")
         order = "DESC" if newest_first else "ASC"
         bound = "" if limit is None else f" LIMIT {limit:d}"
         where = " AND ".join(conditions)
@@ -183,7 +307,7 @@ class Catalog:
             "WHERE e.job_id = ? AND e.hashed_at IS NOT NULL AND e.hashed_at < ? ORDER BY e.hashed_at"
         )
         for directory_id, path, *row in self.store.rows(statement, (job_id, moment)):
-            recorded = recorded_of(tuple(row))
+            recorded = self._read(recorded_of, tuple(row))
             yield self._read(number, directory_id), join(self._read(blob, path), recorded.name), recorded
 
     def hashed_totals(self, job_id: int) -> tuple[int, int]:
@@ -209,23 +333,27 @@ class Catalog:
         found = {}
         for start in range(0, len(paths), 400):
             part = paths[start : start + 400]
-            statement = (
-                "SELECT path, size, mtime_ns, ctime_ns, hash, hashed_at FROM hashed "
-                f"WHERE job_id = ? AND path IN ({', '.join('?' * len(part))})"
-            )
-            for path, size, mtime_ns, ctime_ns, hash_, at in self.store.rows(statement, (job_id, *part)):
-                stamp = Stamp(blob(path), *map(number, (size, mtime_ns, ctime_ns)))
-                found[stamp] = (blob(hash_), number(at))
+            places = ", ".join("?" * len(part))
+            statement = f"SELECT {_HASHED} FROM hashed WHERE job_id = ? AND path IN ({places})"
+            for row in self.store.rows(statement, (job_id, *part)):
+                stamp, hash_, at, seal = self._read(hashed_of, row)
+                if self.sealer.hashed(job_id, stamp, hash_, at) == seal:  # else the file is read again
+                    found[stamp] = (hash_, at)
         return found
 
     def keep_hashed(self, job_id: int, rows: Iterable[tuple[Stamp, bytes, int]]) -> None:
         """Keep hashes for the run after this one, should this one not end."""
-        kept = {stamp.path: (job_id, *stamp, hash_, at) for stamp, hash_, at in rows}
+        kept = {
+            stamp.path: (job_id, *stamp, hash_, at, self.sealer.hashed(job_id, stamp, hash_, at))
+            for stamp, hash_, at in rows
+        }
         with self.store.transaction():
             self.store.run_many(
                 "DELETE FROM hashed WHERE job_id = ? AND path = ?", ((job_id, path) for path in kept)
             )
-            self.store.run_many("INSERT INTO hashed VALUES (?, ?, ?, ?, ?, ?, ?)", kept.values())
+            self.store.run_many(
+                f"INSERT INTO hashed (job_id, {_HASHED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", kept.values()
+            )
 
     def _read(self, make: Callable[[A], B], value: A) -> B:
         """Make a noun of a row; one that no release ever wrote is told as such."""

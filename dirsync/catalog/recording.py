@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.rows import RUN_COLUMNS, row_of_change, row_of_directory, row_of_run
-from dirsync.catalog.seal import SEAL_BYTES, added, taken
+from dirsync.catalog.seal import SEAL_BYTES, added, mark_of, taken
 from dirsync.catalog.store import Row, Staging
-from dirsync.errors import Busy
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.job import Severity
 from dirsync.model.recorded import CatalogJob, Recorded, RecordedChange, RecordedDirectory, RecordedRun
 
 _BATCH = 8192  # rows that wait in memory
+
+Ending = Callable[[CatalogJob], AbstractContextManager[object]]
+
+
+def unwatched(_after: CatalogJob) -> AbstractContextManager[None]:
+    """Give a block that nobody watches."""
+    return contextlib.nullcontext()
 
 
 class Recording:
@@ -65,7 +72,9 @@ class Recording:
             sum_ = added(sum_, seal(id_, entry))
             self._entries.append((id_, *entry))
         new = new._replace(seal=sum_)
-        self._seal = added(self._seal, self._sealer.directory(new))
+        whole = self._sealer.directory(new)
+        new = new._replace(mark=mark_of(whole))
+        self._seal = added(self._seal, whole)
         if old is not None:
             self._seal = taken(self._seal, self._sealer.directory(old))
         self._directories.append(row_of_directory(new))
@@ -121,10 +130,11 @@ class Recording:
             self._staging.add_changes(self._changes)
             self._changes.clear()
 
-    def commit(self, run: RecordedRun, *, scope: bytes) -> RecordedRun:
+    def commit(self, run: RecordedRun, *, scope: bytes, ending: Ending) -> RecordedRun:
         """Bring everything into the catalog, durably and at once; give the run as it was recorded.
 
-        `scope` names what of the declaration decided what was recorded.
+        `scope` names what of the declaration decided what was recorded. `ending` is told
+        beforehand how the job will be, and gives the block in which it becomes so.
 
         Raises:
             Busy: another run, of another state directory, recorded the job since this one began.
@@ -132,30 +142,25 @@ class Recording:
         self._flush(at_least=1)
         run = dataclasses.replace(run, first_change=self._job.next_change, last_change=self._next_change - 1)
         link = self._sealer.run(self._job.link, run, change_link=self._change_link, state=self._seal)
+        after = self._catalog.sealed(
+            dataclasses.replace(
+                self._job,
+                scope=scope,
+                next_directory=self._next_directory,
+                next_change=self._next_change,
+                entries=run.entries,
+                bytes_total=run.bytes_total,
+                seal=self._seal,
+                last_run=run.run_id,
+                link=link,
+                change_link=self._change_link,
+            )
+        )
         seal = self._seal.to_bytes(SEAL_BYTES, "big")
         columns, places = ", ".join(RUN_COLUMNS), ", ".join("?" * len(RUN_COLUMNS))
         store = self._catalog.store
-        with store.transaction():
-            touched = store.run(
-                "UPDATE jobs SET scope = ?, next_directory = ?, next_change = ?, entries = ?, "
-                "bytes_total = ?, seal = ?, last_run = ?, link = ?, change_link = ? "
-                "WHERE job_id = ? AND link = ?",
-                (
-                    scope,
-                    self._next_directory,
-                    self._next_change,
-                    run.entries,
-                    run.bytes_total,
-                    seal,
-                    run.run_id,
-                    link,
-                    self._change_link,
-                    self._job.job_id,
-                    self._job.link,
-                ),
-            )
-            if not touched:
-                raise Busy(f"{self._catalog.shown}: another run recorded the same job meanwhile; run again")
+        with ending(after), store.transaction():
+            self._catalog.put_job(after, before=self._job)
             self._staging.merge()
             store.run(
                 f"INSERT INTO runs (job_id, {columns}, seal, link) VALUES (?, {places}, ?, ?)",

@@ -29,6 +29,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
             name TEXT NOT NULL UNIQUE,
             source BLOB NOT NULL,
             machine TEXT NOT NULL,
+            began_at TEXT NOT NULL,
+            key_name TEXT NOT NULL,
             scope BLOB NOT NULL,
             next_directory BIGINT NOT NULL DEFAULT 1,
             next_change BIGINT NOT NULL DEFAULT 1,
@@ -37,7 +39,10 @@ STEPS: tuple[tuple[str, ...], ...] = (
             seal BLOB NOT NULL,
             last_run BIGINT,
             link BLOB NOT NULL,
-            change_link BLOB NOT NULL
+            change_link BLOB NOT NULL,
+            acceptance_link BLOB NOT NULL,
+            checkpoint_link BLOB NOT NULL,
+            head BLOB NOT NULL
         )
         """,
         """
@@ -71,7 +76,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (job_id, run_id)
         )
         """,
-        "CREATE INDEX runs_by_time ON runs (started_at)",
+        "CREATE INDEX runs_by_time ON runs (job_id, started_at)",
         """
         CREATE TABLE directories (
             job_id BIGINT NOT NULL,
@@ -81,6 +86,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
             seal BLOB NOT NULL,
             unseen_since BIGINT,
             ino BIGINT NOT NULL,
+            mark BIGINT NOT NULL,
             PRIMARY KEY (job_id, directory_id)
         ) CLUSTERED
         """,
@@ -128,8 +134,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
         WHERE old_path IS NOT NULL
         """,
         """
-        CREATE INDEX changes_open ON changes (job_id, severity, change_id)
+        CREATE INDEX changes_open ON changes (job_id, severity, change_id, accepted_by)
         WHERE accepted_by IS NULL AND severity IS NOT NULL
+        """,
+        """
+        CREATE INDEX changes_rot ON changes (job_id, rotted, change_id, severity, accepted_by)
+        WHERE rotted = 1
         """,
         """
         CREATE TABLE acceptances (
@@ -164,6 +174,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
             ctime_ns BIGINT NOT NULL,
             hash BLOB NOT NULL,
             hashed_at BIGINT NOT NULL,
+            seal BLOB NOT NULL,
             PRIMARY KEY (job_id, path)
         ) CLUSTERED
         """,

@@ -1,10 +1,11 @@
 """Seals: short names of rows, so that what was changed behind the program's back is found.
 
 A change is chained to the one before it, a run to the run before it and to its last
-change. The entries of a directory, and the directories of a job, are no sequence:
-their seals are added up, so that a run pays for what it changed and not for what
-there is. With a key, only who has it can make seals; without one they still show
-what went wrong by itself.
+change, an acceptance to the acceptance before it. The entries of a directory, and the
+directories of a job, are no sequence: their seals are added up, so that a run pays for
+what it changed and not for what there is. The row of a job is the head of it all: its
+seal covers the ends of the chains, the sum and the counters. With a key, only who has
+it can make seals; without one they still show what went wrong by itself.
 
 Source: additive multiset hashes, Bellare and Micciancio 1997; BLAKE3; RFC 2104 (HMAC).
 """
@@ -12,24 +13,47 @@ Source: additive multiset hashes, Bellare and Micciancio 1997; BLAKE3; RFC 2104 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hmac
 import os
 import stat
 from dataclasses import dataclass
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from dirsync.errors import RunError
-from dirsync.model.change import Aspect
+from dirsync.model.change import Aspect, ChangeKind
+from dirsync.model.content import Stamp
+from dirsync.model.job import Severity
 from dirsync.model.names import escaped
-from dirsync.model.recorded import Recorded, RecordedChange, RecordedDirectory, RecordedRun
+from dirsync.model.recorded import (
+    Acceptance,
+    CatalogJob,
+    Checkpoint,
+    Recorded,
+    RecordedChange,
+    RecordedDirectory,
+    RecordedRun,
+)
+
+if TYPE_CHECKING:
+    from blake3 import blake3
 
 SEAL_BYTES = 32
-START = bytes(SEAL_BYTES)  # what the first link of a chain is chained to
+START = bytes(SEAL_BYTES)  # what the first link of a chain is chained to, and the link of what is not there
+KEY_BYTES = 32
 _MODULUS = 1 << (8 * SEAL_BYTES)
-_ENTRY = Struct(">cqIIqqqIIqqII")
-_DIRECTORY = Struct(">cqqqI")
-_NOTHING = 0xFFFFFFFF  # the length of what is not there
-_KEY_BYTES = 32
+# Each number as 64 bits, whatever it is: what a database can hold can be sealed.
+_ENTRY = Struct(">c?12q")
+_DIRECTORY = Struct(">c?5q")
+_CHANGE = Struct(">c???4q")
+_TOLD = Struct(">7q")
+_HASHED = Struct(">c5q")
+_NOTHING = -1  # the length of what is not there
+_KEY_NAME_BYTES = 4
+_HEAD_FIELDS = tuple(
+    field.name for field in dataclasses.fields(CatalogJob) if field.name not in ("began_at", "head")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +62,23 @@ class Sealer:
 
     key: bytes | None = None
 
-    def _row(self, data: bytes) -> bytes:
-        from blake3 import blake3  # most commands need no seal
+    @property
+    def key_name(self) -> str:
+        """Name the key, so that one may see which one it was; nothing: without a key."""
+        if self.key is None:
+            return ""
+        return self.link(START, b"the name of the key")[:_KEY_NAME_BYTES].hex()
 
-        return blake3(data).digest() if self.key is None else blake3(data, key=self.key).digest()
+    def _row(self, data: bytes) -> bytes:
+        hash_ = _blake3()
+        return hash_(data).digest() if self.key is None else hash_(data, key=self.key).digest()
 
     def entry(self, directory_id: int, row: Recorded) -> int:
         """Seal an entry, as a number to be added up."""
         name, mode, size, mtime_ns, ctime_ns, uid, gid, ino, target, hash_, hashed_at = row
         head = _ENTRY.pack(
             b"e",
+            hashed_at is None,
             directory_id,
             len(name),
             mode,
@@ -57,39 +88,62 @@ class Sealer:
             uid,
             gid,
             ino,
-            -1 if hashed_at is None else hashed_at,
+            0 if hashed_at is None else hashed_at,
             _NOTHING if target is None else len(target),
             _NOTHING if hash_ is None else len(hash_),
         )
-        return int.from_bytes(self._row(b"".join((head, name, target or b"", hash_ or b""))), "big")
+        data = b"".join((head, name, b"" if target is None else target, b"" if hash_ is None else hash_))
+        return int.from_bytes(self._row(data), "big")
 
     def directory(self, row: RecordedDirectory) -> int:
         """Seal a directory with all its entries, as a number to be added up."""
-        unseen = -1 if row.unseen_since is None else row.unseen_since
-        head = _DIRECTORY.pack(b"d", row.directory_id, unseen, row.ino, len(row.path))
-        data = b"".join((head, row.path, row.digest or b"", row.seal.to_bytes(SEAL_BYTES, "big")))
+        directory_id, path, digest, seal, unseen, ino, _ = row
+        head = _DIRECTORY.pack(
+            b"d",
+            unseen is None,
+            directory_id,
+            0 if unseen is None else unseen,
+            ino,
+            len(path),
+            _NOTHING if digest is None else len(digest),
+        )
+        data = b"".join((head, path, b"" if digest is None else digest, seal.to_bytes(SEAL_BYTES, "big")))
         return int.from_bytes(self._row(data), "big")
 
     def change(self, before: bytes, row: RecordedChange) -> bytes:
-        """Chain a change to the link before it."""
-        facts = (
-            row.change_id,
-            row.run_id,
-            row.path,
-            row.old_path,
-            row.kind.value,
-            [aspect.value for aspect in Aspect if aspect in row.aspects],
-            None if row.severity is None else row.severity.value,
-            row.rotted,
-            None if row.old is None else told(row.old),
-            None if row.new is None else told(row.new),
+        """Chain a change to the link before it; who accepted it is for the acceptances to say."""
+        change_id, run_id, path, old_path, kind, aspects, severity, old, new, _, rotted = row
+        head = _CHANGE.pack(
+            b"c",
+            rotted,
+            old is None,
+            new is None,
+            change_id,
+            run_id,
+            len(path),
+            _NOTHING if old_path is None else len(old_path),
         )
-        return self._row(before + repr(facts).encode())
+        words = _in_words(kind, aspects, severity)
+        return self._row(b"".join((before, head, path, old_path or b"", words, told(old), told(new))))
+
+    def hashed(self, job_id: int, stamp: Stamp, hash_: bytes, hashed_at: int) -> bytes:
+        """Seal a hash that waits for the run after this one."""
+        path, size, mtime_ns, ctime_ns = stamp
+        head = _HASHED.pack(b"h", job_id, size, mtime_ns, ctime_ns, hashed_at)
+        return self._row(b"".join((head, hash_, path)))
+
+    # What happens seldom
+
+    def beginning(self, catalog: str, row: CatalogJob) -> bytes:
+        """Give what the first run and the first change of a job are chained to."""
+        fixed = (row.job_id, row.name, row.source, row.machine, row.began_at.isoformat())
+        return self.link(START, ascii(("job", catalog, *fixed)).encode())
 
     def run(self, before: bytes, row: RecordedRun, *, change_link: bytes, state: int) -> bytes:
         """Chain a run to the run before it, to its last change and to all entries as it left them."""
-        facts = repr(
+        facts = ascii(
             (
+                "run",
                 row.run_id,
                 row.type.value,
                 row.started_at.isoformat(),
@@ -102,15 +156,60 @@ class Sealer:
         )
         return self.link(before, facts.encode() + change_link + state.to_bytes(SEAL_BYTES, "big"))
 
+    def acceptance(self, before: bytes, row: Acceptance) -> bytes:
+        """Chain an acceptance to the one before it (the first to `START`)."""
+        facts = (row.acceptance_id, row.accepted_at.isoformat(), row.who, row.path, row.last_change)
+        return self.link(before, ascii(("acceptance", *facts)).encode())
+
+    def checkpoint(self, beginning: bytes, row: Checkpoint) -> bytes:
+        """Seal where the chains of a job go on, after what was before was pruned."""
+        ends = (row.run_id, row.run_link, row.change_id, row.change_link)
+        return self.link(beginning, ascii(("checkpoint", row.made_at.isoformat(), *ends)).encode())
+
+    def head(self, row: CatalogJob) -> bytes:
+        """Seal the row of a job: with it, the ends of its chains, its entries and its counters."""
+        facts = [getattr(row, name) for name in _HEAD_FIELDS]
+        return self.link(START, ascii(("head", row.began_at.isoformat(), *facts)).encode())
+
     def link(self, before: bytes, facts: bytes) -> bytes:
         """Chain anything that happens seldom to the link before it."""
         data = before + facts
         return self._row(data) if self.key is None else hmac.digest(self.key, data, "sha256")
 
 
-def told(row: Recorded) -> tuple[object, ...]:
+@functools.cache
+def _blake3() -> type[blake3]:
+    from blake3 import blake3  # most commands need no seal
+
+    return blake3
+
+
+@functools.lru_cache(maxsize=1024)
+def _in_words(kind: ChangeKind, aspects: frozenset[Aspect], severity: Severity | None) -> bytes:
+    listed = ",".join(aspect.value for aspect in Aspect if aspect in aspects)
+    return f"{kind.value}\0{listed}\0{'' if severity is None else severity.value}\0".encode()
+
+
+def told(row: Recorded | None) -> bytes:
     """Give what a change tells of an entry."""
-    return (row.mode, row.size, row.mtime_ns, row.uid, row.gid, row.target, row.hash)
+    if row is None:
+        return b""
+    _, mode, size, mtime_ns, _, uid, gid, _, target, hash_, _ = row
+    head = _TOLD.pack(
+        mode,
+        size,
+        mtime_ns,
+        uid,
+        gid,
+        _NOTHING if target is None else len(target),
+        _NOTHING if hash_ is None else len(hash_),
+    )
+    return b"".join((head, b"" if target is None else target, b"" if hash_ is None else hash_))
+
+
+def mark_of(seal: int) -> int:
+    """Give a number of 64 bits, with a sign, that goes with a seal."""
+    return (seal & 0xFFFF_FFFF_FFFF_FFFF) - (1 << 63)
 
 
 def added(total: int, *seals: int) -> int:
@@ -139,14 +238,14 @@ def sealer_with(key_file: str) -> Sealer:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077:
             raise RunError(f"key '{escaped(key_file)}' is open to others; make it a file of mode 0600")
-        text = file.read(4 * _KEY_BYTES)
+        text = file.read(4 * KEY_BYTES)
     try:
         key = bytes.fromhex(text.decode("ascii").strip())
     except ValueError:
         key = b""
-    if len(key) != _KEY_BYTES:
+    if len(key) != KEY_BYTES:
         raise RunError(
-            f"key '{escaped(key_file)}' is none; it has to hold {2 * _KEY_BYTES} hexadecimal digits, "
+            f"key '{escaped(key_file)}' is none; it has to hold {2 * KEY_BYTES} hexadecimal digits, "
             "as 'dirsync catalog key' writes them"
         )
     return Sealer(key)

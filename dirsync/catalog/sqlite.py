@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from types import MappingProxyType
 
-from dirsync.catalog.schema import CHANGE_COLUMNS, STEPS
-from dirsync.catalog.store import DIRECTORY_COLUMNS, ENTRY_COLUMNS, Row, Staging, Value
-from dirsync.errors import RunError
+from dirsync.catalog.schema import CHANGE_COLUMNS
+from dirsync.catalog.sqlite_file import MADE, connected, is_full, made_by_this_program, prepare
+from dirsync.catalog.store import DIRECTORY_COLUMNS, ENTRY_COLUMNS, Damage, Damaged, Row, Staging, Value
+from dirsync.errors import Busy, RunError
 from dirsync.model.names import escaped
 
-_BUSY_SECONDS = 30.0  # how long one waits for another's merge
 _AT_ONCE = 400  # values in one statement
-_CACHE_KIB = 32_768
 
 _DIRECTORIES = ", ".join(DIRECTORY_COLUMNS)
 _ENTRIES = ", ".join(ENTRY_COLUMNS)
 _CHANGES = ", ".join(CHANGE_COLUMNS)
+_LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _ADVICE = {
-    sqlite3.SQLITE_BUSY: "another run records in it; this one will succeed when that is over",
-    sqlite3.SQLITE_LOCKED: "another run records in it; this one will succeed when that is over",
+    sqlite3.SQLITE_BUSY: "another process holds it; nothing was recorded, run again when that is over",
+    sqlite3.SQLITE_LOCKED: "another process holds it; nothing was recorded, run again when that is over",
     sqlite3.SQLITE_FULL: "its disk is full; nothing was recorded, so make room and run again",
     sqlite3.SQLITE_IOERR: "its disk does not answer; nothing was recorded",
-    sqlite3.SQLITE_READONLY: "it may not be written; change its permissions, or set another 'catalog'",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check its directory and the permissions",
+    sqlite3.SQLITE_READONLY: "it may not be written; nothing was recorded, change its permissions "
+    "and those of its directory, or set another 'catalog'",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; nothing was recorded, check that its disk is not read-only"
+    " and who may write its directory",
 }
 
 
@@ -43,30 +43,55 @@ class SqliteStore:
 
     def rows(self, statement: str, values: Sequence[Value] = ()) -> Iterator[Row]:
         """Run a query and give its rows as they come."""
-        with self._translated():
+        with self.translated():
             yield from self._connection.execute(statement, values)
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
         """Run a statement; give how many rows it touched."""
-        with self._translated():
+        with self.translated():
             return self._connection.execute(statement, values).rowcount
 
     def run_many(self, statement: str, rows: Iterable[Sequence[Value]]) -> None:
         """Run a statement once for each row."""
-        with self._translated():
+        with self.translated():
             self._connection.executemany(statement, rows)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Give a block whose statements are all durable at its end, or none of them is."""
-        with self._translated():
+        with self.translated():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # SQLite ends some itself, as when the disk is full
+                    with contextlib.suppress(sqlite3.Error):  # what happened first is what to tell
+                        self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Give a block whose queries all see one state of the database."""
+        self.run("BEGIN")
+        try:
+            yield
+        finally:
+            self.run("ROLLBACK")
+
+    def damage(self) -> Iterator[Damage]:
+        """Tell what SQLite finds wrong, and where the tables are not as this program made them."""
+        for (line,) in self.rows("PRAGMA integrity_check"):
+            if line != "ok":
+                yield Damage(f"SQLite finds: {line!s}", is_corrupt=True)
+        there = {str(name): sql for name, sql in self.rows(MADE)}
+        expected = made_by_this_program()
+        for name, sql in expected.items():
+            if there.get(name) != sql:
+                text = f"the table or index '{name}' is missing, or not as this program makes it"
+                yield Damage(text, is_corrupt=False)
+        for name in there.keys() - expected:
+            yield Damage(f"'{escaped(name)}' was not made by this program", is_corrupt=False)
 
     @contextlib.contextmanager
     def one_writer(self, job_id: int) -> Iterator[None]:
@@ -118,6 +143,15 @@ class SqliteStore:
         both: list[Value] = [job_id, path, *values]
         return f"change_id IN ({' UNION ALL '.join(parts)})", [*both, *both]
 
+    def changes_at(self, job_id: int, paths: Sequence[bytes]) -> tuple[str, list[Value]]:
+        """Give a condition on `changes` of a job, and its values: look-ups in an index that suffices."""
+        ids = f"SELECT change_id FROM changes WHERE job_id = ? AND path IN ({', '.join('?' * len(paths))})"
+        return f"change_id IN ({ids})", [job_id, *paths]
+
+    def first_slash(self, path: str) -> str:
+        """Give an expression: where the first slash is in a path."""
+        return f"instr({path}, X'2F')"
+
     # The bulk path
 
     @contextlib.contextmanager
@@ -128,12 +162,14 @@ class SqliteStore:
         try:
             yield staging
         finally:
-            staging.end()
+            with contextlib.suppress(RunError):  # they go with the connection, and what happened is told
+                staging.end()
 
     # Errors
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """Give a block in which an error of SQLite's becomes a `RunError`."""
         try:
             yield
         except sqlite3.Error as error:
@@ -141,12 +177,15 @@ class SqliteStore:
 
     def _told(self, error: sqlite3.Error) -> RunError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_IOERR and is_full(self._path):
+            code = sqlite3.SQLITE_FULL  # of what it keeps beside the database SQLite does not say so
         if code in _CORRUPT:
-            return RunError(
-                f"{self.shown} is corrupt ({error}); put a copy back, "
-                "or move it away and begin anew with 'dirsync catalog init'"
+            return Damaged(
+                f"{self.shown} is corrupt ({error}); nothing was recorded. Put a copy back, "
+                "or begin anew with 'dirsync catalog init JOB', which moves it aside"
             )
-        return RunError(f"{self.shown} cannot be used ({error}): {_ADVICE.get(code, 'nothing was recorded')}")
+        kind = Busy if code in _LOCKED else RunError
+        return kind(f"{self.shown} cannot be used ({error}): {_ADVICE.get(code, 'nothing was recorded')}")
 
 
 class _Staging:
@@ -224,62 +263,20 @@ class _Staging:
             self._store.run(statement, (job,))
 
 
-# Opening
-
-
 @contextlib.contextmanager
 def open_sqlite(path: str, *, may_create: bool) -> Iterator[SqliteStore]:
     """Open a catalog, made where there is none and that is allowed.
 
     Raises:
-        RunError: it cannot be opened, is corrupt, or of a later version.
+        Missing: there is none.
+        Damaged: it is empty, or corrupt.
+        RunError: it cannot be opened, is of a later version, or no catalog.
     """
-    connection = _connected(path, may_create=may_create)
+    connection = connected(path, may_create=may_create)
     store = SqliteStore(connection, path)
     try:
-        _prepare(store)
+        with store.translated():
+            prepare(connection, shown=store.shown, may_create=may_create)
         yield store
     finally:
         connection.close()
-
-
-def _connected(path: str, *, may_create: bool) -> sqlite3.Connection:
-    if may_create and not os.path.exists(path):
-        with contextlib.suppress(FileExistsError, OSError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    try:
-        # `rw`: SQLite makes no file itself, so a catalog that is gone stays gone.
-        uri = "file:" + path.replace("%", "%25").replace("?", "%3f").replace("#", "%23") + "?mode=rw"
-        return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
-    except sqlite3.Error as error:
-        raise RunError(
-            f"catalog '{escaped(path)}' cannot be opened ({error}); check its directory and the permissions"
-        ) from error
-
-
-def _prepare(store: SqliteStore) -> None:
-    store.run("PRAGMA synchronous = FULL")
-    store.run(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    store.run("PRAGMA journal_mode = WAL")
-    version = _version(store)
-    if version > len(STEPS):
-        raise RunError(
-            f"{store.shown} is of version {version}, this program knows up to {len(STEPS)}; "
-            "use the newer program"
-        )
-    if version < len(STEPS):
-        _upgrade(store)
-
-
-def _upgrade(store: SqliteStore) -> None:
-    with store.transaction():
-        for statements in STEPS[_version(store) :]:
-            for statement in statements:
-                store.run(statement.replace("CLUSTERED", "WITHOUT ROWID"))
-        store.run("INSERT OR IGNORE INTO meta VALUES ('id', ?)", (str(uuid.uuid4()),))
-        store.run(f"PRAGMA user_version = {len(STEPS)}")
-
-
-def _version(store: SqliteStore) -> int:
-    ((version,),) = store.rows("PRAGMA user_version")
-    return int(version or 0)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
+
+from dirsync.errors import RunError
 
 Value: TypeAlias = int | str | bytes | None
 Row: TypeAlias = tuple[Value, ...]
@@ -17,7 +19,22 @@ ENTRY_COLUMNS = (
     *("name", "mode", "size", "mtime_ns", "ctime_ns", "uid", "gid", "ino"),
     *("target", "hash", "hashed_at"),
 )
-DIRECTORY_COLUMNS = ("directory_id", "path", "digest", "seal", "unseen_since", "ino")
+DIRECTORY_COLUMNS = ("directory_id", "path", "digest", "seal", "unseen_since", "ino", "mark")
+
+
+class Damage(NamedTuple):
+    """Something that a database finds wrong with itself."""
+
+    text: str
+    is_corrupt: bool  # it cannot be relied on; else it is merely not as this program makes it
+
+
+class Damaged(RunError):
+    """A database is there, and cannot be read as one."""
+
+
+class Missing(RunError):
+    """There is no database where one should be."""
 
 
 class Store(Protocol):
@@ -43,6 +60,14 @@ class Store(Protocol):
 
     def transaction(self) -> AbstractContextManager[None]:
         """Give a block whose statements are all durable at its end, or none of them is."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Give a block whose queries all see one state of the database, and which holds up no writer."""
+        ...
+
+    def damage(self) -> Iterator[Damage]:
+        """Tell what the database itself finds wrong with its tables and indexes."""
         ...
 
     def one_writer(self, job_id: int) -> AbstractContextManager[None]:
@@ -75,6 +100,17 @@ class Store(Protocol):
 
         It names the ids, found by the paths' indexes, so that nobody walks through all changes
         in the hope of meeting some; write `+change_id` where another condition bounds them.
+        """
+        ...
+
+    def changes_at(self, job_id: int, paths: Sequence[bytes]) -> tuple[str, list[Value]]:
+        """Give a condition on `changes` of a job, and its values: at one of a few paths themselves."""
+        ...
+
+    def first_slash(self, path: str) -> str:
+        """Give an expression: where the first slash is in a path, itself an expression.
+
+        1 is the first byte; 0: there is none.
         """
         ...
 

@@ -26,7 +26,11 @@ COMMANDS = {
         Command("snap", "write down what a directory holds"),
         Command("diff", "tell how two directories or snapshots differ"),
         Command("status", "show the last and the next run of each job"),
+        Command("history", "tell what happened to a path, by which run"),
+        Command("report", "tell what changed since a moment, as text, a page or JSON"),
+        Command("accept", "mark changes that a track job recorded as reviewed"),
         Command("approve", "carry out the plan that a guard held"),
+        Command("catalog", "make the catalog of track jobs, audit it, seal it with a key"),
     )
 }
 
@@ -34,10 +38,6 @@ RUN = Command("run", "run jobs: on their schedules, or at once with --now")
 
 # Known, so that they are told apart from a misspelled command.
 LATER = (
-    "accept",
-    "catalog",
     "notify",
-    "history",
-    "report",
     "serve",
 )

@@ -11,6 +11,7 @@ from dirsync.cli.logs.setup import follow, set_up
 from dirsync.cli.output.lines import Lines
 from dirsync.cli.output.units import plural
 from dirsync.cli.parsing import Options, usage_error
+from dirsync.cli.rendering import write_digest
 from dirsync.cli.selection import selected_jobs
 from dirsync.cli.signals import stopping_on_signals
 from dirsync.cli.watching import Show, run_watched
@@ -32,14 +33,20 @@ def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
     show = Show.of(options)
     daemon = Daemon(file, patterns=patterns, show=show)
     scheduled = [job.name for job in daemon.jobs() if job.enabled and job.schedule is not None]
-    if not scheduled:
+    reported = [job.name for job in daemon.jobs() if job.enabled and job.report is not None]
+    if not scheduled and not reported:
         raise usage_error("no job here has an interval or a schedule; add --now to run at once")
     set_up(show.logging, jobs=daemon.jobs(), base=daemon.base, mask=daemon.mask)
     with stopping_on_signals() as stop:
         lines = Lines(mask=daemon.mask, stop=stop)
         if not show.json and not show.quiet:
-            lines.line(greeting(scheduled))
-        left = run_scheduler(daemon.load, run=lambda job: daemon.run(job, lines=lines, stop=stop), stop=stop)
+            lines.line(greeting(scheduled, reported))
+        left = run_scheduler(
+            daemon.load,
+            run=lambda job: daemon.run(job, lines=lines, stop=stop),
+            report=daemon.report,
+            stop=stop,
+        )
         assert stop.signal_number is not None
         code = exit_code_of_signal(stop.signal_number)
         if left:
@@ -47,9 +54,14 @@ def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
         return code
 
 
-def greeting(scheduled: Sequence[str]) -> str:
+def greeting(scheduled: Sequence[str], reported: Sequence[str] = ()) -> str:
     """Say what the scheduler looks after."""
-    return f"{plural(len(scheduled), 'job', 'jobs')} on schedule: {', '.join(scheduled)}; end with Ctrl-C"
+    words = []
+    if scheduled:
+        words.append(f"{plural(len(scheduled), 'job', 'jobs')} on schedule: {', '.join(scheduled)}")
+    if reported:
+        words.append(f"{plural(len(reported), 'report', 'reports')} on schedule: {', '.join(reported)}")
+    return f"{'; '.join(words)}; end with Ctrl-C"
 
 
 class Daemon:
@@ -98,6 +110,14 @@ class Daemon:
             repeated=True,
             side_by_side=True,
         )
+
+    def report(self, job: Job) -> None:
+        """Write the report of one job, and note that in the ledger.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        write_digest(job, state=self._configuration.state, mask=self._configuration.mask)
 
 
 def _leave(code: int) -> None:

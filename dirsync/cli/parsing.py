@@ -20,7 +20,7 @@ from dirsync.errors import ConfigError
 DEFAULT_CONFIG = "jobs.yaml"
 
 # Of the options that may stand before a command, those that take a value.
-_TAKE_A_VALUE = frozenset({"-c", "--config", "--log-conf", "--progress", "--job", "--budget"})
+_TAKE_A_VALUE = frozenset({"-c", "--config", "--log-conf", "--progress", "--job", "--budget", "--since"})
 
 
 def usage_error(message: str) -> ConfigError:

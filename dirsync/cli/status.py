@@ -13,15 +13,17 @@ from dirsync.cli.output.lines import Lines, Mask
 from dirsync.cli.output.machine import Fields, as_line, counts_fields, moment
 from dirsync.cli.output.summary import deeds
 from dirsync.cli.output.table import table
-from dirsync.cli.output.units import human_count, human_seconds
+from dirsync.cli.output.units import human_bytes, human_count, human_seconds, plural
 from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file
 from dirsync.config import load
 from dirsync.errors import RunError
-from dirsync.model.job import Job
+from dirsync.model.job import Job, Severity, TrackJob
 from dirsync.model.result import Outcome
 from dirsync.runner.held import held_plan
 from dirsync.runner.held_file import HeldPlan
+from dirsync.runner.holdings import Holdings, holdings
 from dirsync.runner.ledger import Ledger, RecordedRun, open_ledger
+from dirsync.runner.recorded_jobs import Records, records
 from dirsync.scan import chosen
 from dirsync.scheduler.due import forecast
 
@@ -37,6 +39,7 @@ class JobStatus:
     last: RecordedRun | None  # None: it never ran
     next_at: datetime.datetime | None  # None: only when asked to
     held: HeldPlan | str | None  # a text: why the plan that is held cannot be read
+    holds: Holdings | str | None  # of a track job; a text: why its catalog cannot be read; None: no run yet
 
     @property
     def outcome(self) -> str | None:
@@ -58,8 +61,10 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments, namespace=Options())
     configuration = load(config_file(options))
     now = datetime.datetime.now(datetime.UTC)
-    with open_ledger(configuration.state) as ledger:
-        statuses = [_status(job, ledger, state=configuration.state, now=now) for job in configuration.jobs]
+    with open_ledger(configuration.state) as ledger, records(ledger) as found:
+        statuses = [
+            _status(job, ledger, found, state=configuration.state, now=now) for job in configuration.jobs
+        ]
     lines = Lines(mask=configuration.mask)
     if options.json:
         for status in statuses:
@@ -69,16 +74,19 @@ def main(arguments: Sequence[str]) -> int:
         for status in statuses:
             if status.held is not None:
                 lines.line(_held_line(status.job, status.held))
+            if status.holds is not None:
+                lines.line(_holdings_line(status.job, status.holds))
         lines.line(chosen.in_words())
     return Exit.DONE
 
 
-def _status(job: Job, ledger: Ledger, *, state: str, now: datetime.datetime) -> JobStatus:
+def _status(job: Job, ledger: Ledger, found: Records, *, state: str, now: datetime.datetime) -> JobStatus:
     return JobStatus(
         job=job,
         last=ledger.last_run(job.name),
         next_at=forecast(job, ledger, now),
         held=_held(job, state=state),
+        holds=_holdings(job, found) if isinstance(job, TrackJob) else None,
     )
 
 
@@ -87,6 +95,26 @@ def _held(job: Job, *, state: str) -> HeldPlan | str | None:
         return held_plan(state, job.name)
     except RunError as error:
         return str(error)
+
+
+def _holdings(job: TrackJob, found: Records) -> Holdings | str | None:
+    try:
+        return holdings(job, found)
+    except RunError as error:
+        return str(error).removeprefix(f"'{job.name}': ")
+
+
+def _holdings_line(job: Job, held: Holdings | str) -> str:
+    if isinstance(held, str):
+        return f"{job.name}  {held}"
+    entries = plural(held.entries, "entry", "entries")
+    open_ = [f"{human_count(count)} {severity.value}" for severity, count in _by_gravity(held)]
+    told = f"to review: {', '.join(open_)}" if open_ else "nothing to review"
+    return f"{job.name}  {entries}, {human_bytes(held.byte_count)} in the catalog; {told}"
+
+
+def _by_gravity(held: Holdings) -> list[tuple[Severity, int]]:
+    return [(severity, held.open[severity]) for severity in reversed(Severity) if severity in held.open]
 
 
 def _held_line(job: Job, held: HeldPlan | str) -> str:
@@ -145,7 +173,19 @@ def _fields(status: JobStatus, *, mask: Mask) -> Fields:
         "last": None if status.last is None else _run_fields(status.last, outcome=status.outcome),
         "next_at": None if status.next_at is None else moment(status.next_at),
         "held": None if status.held is None else _held_fields(status.held, mask=mask),
+        "catalog": None if status.holds is None else _holdings_fields(status.holds, mask=mask),
         "lister": chosen.LISTER.value,
+    }
+
+
+def _holdings_fields(held: Holdings | str, *, mask: Mask) -> Fields:
+    if isinstance(held, str):
+        return {"entries": None, "bytes": None, "open": None, "error": mask(held)}
+    return {
+        "entries": held.entries,
+        "bytes": held.byte_count,
+        "open": {severity.value: held.open.get(severity, 0) for severity in reversed(Severity)},
+        "error": None,
     }
 
 

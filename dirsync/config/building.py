@@ -7,9 +7,11 @@ from typing import Any
 
 from dirsync.config.counted import Counted
 from dirsync.config.keys import JobKeys, Keys, RuleKeys
+from dirsync.config.tree_fields import JOB
 from dirsync.model.job import (
     Compare,
     Comparison,
+    Digest,
     Fingerprint,
     Guard,
     JobLog,
@@ -38,6 +40,7 @@ def built(name: str, keys: JobKeys, *, catalog: CatalogPlace | None) -> MirrorJo
         "comparison": _comparison(keys),
         "guard": Guard(**_declared(keys.guard)),
         "log": JobLog(**_declared(keys.log)),
+        "report": _report(name, keys),
     }
     return _track(keys, values) if keys.type is JobType.TRACK else _mirror(keys, values)
 
@@ -84,6 +87,14 @@ def _schedule(keys: JobKeys) -> Schedule | None:
     if keys.interval is not None:
         return Schedule(every_seconds=keys.interval)
     return None if keys.schedule is None else Schedule(**_declared(keys.schedule))
+
+
+def _report(name: str, keys: JobKeys) -> Digest | None:
+    """Make the report; None as well where it is not complete, which is noted elsewhere."""
+    if keys.report is None or keys.report.schedule is None or keys.report.to is None:
+        return None
+    declared = _declared(keys.report) | {"to": keys.report.to.replace(JOB, name.replace("%", "%%"))}
+    return Digest(schedule=Schedule(**_declared(keys.report.schedule)), **declared)
 
 
 def _comparison(keys: JobKeys) -> Comparison:

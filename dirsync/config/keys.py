@@ -25,6 +25,7 @@ from dirsync.model.job import (
     OnError,
     OnTrip,
     Preserve,
+    ReportFormat,
     Severity,
     SymlinkPolicy,
     Verify,
@@ -163,13 +164,27 @@ class ScheduleKeys(Keys):
     )
 
 
+class ReportKeys(Keys):
+    """A report of the job that is written on a schedule of its own."""
+
+    schedule: ScheduleKeys | None = Field(None, exclude=True, description="When it is written")
+    to: tree.ReportFile | None = Field(
+        None, description="The file, as reports/{job}-%Y-%m-%d.html; its directory must be there"
+    )
+    format: Annotated[ReportFormat, choice(ReportFormat)] | None = Field(
+        None, description="What it is written as"
+    )
+    since_seconds: timing.Interval | None = Field(
+        None, alias="since", description="How far it looks back, as 1d or 7d"
+    )
+
+
 class JobKeys(Keys):
     """The keys of a job, a profile or the defaults."""
 
     later: ClassVar[dict[str, str]] = {
         "stale_after": f"{_DROP}, and watch 'status'",
         "notify": f"{_DROP}, and act on the exit code",
-        "report": f"{_DROP}, and read 'history' or '--json'",
         "hooks": f"{_DROP}, and run dirsync from a script",
     }
 
@@ -252,6 +267,9 @@ class JobKeys(Keys):
         None, exclude=True, description="Where the work is done"
     )
     log: LogKeys | None = Field(None, exclude=True, description="Where and how loudly the job logs")
+    report: ReportKeys | None = Field(
+        None, exclude=True, description="A report that is written on a schedule of its own"
+    )
 
 
 class SecretKeys(Keys):
@@ -309,6 +327,7 @@ SECTIONS: dict[str, type[Keys]] = {
     "fingerprint": FingerprintKeys,
     "rules": RuleKeys,
     "schedule": ScheduleKeys,
+    "report": ReportKeys,
 }
 APPENDABLE = {  # by section, a job's own keys under ""
     "": frozenset({"include", "exclude", "ignore_files", "preserve", "compare"}),

@@ -22,6 +22,7 @@ from dirsync.config.nodes import Origin, ScalarNode, locate
 from dirsync.config.options import command_line, node_of_options
 from dirsync.config.overlaps import DeclaredJob, check_places
 from dirsync.config.problems import Problems
+from dirsync.config.report_files import check_report_files
 from dirsync.config.rules import check_contradictions, check_job, check_name, check_own_keys, check_secret
 from dirsync.config.sources import Sources, read_sources
 from dirsync.config.validation import checked
@@ -50,6 +51,7 @@ def load(file: str) -> Configuration:
     catalog = catalog_place(declarations.keys.catalog, sources.main, state=state, problems=problems)
     jobs = tuple(_jobs(declarations, problems, catalog=catalog))
     check_places(jobs, None if state_is_wrong else state, problems)
+    check_report_files(jobs, problems)
     problems.raise_if_any()
     return Configuration(
         file=file,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dirsync.config.inheritance import BUILT_IN
-from dirsync.config.keys import JobKeys, SecretKeys
+from dirsync.config.keys import JobKeys, ScheduleKeys, SecretKeys
 from dirsync.config.nodes import ListNode, MappingNode, Origin, ScalarNode, is_null, locate, mapping_of
 from dirsync.config.problems import Problems, listed, quoted
 from dirsync.model.job import Compare, JobType, Preserve, SymlinkPolicy
@@ -37,14 +37,15 @@ def check_contradictions(node: MappingNode, problems: Problems, *, path: str) ->
     """Check that a job, a profile or the defaults do not say one thing in two ways."""
     if node.get("interval") and node.get("schedule"):
         _note(node, ("schedule",), "stands together with 'interval'; remove one of the two", problems, path)
-    schedule = mapping_of(node.get("schedule"))
-    ways = [way for way in _WAYS if schedule and schedule.get(way)]
-    if len(ways) > 1:
-        _note(node, ("schedule",), f"has {' and '.join(ways)}; keep one of them", problems, path)
-    if ways == ["cron"] and schedule and schedule.get("on"):
-        _note(
-            node, ("schedule", "on"), "goes with every or at; name the days in the cron line", problems, path
-        )
+    report = mapping_of(node.get("report"))
+    for steps, holder in ((("schedule",), node), (("report", "schedule"), report)):
+        schedule = mapping_of(holder.get("schedule")) if holder else None
+        ways = [way for way in _WAYS if schedule and schedule.get(way)]
+        if len(ways) > 1:
+            _note(node, steps, f"has {' and '.join(ways)}; keep one of them", problems, path)
+        if ways == ["cron"] and schedule and schedule.get("on"):
+            text = "goes with every or at; name the days in the cron line"
+            _note(node, (*steps, "on"), text, problems, path)
 
 
 def check_job(
@@ -56,7 +57,8 @@ def check_job(
             _note(node, (key,), "has no value; write a path, and '~' in quotes", problems, path)
         elif complete and node.get(key) is None:
             problems.add(origin, path, f"'{key}' is missing; write '{key}: /a/path'")
-    _check_schedule(keys, node, problems, path)
+    _check_schedule(keys.schedule, node, ("schedule",), problems, path)
+    _check_report(keys, node, problems, path)
     if keys.type is JobType.TRACK:
         _check_track(keys, node, problems, path)
     elif keys.type is not JobType.CHECK:
@@ -98,13 +100,26 @@ def _check_track(keys: JobKeys, node: MappingNode, problems: Problems, path: str
         _note(node, ("symlinks",), text, problems, path)
 
 
-def _check_schedule(keys: JobKeys, node: MappingNode, problems: Problems, path: str) -> None:
-    if keys.schedule is None:
+def _check_schedule(
+    keys: ScheduleKeys | None, node: MappingNode, steps: tuple[str, ...], problems: Problems, path: str
+) -> None:
+    if keys is None:
         return
-    if not (keys.schedule.every_seconds or keys.schedule.at or keys.schedule.cron):
-        _note(node, ("schedule",), f"says not when; write one of {listed(_WAYS)}", problems, path)
-    if keys.schedule.on is not None and not keys.schedule.on:
-        _note(node, ("schedule", "on"), "names no day; name one, or remove it", problems, path)
+    if not (keys.every_seconds or keys.at or keys.cron):
+        _note(node, steps, f"says not when; write one of {listed(_WAYS)}", problems, path)
+    if keys.on is not None and not keys.on:
+        _note(node, (*steps, "on"), "names no day; name one, or remove it", problems, path)
+
+
+def _check_report(keys: JobKeys, node: MappingNode, problems: Problems, path: str) -> None:
+    """Check that a report says when it is written, and where to."""
+    report, said = keys.report, mapping_of(node.get("report"))
+    if report is None or said is None:
+        return
+    for key, example in (("schedule", '{at: "07:00"}'), ("to", '"reports/{job}.html"')):
+        if said.get(key) is None or is_null(said.entries[key].value):
+            _note(node, ("report",), f"'{key}' is missing; write '{key}: {example}'", problems, path)
+    _check_schedule(report.schedule, node, ("report", "schedule"), problems, path)
 
 
 def _check_kept(keys: JobKeys, node: MappingNode, problems: Problems, path: str) -> None:

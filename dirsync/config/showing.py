@@ -18,7 +18,18 @@ from dirsync.config.counted import Counted
 from dirsync.config.loading import load
 from dirsync.config.nodes import Origin, ScalarNode, TextFile
 from dirsync.config.scalars import Kind, kind_of, plain_number, written_seconds
-from dirsync.model.job import Compare, Guard, Job, Limit, MirrorJob, Preserve, Rule, TrackJob, Versions
+from dirsync.model.job import (
+    Compare,
+    Digest,
+    Guard,
+    Job,
+    Limit,
+    MirrorJob,
+    Preserve,
+    Rule,
+    TrackJob,
+    Versions,
+)
 from dirsync.model.timing import Schedule, Start
 
 _NOWHERE = Origin(TextFile("", "/"), 0)
@@ -177,6 +188,16 @@ def _how_it_runs(job: Job) -> dict[str, Any]:
         "workers": "auto" if job.workers is None else job.workers,
         "engine": "local",
         "log": {key: value for key, value in (("level", job.log.level), ("file", job.log.file)) if value},
+        **({} if job.report is None else {"report": _report(job.report)}),
+    }
+
+
+def _report(report: Digest) -> dict[str, Any]:
+    return {
+        "schedule": _schedule(report.schedule),
+        "to": report.to,
+        "format": report.format.value,
+        "since": written_seconds(report.since_seconds),
     }
 
 

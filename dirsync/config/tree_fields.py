@@ -17,6 +17,8 @@ from dirsync.model.place import LocalPlace
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _ENDPOINT = re.compile(r"[A-Za-z0-9_.@-]+:/")
+_PLACEHOLDER = re.compile(r"%[YmdHMSjVGu%]")
+JOB = "{job}"  # in the name of a report's file: the job's name
 _LONGEST_PATH = 4000  # the system takes 4095 bytes at once
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _SHARE = r"^(off|[0-9]+(\.[0-9]+)?\s?%)$"
@@ -38,6 +40,26 @@ def _absolute(scalar: ScalarNode) -> str:
     joined = os.path.join(scalar.origin.file.directory, path)
     normal = os.path.realpath(joined) if ".." in path.split("/") else os.path.normpath(joined)
     return "/" + normal.lstrip("/")  # POSIX lets two leading slashes be
+
+
+def _report_file(scalar: ScalarNode) -> str:
+    text = text_of(scalar)
+    if "/" not in text and "." not in text:
+        raise ValueError(
+            f"{quoted(text)} is a notifier's name, which {LATER}; "
+            f"write a file, as './{text}' or 'reports/{text}.html'"
+        )
+    path = _absolute(scalar)
+    folder, name = os.path.split(path)
+    if not name or text.endswith("/"):
+        raise ValueError(f"{quoted(text)} is a directory; write a file in it, as {{job}}.html")
+    unknown = _PLACEHOLDER.sub("", name)
+    if "%" in unknown or "%" in folder or JOB in folder:
+        raise ValueError(
+            f"{quoted(text)} holds a % that stands for nothing here; the name may hold "
+            "%Y %m %d %H %M %S %j %V %G %u, and %% for itself, the directory neither these nor {job}"
+        )
+    return path
 
 
 def _place(scalar: ScalarNode) -> LocalPlace:
@@ -102,6 +124,7 @@ Flag = Annotated[bool, Leaf(read=flag, expected="true or false", schema={"type":
 Text = Annotated[str, Leaf(read=text_of, expected="text", schema={"type": "string"})]
 Version = Annotated[int, Leaf(read=version, expected="1", schema={"const": 1})]
 Path = Annotated[str, Leaf(read=_absolute, expected="a path", schema={"type": "string"})]
+ReportFile = Annotated[str, Leaf(read=_report_file, expected="a path", schema={"type": "string"})]
 Place = Annotated[LocalPlace, Leaf(read=_place, expected="a path", schema={"type": "string"})]
 FileName = Annotated[bytes, Leaf(read=_file_name, expected="a name", schema={"type": "string"})]
 PathBelow = Annotated[bytes, Leaf(read=_path_below, expected="a path", schema={"type": "string"})]

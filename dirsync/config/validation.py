@@ -89,7 +89,8 @@ def _section(model: type[Keys], loc: tuple[int | str, ...]) -> type[Keys]:
         if loc[0] in _OF_THE_FILE:
             return _OF_THE_FILE[str(loc[0])]
         model, loc = JobKeys, loc[1 if loc[0] == "defaults" else 2 :]
-    return SECTIONS[str(loc[0])] if loc else model
+    sections = [SECTIONS[step] for step in loc if isinstance(step, str) and step in SECTIONS]
+    return sections[-1] if sections else model
 
 
 def _unknown(model: type[Keys], name: str, spot: Spot) -> str:

@@ -92,6 +92,14 @@ class Severity(enum.Enum):
     CRITICAL = "critical"
 
 
+class ReportFormat(enum.Enum):
+    """What a report is written as."""
+
+    HTML = "html"
+    TEXT = "text"
+    JSON = "json"
+
+
 class OnTrip(enum.Enum):
     """What a guard that trips does with the plan."""
 
@@ -192,6 +200,16 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """A report of one job that is written on a schedule of its own."""
+
+    schedule: Schedule
+    to: str  # absolute path of the file; `%Y` and the like stand for the time it is made
+    format: ReportFormat = ReportFormat.HTML
+    since_seconds: float = 7 * _DAY_SECONDS  # how far it looks back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One job, as declared: what all types have in common."""
 
@@ -212,6 +230,7 @@ class Job:
     timeout_seconds: float | None = None  # None: no limit
     workers: int | None = None  # None: as many as pay
     log: JobLog = field(default_factory=JobLog)
+    report: Digest | None = None  # None: only when asked for
 
     @property
     def source_as_read(self) -> LocalPlace:

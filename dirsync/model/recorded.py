@@ -77,6 +77,7 @@ class RecordedDirectory(NamedTuple):
     seal: int  # the sum of its entries' seals
     unseen_since: int | None = None  # the first run that could not list it; None: it was listed
     ino: int = 0  # as a signed number of 64 bits
+    mark: int = 0  # of its seal with that of its entries: tells which directory is not as it was
 
 
 class RecordedChange(NamedTuple):
@@ -125,6 +126,8 @@ class CatalogJob:
     name: str
     source: bytes  # its root's path
     machine: str  # the host that records it
+    began_at: datetime.datetime  # aware, UTC: when it was taken in
+    key_name: str  # of the key that seals its rows; empty: none does
     scope: bytes  # names what of the declaration decides what is recorded
     next_directory: int
     next_change: int
@@ -134,6 +137,32 @@ class CatalogJob:
     last_run: int | None  # the newest run in the catalog; None: it has none
     link: bytes  # what the next run is chained to
     change_link: bytes  # what the next change is chained to
+    acceptance_link: bytes  # what the next acceptance is chained to
+    checkpoint_link: bytes  # of its checkpoint
+    head: bytes  # the seal of all this
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """One time that somebody reviewed changes."""
+
+    acceptance_id: int
+    accepted_at: datetime.datetime  # aware, UTC
+    who: str
+    path: bytes  # at and beneath it; the empty one: everywhere
+    last_change: int  # up to this one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """Where the history of a job begins, after what was before was pruned."""
+
+    made_at: datetime.datetime  # aware, UTC
+    run_id: int  # the last run that was pruned
+    run_link: bytes
+    change_id: int  # the last change that was pruned; 0: none was
+    change_link: bytes
+    link: bytes  # the seal of all this
 
 
 def recorded_rows(listing: Listing) -> list[Recorded]:

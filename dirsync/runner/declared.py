@@ -29,6 +29,7 @@ _BESIDE_THE_PLAN = frozenset(
         "timeout_seconds",
         "workers",
         "log",
+        "report",
     }
 )
 

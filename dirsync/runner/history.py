@@ -50,6 +50,7 @@ class History:
     def _record(self, result: RunResult) -> None:
         from dirsync.catalog.recording import recording  # runs that change nothing need no catalog
         from dirsync.runner.tracking.catalogs import catalog_of, recorded_job
+        from dirsync.runner.tracking.ends import ending
 
         with catalog_of(self._job, self._ledger) as catalog:
             known = recorded_job(self._job, catalog, self._ledger)
@@ -82,7 +83,7 @@ class History:
                     is_baseline=known.last_run is None,
                     error=result.error,
                 )
-                rows.commit(run, scope=known.scope)
+                rows.commit(run, scope=known.scope, ending=ending(self._ledger, self._job.name, before=known))
 
 
 def _recorded(entry: Entry | None) -> Recorded | None:

@@ -18,6 +18,7 @@ from dirsync.errors import RunError
 from dirsync.model.job import JobType
 from dirsync.model.names import escaped
 from dirsync.model.result import Counts, Outcome, RunResult
+from dirsync.model.tallies import RunsTally
 from dirsync.runner.database import Database, open_database
 
 _COUNTS = tuple(field.name for field in dataclasses.fields(Counts))
@@ -123,6 +124,32 @@ class Ledger:
             return self._select("ORDER BY run_id DESC LIMIT ?", (limit,))
         return self._select("WHERE job = ? ORDER BY run_id DESC LIMIT ?", (job, limit))
 
+    def runs_ended(
+        self, job: str, *, since: datetime, outcomes: frozenset[Outcome], limit: int
+    ) -> list[RecordedRun]:
+        """List the newest runs of a job since a moment that ended in one of these ways, newest first."""
+        wanted = [outcome.value for outcome in outcomes]
+        return self._select(
+            "WHERE job = ? AND dry_run = 0 AND started_at >= ? "
+            f"AND outcome IN ({', '.join('?' * len(wanted))}) ORDER BY run_id DESC LIMIT ?",
+            (job, _written(since), *wanted, limit),
+        )
+
+    def tally(self, job: str, *, since: datetime) -> RunsTally:
+        """Count the runs of a job that began at or after a moment and have ended, and what they did."""
+        sums = ", ".join(f"sum({name})" for name in _COUNTS)
+        with self.database.translated():
+            rows = self._connection.execute(
+                f"SELECT outcome, count(*), {sums} FROM runs WHERE job = ? AND dry_run = 0 "
+                "AND started_at >= ? AND outcome IS NOT NULL GROUP BY outcome",
+                (job, _written(since)),
+            ).fetchall()
+            figures = [sum(column) for column in zip(*(row[2:] for row in rows), strict=True)]
+            return RunsTally(
+                outcomes={Outcome(outcome): count for outcome, count, *_ in rows},
+                counts=Counts(**dict(zip(_COUNTS, figures, strict=False))),
+            )
+
     def recall(self, job: str, key: str) -> str | None:
         """Give back what `remember` was told, or None if it never was."""
         with self.database.translated():
@@ -130,6 +157,12 @@ class Ledger:
                 "SELECT value FROM facts WHERE job = ? AND key = ?", (job, key)
             ).fetchone()
         return None if row is None else str(row[0])
+
+    def recalled(self, key: str) -> dict[str, str]:
+        """Give what `remember` was told under a key, by the job."""
+        with self.database.translated():
+            rows = self._connection.execute("SELECT job, value FROM facts WHERE key = ?", (key,)).fetchall()
+        return {str(job): str(value) for job, value in rows}
 
     def remember(self, job: str, key: str, value: str) -> None:
         """Keep one small fact about a job from run to run."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import schedule
@@ -21,6 +21,7 @@ from dirsync.runner.ledger import Ledger, open_ledger
 from dirsync.scheduler.clock import Clock, StepDetector, SystemClock
 from dirsync.scheduler.declaration import Declaration, DeclarationWatch
 from dirsync.scheduler.timed_job import TimedJob
+from dirsync.scheduler.timed_report import TimedReport
 
 logger = logging.getLogger(__name__)
 
@@ -28,16 +29,24 @@ LOOK_SECONDS = 1.0  # between two looks around
 STOP_SECONDS = 3.5  # what running jobs get to end in order; the daemon promises 5 in all
 
 Run = Callable[[Job], RunResult]
+WriteReport = Callable[[Job], None]
 
 
 def run_scheduler(
-    load: Callable[[], Declaration], *, run: Run, stop: Stop, clock: Clock | None = None, limit: int = 4
+    load: Callable[[], Declaration],
+    *,
+    run: Run,
+    stop: Stop,
+    report: WriteReport | None = None,
+    clock: Clock | None = None,
+    limit: int = 4,
 ) -> tuple[str, ...]:
-    """Run jobs when they are due until a stop is requested.
+    """Run jobs, and write their reports, when they are due until a stop is requested.
 
     `load` reads the declaration, at once and whenever its files change. `run` does
     one job in the calling thread, at most `limit` at a time; it should look at the
-    same `stop`. Returns within 5 s of the request, with the names of the jobs that
+    same `stop`. `report` writes one job's report, and notes that in the ledger (None:
+    there are no reports). Returns within 5 s of the request, with the names of the jobs that
     still ran then; if there are any, leave with `os._exit`: their threads cannot
     be ended.
 
@@ -49,7 +58,7 @@ def run_scheduler(
     executor = ThreadPoolExecutor(limit, thread_name_prefix="job")
     with open_ledger(declaration.state) as ledger:
         scheduler = Scheduler(
-            run, ledger=ledger, clock=clock or SystemClock(), executor=executor, limit=limit
+            run, ledger=ledger, clock=clock or SystemClock(), executor=executor, limit=limit, report=report
         )
         scheduler.declare(declaration.jobs)
         scheduler.go_on_until(stop, DeclarationWatch(load, declaration))
@@ -69,8 +78,10 @@ class Scheduler:
         executor: Executor,
         limit: int,
         look_seconds: float = LOOK_SECONDS,
+        report: WriteReport | None = None,
     ) -> None:
         self._run = run
+        self._report = report
         self._ledger = ledger
         self._clock = clock
         self._executor = executor
@@ -84,11 +95,11 @@ class Scheduler:
 
     def declare(self, jobs: Iterable[Job]) -> None:
         """Make these the jobs; runs that go on are left alone, jobs that stay keep their past."""
-        wanted = {job.name: job for job in jobs if job.enabled and job.schedule is not None}
-        for name in self._jobs.keys() - wanted.keys():
-            self._engine.cancel_job(self._jobs.pop(name))
-        for job in wanted.values():
-            self._declare_one(job)
+        wanted = {each.key: each for job in jobs if job.enabled for each in self._timed(job)}
+        for key in self._jobs.keys() - wanted.keys():
+            self._engine.cancel_job(self._jobs.pop(key))
+        for each in wanted.values():
+            self._declare_one(each)
         if not wanted:
             logger.warning("no job has an interval or a schedule; nothing will run")
 
@@ -118,33 +129,45 @@ class Scheduler:
             logger.error("still running at the end: %s", ", ".join(sorted(self._running)))
         return tuple(sorted(self._running))
 
-    def _declare_one(self, job: Job) -> None:
-        assert job.schedule is not None
-        known = self._jobs.get(job.name) or self._running.get(job.name)
-        timed = known or TimedJob(
-            job, job.schedule, engine=self._engine, ledger=self._ledger, clock=self._clock
-        )
+    def _timed(self, job: Job) -> Iterator[TimedJob]:
+        """Give what of a job has a schedule: its runs, its report."""
+        if job.schedule is not None:
+            yield TimedJob(job, job.schedule, engine=self._engine, ledger=self._ledger, clock=self._clock)
+        if job.report is not None and self._report is not None:
+            timing = job.report.schedule
+            yield TimedReport(job, timing, engine=self._engine, ledger=self._ledger, clock=self._clock)
+
+    def _declare_one(self, timed: TimedJob) -> None:
+        known = self._jobs.get(timed.key) or self._running.get(timed.key)
         if known is not None:
-            known.declare(job, job.schedule)
-        if job.name not in self._jobs:
+            known.declare(timed.job, timed.timing)
+            timed = known
+        if timed.key not in self._jobs:
             timed.offer_to(self._start)
-            self._jobs[job.name] = timed
+            self._jobs[timed.key] = timed
 
     def _start(self, timed: TimedJob) -> None:
         """Start a job that is due; with all workers busy it stays due."""
         if len(self._running) >= self._limit:
             return
-        name = timed.job.name
+        key = timed.key
         timed.started()
-        self._running[name] = timed
-        future = self._executor.submit(_outcome_of, self._run, timed.job)
-        future.add_done_callback(lambda future: self._ended.put((name, _outcome(future))))
+        self._running[key] = timed
+        future = self._executor.submit(self._outcome_of, timed)
+        future.add_done_callback(lambda future: self._ended.put((key, _outcome(future))))
+
+    def _outcome_of(self, timed: TimedJob) -> Outcome:
+        """Do what is due, in a thread of its own."""
+        if isinstance(timed, TimedReport):
+            assert self._report is not None
+            return _outcome_of_report(self._report, timed.job)
+        return _outcome_of(self._run, timed.job)
 
     def _note_end(self, timeout_seconds: float) -> None:
         ended = self._clock.take(self._ended, timeout_seconds=timeout_seconds)
         if ended is not None:
-            name, outcome = ended
-            self._running.pop(name).finished(outcome)
+            key, outcome = ended
+            self._running.pop(key).finished(outcome)
 
     def _notice_step(self) -> None:
         seconds = self._steps.step()
@@ -175,6 +198,19 @@ def _outcome_of(run: Run, job: Job) -> Outcome:
     except Exception:
         logger.exception("'%s' broke off", job.name)
         return Outcome.FAILED
+
+
+def _outcome_of_report(report: WriteReport, job: Job) -> Outcome:
+    """Write a report, whatever that raises: the top of its thread."""
+    try:
+        report(job)
+    except DirsyncError as error:
+        logger.error("'%s': its report was not written: %s", job.name, error)
+        return Outcome.FAILED
+    except Exception:
+        logger.exception("'%s': its report broke off", job.name)
+        return Outcome.FAILED
+    return Outcome.SUCCEEDED
 
 
 def _outcome(future: Future[Outcome]) -> Outcome:

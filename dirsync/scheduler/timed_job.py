@@ -50,6 +50,16 @@ class TimedJob(schedule.Job):
 
     __str__ = __repr__
 
+    @property
+    def key(self) -> str:
+        """What it is told apart by from all else that has a schedule."""
+        return self.job.name
+
+    @property
+    def timing(self) -> Schedule:
+        """The schedule in force."""
+        return self._timing
+
     def offer_to(self, start: Callable[[TimedJob], None]) -> None:
         """Hand the job to its engine, which calls `start` when it is due."""
         self.do(start, self)

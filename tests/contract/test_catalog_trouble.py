@@ -220,11 +220,11 @@ def test_two_runs_of_one_job_do_not_record_over_each_other(url: str) -> None:
         job = catalog.add_job("a", source=b"/", machine="m")
         with recording(other, job, run_id=1) as rows:
             rows.put(None, rows.new_directory(b"", ino=1), entries=[], instead=[])
-            rows.commit(a_run(1), scope=b"")
+            rows.commit(a_run(1), scope=b"", ending=contextlib.nullcontext)
         with recording(catalog, job, run_id=2) as rows:
             rows.put(None, rows.new_directory(b"x", ino=1), entries=[], instead=[])
             with pytest.raises(Busy, match="meanwhile"):
-                rows.commit(a_run(2), scope=b"")
+                rows.commit(a_run(2), scope=b"", ending=contextlib.nullcontext)
         assert paths(catalog.store, job=job.job_id) == {b"": 1}
 
 

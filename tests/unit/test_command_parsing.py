@@ -41,7 +41,15 @@ def test_command_may_stand_before_or_after_options(
     ("arguments", "message"),
     [
         (["chek"], "dirsync: unknown command 'chek'; did you mean 'check'?; see --help"),
-        (["report", "--since", "1d"], "dirsync: 'report' is not yet available in this version"),
+        (["report", "--since"], "dirsync: argument --since: expected one argument; see --help"),
+        (["report", "--depth", "0"], "dirsync: argument --depth: '0' is no depth; write 1 to 8; see --help"),
+        (["history"], "dirsync: the following arguments are required: PATH; see --help"),
+        (
+            ["history", "x", "--kind", "delted"],
+            "dirsync: argument --kind: 'delted' is none of created, modified, metadata, moved, deleted; "
+            "did you mean 'deleted'?; see --help",
+        ),
+        (["accept"], "dirsync: the following arguments are required: JOB; see --help"),
         (["serve", "-c", "x"], "dirsync: 'serve' is not yet available in this version"),
         (["--progres", "none"], "dirsync: unrecognized arguments: --progres none; see --help"),
         (["--now", "--jo", "x"], "dirsync: unrecognized arguments: --jo x; see --help"),

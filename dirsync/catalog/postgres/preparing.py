@@ -9,6 +9,7 @@ import psycopg
 from dirsync.catalog.postgres.statements import SCHEMA, definitions
 from dirsync.catalog.postgres.store import LOCKS, PostgresStore
 from dirsync.catalog.schema import STEPS
+from dirsync.catalog.store import Missing
 from dirsync.errors import RunError
 
 _NO_JOB = 0  # the lock of the tables themselves; jobs are numbered from 1
@@ -27,7 +28,7 @@ def prepare(store: PostgresStore, *, may_create: bool) -> None:
     """
     version = _version(store)
     if version is None and not may_create:
-        raise RunError(
+        raise Missing(
             f"{store.shown} is not there any more: the database holds none; "
             "put a copy back, or begin anew with 'dirsync catalog init'"
         )

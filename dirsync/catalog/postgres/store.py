@@ -13,10 +13,11 @@ from psycopg.pq import TransactionStatus
 from dirsync.catalog.postgres.connecting import Connection, holder_of
 from dirsync.catalog.postgres.failing import told
 from dirsync.catalog.postgres.staging import PostgresStaging
-from dirsync.catalog.postgres.statements import placed
-from dirsync.catalog.postgres.subtree import Conditions, beneath_prefix, beneath_tree
-from dirsync.catalog.store import DIRECTORY_COLUMNS, ENTRY_COLUMNS, Row, Staging, Value
+from dirsync.catalog.postgres.statements import PREFIX_BYTES, SCHEMA, placed, prefix_of
+from dirsync.catalog.postgres.subtree import Conditions, beneath_prefix, beneath_tree, tree_of
+from dirsync.catalog.store import DIRECTORY_COLUMNS, ENTRY_COLUMNS, Damage, Row, Staging, Value
 from dirsync.errors import Busy, RunError
+from dirsync.model.names import escaped, shown
 
 LOCKS = 0x64697273  # 'dirs': the class of this program's advisory locks; a number in it is a job's
 _JOB_NUMBERS = (1 << 31) - 1
@@ -26,6 +27,12 @@ _DIRECTORIES_AT_ONCE = 400
 _STATEMENTS_AT_ONCE = 1000
 _ATTEMPTS = 10  # of a statement that another's row came before
 
+_FOREIGN = """
+    SELECT 'trigger', tgname::text FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+    JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = ? AND NOT tgisinternal
+    UNION ALL SELECT 'rule', rulename::text FROM pg_rules WHERE schemaname = ?
+    UNION ALL SELECT 'policy', policyname::text FROM pg_policies WHERE schemaname = ?
+"""
 _DIRECTORIES = ", ".join(DIRECTORY_COLUMNS)
 _ENTRIES = ", ".join(ENTRY_COLUMNS)
 
@@ -90,6 +97,33 @@ class PostgresStore:
                     self.connection.execute("ROLLBACK")
                 raise
             self._commit()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Give a block whose queries all see one state of the database."""
+        with self.translated():
+            self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                yield
+            finally:
+                with contextlib.suppress(psycopg.Error):  # without a connection it has ended as well
+                    self.connection.execute("ROLLBACK")
+
+    def damage(self) -> Iterator[Damage]:
+        """Tell what acts on the tables and is none of this program's, and what is not found by its index.
+
+        PostgreSQL looks after its pages itself, and a query that meets a bad one fails.
+        """
+        for kind, name in self.rows(_FOREIGN, (SCHEMA,) * 3):
+            yield Damage(
+                f"the {kind!s} '{escaped(str(name))}' was not made by this program", is_corrupt=False
+            )
+        if not self.has_tree:
+            return
+        for job_id, path, tree in self.rows("SELECT job_id, path, tree::text FROM directories"):
+            if isinstance(job_id, int) and isinstance(path, bytes) and tree != tree_of(job_id, path):
+                text = f"the index of subtrees has directory '{shown(path)}' in another place"
+                yield Damage(text, is_corrupt=False)
 
     def _commit(self) -> None:
         try:
@@ -173,6 +207,16 @@ class PostgresStore:
                 parts.append(f"SELECT change_id FROM changes WHERE job_id = ? AND {condition}")
                 values += [job_id, *some]
         return f"change_id = ANY(ARRAY({' UNION ALL '.join(parts)}))", values
+
+    def changes_at(self, job_id: int, paths: Sequence[bytes]) -> tuple[str, list[Value]]:
+        """Give a condition on `changes` of a job, and its values: the index holds the begin of a path."""
+        places = ", ".join("?" * len(paths))
+        condition = f"{prefix_of('path')} IN ({places}) AND path IN ({places})"
+        return condition, [*(path[:PREFIX_BYTES] for path in paths), *paths]
+
+    def first_slash(self, path: str) -> str:
+        """Give an expression: where the first slash is in a path."""
+        return f"position('\\x2f'::bytea in {path})"
 
     # The bulk path
 

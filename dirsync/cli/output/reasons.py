@@ -85,6 +85,11 @@ def _verb(change: Change, job_type: JobType) -> str:
     return _VERBS[change.kind]
 
 
+def change_words(change: Change, *, job_type: JobType) -> tuple[str, str, str]:
+    """Give verb, name and reasons of one change, where each has a column of its own."""
+    return _verb(change, job_type), _name(change), ", ".join(_reasons(change))
+
+
 def _name(change: Change) -> str:
     name = _entry_name(change.entry)
     if change.kind is ChangeKind.MOVED and change.old is not None:

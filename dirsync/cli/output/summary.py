@@ -110,6 +110,12 @@ _OF_CHECKS = (
 _OF_TRACKS = ("created", "modified", "changed in metadata", "moved", "deleted")
 
 
+def recorded_counts(counts: Counts) -> list[tuple[int, str]]:
+    """Give the changes of each kind that there are any of, with the word for it."""
+    figures = (counts.created, counts.modified, counts.metadata, counts.moved, counts.deleted)
+    return [(count, word) for count, word in zip(figures, _OF_TRACKS, strict=True) if count]
+
+
 def _found(result: RunResult) -> list[str]:
     """Say what a job found that changes nothing itself."""
     counts = result.counts

@@ -15,10 +15,11 @@ from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.opening import SQLITE, open_catalog
 from dirsync.errors import RunError
 from dirsync.model.job import Job
-from dirsync.model.names import local_text
+from dirsync.model.names import escaped, local_text
 from dirsync.model.place import CatalogPlace
 from dirsync.model.recorded import CatalogJob
 from dirsync.runner.ledger import Ledger
+from dirsync.runner.tracking.ends import check_end, forget_end, note_end
 
 _CATALOG = "catalog"  # the fact that names the catalog a job has
 
@@ -30,17 +31,36 @@ def catalog_of(job: Job, ledger: Ledger) -> Iterator[Catalog]:
     Raises:
         RunError: it cannot be used, or it is lost.
     """
-    place = place_of(job)
-    identity = ledger.recall(job.name, _CATALOG)
-    if identity is not None and _is_lost(place):
-        raise _lost(job, place, "is not there any more")
-    with open_catalog(place, may_create=identity is None) as catalog:
-        found = catalog.identity()
-        if identity is not None and found != identity:
-            raise _lost(job, place, "is another one than the job had")
-        if identity is not None and catalog.job(job.name) is None:
-            raise _lost(job, place, "does not know the job any more")
+    check_is_there(job, ledger)
+    with open_catalog(place_of(job), may_create=not has_catalog(job, ledger)) as catalog:
+        check_is_the_one(job, catalog, ledger)
         yield catalog
+
+
+def check_is_there(job: Job, ledger: Ledger) -> None:
+    """Check that the catalog a job has is not lost, as far as that can be seen from outside.
+
+    Raises:
+        RunError: it is.
+    """
+    place = place_of(job)
+    if has_catalog(job, ledger) and is_lost(place):
+        raise _lost(job, place, "is not there any more")
+
+
+def check_is_the_one(job: Job, catalog: Catalog, ledger: Ledger) -> None:
+    """Check that a catalog is the one that a job has, if it has one.
+
+    Raises:
+        RunError: it is another.
+    """
+    identity = ledger.recall(job.name, _CATALOG)
+    if identity is None:
+        return
+    if catalog.identity() != identity:
+        raise _lost(job, place_of(job), "is another one than the job had")
+    if catalog.job(job.name) is None:
+        raise _lost(job, place_of(job), "does not know the job any more")
 
 
 def place_of(job: Job) -> CatalogPlace:
@@ -54,7 +74,7 @@ def place_of(job: Job) -> CatalogPlace:
     return job.catalog
 
 
-def _is_lost(place: CatalogPlace) -> bool:
+def is_lost(place: CatalogPlace) -> bool:
     """Whether the file of a catalog that was there is gone, or empty."""
     if not place.url.startswith(SQLITE):
         return False
@@ -83,12 +103,16 @@ def recorded_job(job: Job, catalog: Catalog, ledger: Ledger | None) -> CatalogJo
     """Give the job as its catalog knows it, taken in if it is new there; the ledger, if any, notes which.
 
     Raises:
-        RunError: another job of that name is in the catalog.
+        RunError: another job of that name is in the catalog, its row there is not as it was
+            sealed, or the catalog is not as the job's last run left it.
     """
     known = catalog.job(job.name)
     if known is None:
         known = catalog.add_job(job.name, source=job.source.path, machine=socket.gethostname())
     check_is_own(job, known, catalog)
+    check_is_sealed(job, known, catalog)
+    if ledger is not None:
+        check_end(job, known, ledger)
     if ledger is not None and not has_catalog(job, ledger):
         ledger.remember(job.name, _CATALOG, catalog.identity())
     return known
@@ -110,6 +134,46 @@ def check_is_own(job: Job, known: CatalogJob, catalog: Catalog) -> None:
         )
 
 
+def check_is_sealed(job: Job, known: CatalogJob, catalog: Catalog) -> None:
+    """Check that the row of a job in its catalog is as it was sealed, with the key of today.
+
+    Raises:
+        RunError: it is not.
+    """
+    if known.key_name != catalog.sealer.key_name:
+        raise RunError(f"'{job.name}': in {catalog.shown} {other_key(known, catalog, place_of(job))}")
+    if not catalog.is_sealed(known):
+        raise RunError(
+            f"'{job.name}': its row in {catalog.shown} is not as the last run left it; nothing was recorded, "
+            f"'dirsync catalog verify {job.name}' tells more"
+        )
+
+
+def other_key(known: CatalogJob, catalog: Catalog, place: CatalogPlace) -> str:
+    """Say that a job is sealed with another key than that of today, and what to do."""
+    file = escaped(place.key_file)
+    if not known.key_name:
+        return f"it is sealed without the key '{file}'; 'dirsync catalog key' seals it anew with it"
+    if not catalog.sealer.key_name:
+        return f"it is sealed with the key {known.key_name}, and '{file}' is not there; put the key back"
+    return (
+        f"it is sealed with the key {known.key_name}, and '{file}' is the key {catalog.sealer.key_name}; "
+        "put the right one back"
+    )
+
+
 def forget_catalog(job: Job, ledger: Ledger) -> None:
     """Let the job have no past, so that its next run makes or finds a catalog as a new job does."""
+    forget_end(ledger, job.name)
     ledger.forget(job.name, _CATALOG)
+
+
+def remember_catalog(job: Job, catalog: Catalog, known: CatalogJob, ledger: Ledger) -> None:
+    """Let the job have the past that a catalog holds of it, as it is there."""
+    note_end(ledger, job.name, known)
+    ledger.remember(job.name, _CATALOG, catalog.identity())
+
+
+def remembered_catalogs(ledger: Ledger) -> dict[str, str]:
+    """Give which catalog each job has, by its name, also of jobs that are declared no more."""
+    return ledger.recalled(_CATALOG)

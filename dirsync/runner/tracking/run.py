@@ -14,6 +14,7 @@ from functools import partial
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.opening import SQLITE, open_catalog
 from dirsync.catalog.recording import Recording, recording
+from dirsync.catalog.retention import pruned
 from dirsync.errors import GuardTripped, RunError
 from dirsync.march.digests import Digests, written_digests
 from dirsync.march.driver import available_processors, march_tree
@@ -36,6 +37,7 @@ from dirsync.runner.state import file_name_of
 from dirsync.runner.tracking.catalogs import catalog_of, has_catalog, recorded_job
 from dirsync.runner.tracking.comparing import Comparing
 from dirsync.runner.tracking.conclusion import Concluded, Conclusion
+from dirsync.runner.tracking.ends import ending
 from dirsync.runner.tracking.findings import Findings
 from dirsync.runner.tracking.hashing import Hasher
 from dirsync.runner.tracking.refreshing import Refresher, Reread
@@ -131,13 +133,25 @@ class TrackStages:
                 self._observer.stage(Stage.RECORD)
                 run = self._concluded(catalog, known, rows, run_id, comparing, findings)
                 if not self._dry_run:
-                    rows.commit(run, scope=self._scope())
+                    rows.commit(
+                        run, scope=self._scope(), ending=ending(self._ledger, self._job.name, before=known)
+                    )
+                    self._prune(catalog)
         except BaseException:
             hasher.keep()
             raise
         if not self._dry_run:
             remember_source(self._job, self._ledger)
         logger.info("recorded: %d entries in the catalog", run.entries)
+
+    def _prune(self, catalog: Catalog) -> None:
+        """Drop the history that is older than the job keeps it, with the run itself well recorded."""
+        known = catalog.job(self._job.name)
+        if self._job.keep_seconds is None or known is None:
+            return
+        before = self._started_at - datetime.timedelta(seconds=self._job.keep_seconds)
+        for notice in pruned(catalog, known, before=before):
+            self._observer.noticed(notice)
 
     def _hasher(self, catalog: Catalog, known: CatalogJob) -> Hasher:
         workers = self._job.workers or min(_MAX_HASHERS, available_processors())

@@ -25,6 +25,7 @@ from dirsync.runner.places import look_at_source
 from dirsync.runner.run import NO_RUN_ID, outcome_of
 from dirsync.runner.scrub import ScrubObserver, Tally
 from dirsync.runner.tracking.catalogs import catalog_of, has_catalog, recorded_job
+from dirsync.runner.tracking.ends import ending
 from dirsync.runner.tracking.refreshing import Refresher, Reread, by_directory, within_budget
 from dirsync.trees.handles import allow_many_handles
 
@@ -145,7 +146,7 @@ class _Verifying:
             entries=known.entries,
             bytes_total=known.bytes_total,
         )
-        rows.commit(run, scope=known.scope)
+        rows.commit(run, scope=known.scope, ending=ending(self._ledger, self._job.name, before=known))
 
     def _told(self, reread: Reread) -> None:
         if not reread.is_comparable:
