@@ -54,20 +54,6 @@ def checkpoint(catalog: Catalog, job: CatalogJob) -> Checkpoint | None:
     return found
 
 
-def check_reaches(catalog: Catalog, job: CatalogJob, *, run_id: int) -> None:
-    """Check that the history of a job still has all that came after a run.
-
-    Raises:
-        RunError: some of it was pruned.
-    """
-    found = checkpoint(catalog, job)
-    if found is not None and run_id < found.run_id:
-        raise RunError(
-            f"'{job.name}': what came before the end of run {found.run_id} was pruned on "
-            f"{found.made_at.astimezone():%Y-%m-%d}, as 'keep' asks; ask for run {found.run_id} on"
-        )
-
-
 def pruned(catalog: Catalog, job: CatalogJob, *, before: datetime.datetime) -> Iterator[str]:
     """Drop the runs that ended before a moment, and their changes; give what is to be said about it.
 

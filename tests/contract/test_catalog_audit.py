@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from dirsync.catalog.catalog import Catalog
+from dirsync.catalog.flaws import Flaw
 from dirsync.catalog.resealing import reseal
 from dirsync.catalog.seal import Sealer
 from dirsync.catalog.store import Value
+from dirsync.model.place import CatalogPlace
+from dirsync.model.result import Outcome
+from dirsync.runner.tracking.auditing import verify_catalog
+from dirsync.runner.tracking.beginning import begin_anew, make_catalog
+from dirsync.runner.tracking.keying import seal_with_key
 from tests.catalogs import History, flaws_of
 from tests.contract.catalogs import is_sqlite, opened
+from tests.jobs import track_job, watched_run
 from tests.tampering import KEYS
+from tests.trees import tree
 
 KEY = bytes(range(32))
 OTHERWISE = {  # what the database itself keeps right
@@ -131,3 +141,33 @@ def test_all_is_sealed_anew_with_a_key(history: History) -> None:
     history.read_again()
     history.live(3)
     assert flaws_of(sealed, history.outside) == []
+
+
+def test_commands_work_on_every_catalog(url: str, tmp_path: Path) -> None:
+    """A key before the first run, runs, an audit, a flaw, and a job that begins anew."""
+    root = tree(tmp_path / "s", {"a": {"b": b"1"}})
+    state, said = str(tmp_path / "state"), list[str]()
+    place = CatalogPlace(url=url, key_file=str(tmp_path / "key"))
+    job = dataclasses.replace(track_job(root, tmp_path / "state"), catalog=place)
+    make_catalog(place, [job], state=state, said=said.append)
+    seal_with_key(place, [job.name], state=state, said=said.append)
+    for number in range(3):
+        (root / f"{number}").touch()
+        assert watched_run(job, tmp_path)[0].outcome is Outcome.SUCCEEDED
+    found: list[Flaw] = []
+
+    def verify() -> int:
+        found.clear()
+        audited = verify_catalog(place, state=state, job=None, found=found.append, noticed=said.append)
+        return audited.runs
+
+    assert (verify(), found) == (3, [])
+    with opened(url) as catalog:
+        catalog.store.run("UPDATE entries SET size = 9 WHERE name = ?", (b"b",))
+    assert (verify(), [flaw.path for flaw in found]) == (3, [b"a"])
+    with opened(url) as catalog:
+        catalog.store.run("UPDATE entries SET size = 1 WHERE name = ?", (b"b",))
+    begin_anew(job, [job], state=state, is_confirmed=True, said=said.append)
+    assert (verify(), found) == (0, [])
+    assert watched_run(job, tmp_path)[0].outcome is Outcome.SUCCEEDED
+    assert (verify(), found) == (1, [])

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from dirsync.catalog.retention import check_reaches, checkpoint
+from dirsync.catalog.retention import checkpoint
 from dirsync.errors import RunError
 from dirsync.model.job import Severity
 from dirsync.model.result import Outcome
+from dirsync.runner.tracking.states import run_at
 from tests.catalogs import DAY, History, catalog_in, flaws_of, memory
 from tests.jobs import track_job, watched_run
 from tests.trees import tree
@@ -100,16 +101,18 @@ def test_what_is_beyond_the_checkpoint_is_refused_in_words() -> None:
     with memory() as connection:
         history = History(catalog_in(connection, key=None), seed=1)
         lived(history, 6)
+        first = history.catalog.runs(history.known.job_id)[-1]
         history.accept_all()
         history.now += FAR
         history.prune(days=1)
-        known = history.known
-        found = checkpoint(history.catalog, known)
+        found = checkpoint(history.catalog, history.known)
 
         assert found is not None
-        check_reaches(history.catalog, known, run_id=found.run_id)
-        with pytest.raises(RunError, match=r"was pruned on .* as 'keep' asks; ask for run"):
-            check_reaches(history.catalog, known, run_id=found.run_id - 1)
+        assert run_at(history.catalog, history.known, "latest", before=None) == history.known.last_run
+        moment = first.started_at.isoformat()
+        for text, before in ((str(first.run_id), None), (moment, moment)):
+            with pytest.raises(RunError, match=f"up to run {found.run_id} was pruned, as 'keep' asks"):
+                run_at(history.catalog, history.known, text, before=before)
 
 
 def test_job_that_keeps_for_a_while_prunes_at_the_end_of_its_runs(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 
 from dirsync.catalog.catalog import Catalog
+from dirsync.catalog.retention import checkpoint
 from dirsync.errors import RunError
 from dirsync.model.change import ChangeKind, Failure
 from dirsync.model.entry import Kind
@@ -208,5 +209,8 @@ def run_at(catalog: Catalog, known: CatalogJob, text: str, *, before: str | None
     if not found:
         what = f"no run {text}" if before is None else f"no run from before {text}"
         ids = f"the runs on record are {runs[-1].run_id} to {runs[0].run_id}"
+        pruned = checkpoint(catalog, known)
+        if pruned is not None:
+            ids += f", and what was up to run {pruned.run_id} was pruned, as 'keep' asks"
         raise RunError(f"'{known.name}': {what} is in the catalog; {ids}")
     return found[0].run_id
