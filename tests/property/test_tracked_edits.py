@@ -12,14 +12,17 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from dirsync.catalog.opening import open_catalog
+from dirsync.compare.states import compare_states
 from dirsync.model.change import Change, ChangeKind
 from dirsync.model.job import Compare, Comparison, TrackJob
+from dirsync.model.recorded import RecordedChange
 from dirsync.model.result import Outcome
 from dirsync.model.snapshot import Seen as Seen_
 from dirsync.runner.tracking.states import EarlierState
@@ -234,6 +237,34 @@ def states(job: TrackJob, folder: Path) -> list[dict[bytes, tuple[object, ...]]]
     return found
 
 
+def diff_of_last_run(job: TrackJob, folder: Path) -> Told:
+    """Compare what the catalog has of before and of after the newest run, as `diff` does."""
+    assert job.catalog is not None
+    with open_catalog(job.catalog, may_create=False) as catalog:
+        known = catalog.job(job.name)
+        assert known is not None
+        after, before = (
+            EarlierState(job, catalog, known, run_id=run.run_id, folder=str(folder))
+            for run in catalog.runs(known.job_id, limit=2)
+        )
+        return told_of(each for each in compare_states(before, after) if isinstance(each, Change))
+
+
+def last_recorded(job: TrackJob) -> Told:
+    """Read what the newest run recorded as changes."""
+    assert job.catalog is not None
+    with open_catalog(job.catalog, may_create=False) as catalog:
+        known = catalog.job(job.name)
+        assert known is not None
+        (run,) = catalog.runs(known.job_id, limit=1)
+        changes = catalog.changes(known.job_id, first=run.first_change, last=run.last_change)
+        return told_of(changes)
+
+
+def told_of(changes: Iterable[Change | RecordedChange]) -> Told:
+    return {(each.kind, each.path, frozenset(aspect.value for aspect in each.aspects)) for each in changes}
+
+
 def seen(root: Path) -> dict[bytes, tuple[object, ...]]:
     return {path: tuple(each[:7]) for path, each in snapshot(root).items()}
 
@@ -273,11 +304,7 @@ def test_the_catalog_says_what_was_done(
             result, watched = watched_run(job, place)
 
             moves = [change for change in watched.changes if change.kind is ChangeKind.MOVED]
-            told = {
-                (each.kind, each.path, frozenset(aspect.value for aspect in each.aspects))
-                for each in watched.changes
-                if each.kind is not ChangeKind.MOVED
-            }
+            told = told_of(change for change in watched.changes if change.kind is not ChangeKind.MOVED)
             check_moves(before, after, moves)
             wanted = expected(moved(before, watched.changes), after, hashes=hashes, moves=moves)
             there = {path: aspects for _, path, aspects in wanted}
@@ -288,6 +315,9 @@ def test_the_catalog_says_what_was_done(
             paths = {move.path for move in moves}
             assert told == {each for each in wanted if each[1] not in paths}
             assert renames or not moves
+            assert last_recorded(job) == told_of(watched.changes)
+            without_root = {each for each in expected(before, after, hashes=hashes, moves=[]) if each[1]}
+            assert diff_of_last_run(job, place) == without_root
             assert recorded(job) == seen(source)
             assert result.counts.scanned == len(after) - 1
             were.append(seen(source))
