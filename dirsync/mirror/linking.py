@@ -149,6 +149,7 @@ class Linker:
         try:
             self._link_beside(parent, temporary, model)
         except OSError as error:
+            self._drop(parent, temporary)  # should it be there after all
             self._do_without(change, leader, error)
             return
         try:

@@ -6,8 +6,10 @@ Until then the plan holds the changes of such files back, and the facts about th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Set
+from functools import partial
 
-from dirsync.model.change import Aspect, Change, ChangeKind, Leader
+from dirsync.errors import PathError
+from dirsync.model.change import Aspect, Change, ChangeKind, Failure, Leader
 from dirsync.model.entry import Entry
 from dirsync.model.links import Linked, identity_of
 from dirsync.model.operation import Operation, Phase
@@ -15,7 +17,9 @@ from dirsync.plan.links import Decisions, decide
 from dirsync.plan.plan import Plan
 from dirsync.trees.handles import ancestors, split
 
-Look = Callable[[bytes], "tuple[Entry | None, Entry | None]"]  # at source and destination; None: unseen
+Look = Callable[
+    [bytes], "tuple[Entry | None, Entry | None]"
+]  # at source and destination; None: nothing; it may raise PathError
 
 
 class LinkPlanner:
@@ -45,16 +49,24 @@ class LinkPlanner:
     def _operations(self, decisions: Decisions, held: Iterator[Change]) -> Iterator[Operation]:
         directories = set()  # in which a name is replaced that the march took for one that is not
         for change in held:
-            yield self._operation(change, decisions)
+            yield from self._seen(change.path, partial(self._operation, change, decisions))
             if change.is_in_place and change.path in decisions.leader_of:
                 directories.add(split(change.path)[0])
         for linked in decisions.parted:
-            change_of_links = self._parted(linked)
-            if change_of_links is not None:
-                yield self._operation(change_of_links, decisions)
+            for operation in self._seen(linked.path, partial(self._parting, linked, decisions)):
+                yield operation
                 directories.add(split(linked.path)[0])
         for directory in sorted(directories):
-            yield from self._finishing(directory)
+            yield from self._seen(directory, partial(self._finishing, directory))
+
+    def _seen(self, path: bytes, decide: Callable[[], Operation | None]) -> list[Operation]:
+        """Give the operation that is decided on, if any; a path that cannot be looked at is a failure."""
+        try:
+            operation = decide()
+        except PathError as error:
+            self._plan.failures.append(Failure(path, error.reason))
+            return []
+        return [] if operation is None else [operation]
 
     def _part_of(self, path: bytes) -> bytes:
         if not self._mounts:
@@ -78,20 +90,21 @@ class LinkPlanner:
             self._leaders[linked.path] = Leader(linked.path, old if as_it_was else None)
         return self._leaders[linked.path]
 
-    def _parted(self, linked: Linked) -> Change | None:
-        """Say that a name is linked otherwise than in the source; None: it has changed since."""
+    def _parting(self, linked: Linked, decisions: Decisions) -> Operation | None:
+        """Decide about a name that is linked otherwise than in the source; None: it has changed since."""
         new, old = self._look(linked.path)
         if new is None or old is None:
             return None
         if (identity_of(new), identity_of(old)) != (linked.source, linked.destination):
             return None
-        return Change(ChangeKind.METADATA, old, new, frozenset({Aspect.LINKS}))
+        return self._operation(Change(ChangeKind.METADATA, old, new, frozenset({Aspect.LINKS})), decisions)
 
-    def _finishing(self, directory: bytes) -> Iterator[Operation]:
+    def _finishing(self, directory: bytes) -> Operation | None:
         """Have the mtime of a directory set again in which a name is replaced."""
         new, old = self._look(directory)
-        if new is not None and old is not None:
-            yield Operation(Phase.FINISH_DIRECTORIES, Change(ChangeKind.METADATA, old, new), counted=False)
+        if new is None or old is None:
+            return None
+        return Operation(Phase.FINISH_DIRECTORIES, Change(ChangeKind.METADATA, old, new), counted=False)
 
 
 def _is_name_of(change: Change, leader: Linked) -> bool:

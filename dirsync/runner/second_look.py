@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from types import TracebackType
 
+from dirsync.errors import PathError
 from dirsync.model.entry import Entry
 from dirsync.model.place import LocalPlace
 from dirsync.trees.local import LocalTree, open_tree
@@ -30,9 +31,10 @@ class SecondLook:
         self._until_closed.close()
 
     def __call__(self, path: bytes) -> tuple[Entry | None, Entry | None]:
-        """Give what is at a path of the source and of the destination; None: nothing that can be seen.
+        """Give what is at a path of the source and of the destination; None: nothing.
 
         Raises:
+            PathError: one of them cannot be looked at, so it is unknown.
             OSError: a root is gone.
         """
         if not self._trees:
@@ -45,5 +47,7 @@ class SecondLook:
 def _seen(tree: LocalTree, path: bytes) -> Entry | None:
     try:
         return tree.entry(path) if path else tree.directory(path)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise PathError(path, f"cannot be looked at again: {error.strerror}") from error

@@ -62,7 +62,8 @@ class DirectoryHandles:
         try:
             yield fd
         finally:
-            os.close(fd)
+            with contextlib.suppress(OSError):  # what was done through it is done
+                os.close(fd)
 
     def _walk(self, path: bytes) -> int:
         """Open what is missing between the nearest open ancestor and `path`."""

@@ -15,9 +15,11 @@ from dirsync.model.change import Aspect
 from dirsync.model.job import JobType, MirrorJob, PatternLine, Preserve
 from dirsync.model.result import Outcome
 from dirsync.model.stop import Stop
+from dirsync.plan.link_planner import LinkPlanner
 from dirsync.runner.observer import Silent, Stage
 from dirsync.runner.run import run_job
 from dirsync.trees import fsops
+from dirsync.trees.local import LocalTree
 from tests.jobs import run, sync_job, watched_run
 from tests.program import bound
 from tests.trees import Children, Directory, File, HardLink, ctimes, differences, inodes, snapshot, tree
@@ -305,3 +307,60 @@ def test_links_into_other_mounted_parts_are_copies_there(tmp_path: Path) -> None
         assert run(job, state=tmp_path / "state").counts.changes == 0
         found = inodes(tmp_path / "d")
         assert found[b"m/a"] == found[b"m/b"] != found[b"a"]
+
+
+@pytest.mark.parametrize("unseen", [b"a", b"b", b""])
+def test_a_name_that_cannot_be_looked_at_again_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unseen: bytes
+) -> None:
+    """Exit 0 would say that the names are one object, and nobody knows. Found by the sweep of errors."""
+    job = job_between(tmp_path, {"a": file(), "b": to("a"), "c": to("a")}, {"a": file(), "b": file()})
+
+    def fails(look: Callable[[LocalTree, bytes], object]) -> Callable[[LocalTree, bytes], object]:
+        def seen(tree_: LocalTree, path: bytes) -> object:
+            if path == unseen and looking:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return look(tree_, path)
+
+        return seen
+
+    looking: list[str] = []
+    decide = LinkPlanner.decide
+
+    def looked(planner: LinkPlanner) -> None:
+        looking.append("again")
+        decide(planner)
+        looking.clear()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalTree, "entry", fails(LocalTree.entry))
+        patched.setattr(LocalTree, "directory", fails(LocalTree.directory))
+        patched.setattr(LinkPlanner, "decide", looked)
+        result, watched = watched_run(job, tmp_path)
+    assert result.outcome is Outcome.PARTIAL
+    assert watched.failures
+
+    assert run(job, state=tmp_path / "state").outcome is Outcome.SUCCEEDED
+    assert len(set(inodes(tmp_path / "d").values()) - {inodes(tmp_path / "d")[b""]}) == 1
+
+
+def test_a_handle_that_cannot_be_closed_leaves_no_temporary_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_between(tmp_path, {"a": file(), "b": to("a")}, {"a": file(), "b": file()})
+    linked: list[str] = []
+    close = os.close
+
+    def closed(fd: int) -> None:
+        close(fd)
+        if linked:
+            linked.clear()
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(fsops, "gate", lambda operation: linked.append("") if operation == "link" else None)
+    monkeypatch.setattr(os, "close", closed)
+    result, _ = watched_run(job, tmp_path)
+
+    assert result.outcome is Outcome.SUCCEEDED
+    assert sorted(os.listdir(tmp_path / "d")) == ["a", "b"]
+    assert os.stat(tmp_path / "d/a").st_ino == os.stat(tmp_path / "d/b").st_ino
