@@ -34,7 +34,7 @@ def is_sqlite(url: str) -> bool:
 
 def directory(number: int, path: bytes, *, digest: bytes | None = None, ino: int = 0) -> Row:
     """Make a row of a directory."""
-    return (number, path, digest, SEAL, None, ino)
+    return (number, path, digest, SEAL, None, ino, 0)
 
 
 def entry(number: int, name: bytes, *, size: int = 0, target: bytes | None = None) -> Row:

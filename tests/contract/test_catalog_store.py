@@ -39,7 +39,7 @@ ODD = [
 
 
 def test_rows_come_as_they_were_given(store: Store) -> None:
-    row = (7, b"\x00\xff'?%", b"", SEAL, -(1 << 63), (1 << 63) - 1)
+    row = (7, b"\x00\xff'?%", b"", SEAL, -(1 << 63), (1 << 63) - 1, 0)
     stage(store, directories=[row])
 
     assert list(store.directories_at(JOB, [b"\x00\xff'?%"])) == [row]
