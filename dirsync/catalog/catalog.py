@@ -85,7 +85,7 @@ class Catalog:
 
     def add_job(self, name: str, *, source: bytes, machine: str) -> CatalogJob:
         """Take a job in, with nothing recorded yet."""
-        with self.store.transaction():
+        with self.store.transaction_alone():
             ((last,),) = self.store.rows("SELECT coalesce(max(job_id), 0) FROM jobs")
             job = CatalogJob(
                 job_id=self._read(number, last) + 1,

@@ -70,6 +70,10 @@ class Store(Protocol):
         """Tell what the database itself finds wrong with its tables and indexes."""
         ...
 
+    def transaction_alone(self) -> AbstractContextManager[None]:
+        """Give such a block that no other of its kind goes on beside; it waits for its turn."""
+        ...
+
     def one_writer(self, job_id: int) -> AbstractContextManager[None]:
         """Give a block in which nobody else records the job, on whatever machine.
 

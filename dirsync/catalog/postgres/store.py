@@ -21,6 +21,7 @@ from dirsync.model.names import escaped, shown
 
 LOCKS = 0x64697273  # 'dirs': the class of this program's advisory locks; a number in it is a job's
 _JOB_NUMBERS = (1 << 31) - 1
+_NO_JOB = 0  # jobs are numbered from 1
 _ROWS_AT_ONCE = 2000  # of a query, in memory
 _PATHS_AT_ONCE = 10_000
 _DIRECTORIES_AT_ONCE = 400
@@ -124,6 +125,13 @@ class PostgresStore:
             if isinstance(job_id, int) and isinstance(path, bytes) and tree != tree_of(job_id, path):
                 text = f"the index of subtrees has directory '{shown(path)}' in another place"
                 yield Damage(text, is_corrupt=False)
+
+    @contextlib.contextmanager
+    def transaction_alone(self) -> Iterator[None]:
+        """Give such a block that no other of its kind goes on beside; the lock goes with the transaction."""
+        with self.transaction():
+            self.few_rows("SELECT pg_advisory_xact_lock(?, ?)", (LOCKS, _NO_JOB))
+            yield
 
     def _commit(self) -> None:
         try:
