@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -21,7 +21,7 @@ from dirsync.march.driver import available_processors
 from dirsync.march.found import Found
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.content import Soundness, Stamp, judged
-from dirsync.model.job import JobType, MirrorJob
+from dirsync.model.job import Job, JobType, MirrorJob
 from dirsync.model.names import local_text, shown
 from dirsync.model.result import Counts, RunResult
 from dirsync.model.stop import Deadline, Stop
@@ -80,15 +80,24 @@ def verify_job(
     No file is begun once `budget_bytes` of files were read (None: all of them are). The
     job's time limit is for its runs. Its lock is held, so no run of it begins meanwhile.
     """
+
+    def scrub(counts: Counts, tally: Tally) -> None:
+        with open_database(state) as database, locked_job(state, job.name):
+            deadline = Deadline(stop, timeout_seconds=None)
+            _Scrub(job, database, observer, deadline, counts, tally).run(state, budget_bytes)
+
+    return scrubbed(job, scrub, observer=observer)
+
+
+def scrubbed(job: Job, scrub: Callable[[Counts, Tally], None], *, observer: ScrubObserver) -> RunResult:
+    """Let a scrub run that fills its counts and its tally, and tell how it ended."""
     started_at = _now()
     allow_many_handles()
     counts, tally = Counts(), Tally()
     error: RunError | None = None
     with running(job.name):
         try:
-            with open_database(state) as database, locked_job(state, job.name):
-                deadline = Deadline(stop, timeout_seconds=None)
-                _Scrub(job, database, observer, deadline, counts, tally).run(state, budget_bytes)
+            scrub(counts, tally)
         except RunError as caught:
             error = caught
         except OSError as caught:

@@ -13,21 +13,18 @@ from dirsync.march.driver import available_processors
 from dirsync.model.change import Failure
 from dirsync.model.content import Soundness
 from dirsync.model.job import JobType, TrackJob
-from dirsync.model.names import in_words, shown
+from dirsync.model.names import shown
 from dirsync.model.recorded import CatalogJob, RecordedRun
 from dirsync.model.result import Counts, Outcome, RunResult
 from dirsync.model.stop import Deadline, Stop
-from dirsync.runner.context import running
 from dirsync.runner.ledger import Ledger, open_ledger
 from dirsync.runner.lock import locked_job
 from dirsync.runner.observer import Stage, Totals
 from dirsync.runner.places import look_at_source
-from dirsync.runner.run import NO_RUN_ID, outcome_of
-from dirsync.runner.scrub import ScrubObserver, Tally
+from dirsync.runner.scrub import ScrubObserver, Tally, scrubbed
 from dirsync.runner.tracking.catalogs import catalog_of, has_catalog, recorded_job
 from dirsync.runner.tracking.ends import ending
 from dirsync.runner.tracking.refreshing import Refresher, Reread, by_directory, within_budget
-from dirsync.trees.handles import allow_many_handles
 
 logger = logging.getLogger(__name__)
 
@@ -43,32 +40,12 @@ def verify_tracked(
     come first. The job's lock is held, so no run of it begins meanwhile.
     """
     started_at = _now()
-    allow_many_handles()
-    counts, tally = Counts(), Tally()
-    error: RunError | None = None
-    with running(job.name):
-        try:
-            with open_ledger(state) as ledger, locked_job(state, job.name):
-                _Verifying(job, ledger, observer, stop, counts, tally, started_at).run(budget_bytes)
-        except RunError as caught:
-            error = caught
-        except OSError as caught:
-            error = RunError(f"'{job.name}': could not go on: {in_words(caught)}")
-        logger.info("verified: %d files, %d rotted, %d failed", tally.files, tally.rotted, counts.failed)
-        result = RunResult(
-            job=job.name,
-            run_id=NO_RUN_ID,
-            type=JobType.CHECK,
-            outcome=outcome_of(counts, error),
-            dry_run=False,
-            started_at=started_at,
-            finished_at=_now(),
-            counts=counts,
-            error=str(error) if error is not None else None,
-            signal_number=getattr(error, "signal_number", None),
-        )
-        observer.scrubbed(result, tally)
-    return result
+
+    def scrub(counts: Counts, tally: Tally) -> None:
+        with open_ledger(state) as ledger, locked_job(state, job.name):
+            _Verifying(job, ledger, observer, stop, counts, tally, started_at).run(budget_bytes)
+
+    return scrubbed(job, scrub, observer=observer)
 
 
 class _Verifying:
