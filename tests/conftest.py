@@ -7,9 +7,21 @@ it is missing, the test fails and says so.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import logging
+from collections.abc import Generator, Iterator
 
 import pytest
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """Leave logging as it was, after the program ran in the test's own process."""
+    yield
+    ours = logging.getLogger("dirsync")
+    for handler in ours.handlers[:]:
+        handler.close()
+        ours.removeHandler(handler)
+    ours.setLevel(logging.NOTSET)
 
 
 @pytest.hookimpl(wrapper=True)

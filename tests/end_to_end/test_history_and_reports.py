@@ -14,6 +14,8 @@ import pytest
 from dirsync.cli.main import main
 from tests.trees import Children, tree
 
+pytestmark = pytest.mark.usefixtures("restored_logging")
+
 JOBS = """\
 version: 1
 jobs:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,15 +20,7 @@ CHECKOUT = Path(__file__).parents[2]
 logger = logging.getLogger("dirsync.example")
 
 
-@pytest.fixture(autouse=True)
-def restored_logging() -> Iterator[None]:
-    """Leave logging as it was."""
-    yield
-    ours = logging.getLogger("dirsync")
-    for handler in ours.handlers[:]:
-        handler.close()
-        ours.removeHandler(handler)
-    ours.setLevel(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 def job(name: str, *, level: str | None = None, file: Path | None = None) -> MirrorJob:

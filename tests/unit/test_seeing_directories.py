@@ -21,6 +21,8 @@ from dirsync.trees import local
 from tests.states import now, paths_not_seen
 from tests.trees import Children, Fifo, Link, tree
 
+pytestmark = pytest.mark.usefixtures("restored_logging")
+
 PLAIN: Children = {"a": {"b": b"x", "c": {}}, "a-b": b"", "link": Link("a"), "pipe": Fifo()}
 
 
