@@ -54,8 +54,9 @@ class Past:
         """
         moves = [(record, self._node(record.path)) for record in index.records(run.run_id, BeforeKind.MOVED)]
         moved = {record.path for record, _ in moves}
-        for record in index.records(run.run_id, BeforeKind.METADATA):
-            self._set_metadata(record)
+        set_back = {
+            id(self._set_metadata(record)) for record in index.records(run.run_id, BeforeKind.METADATA)
+        }
         for record in index.records(run.run_id, BeforeKind.OBJECT):
             self._put(record.path, _Node(join(run.area, record.path), metadata=record.entry))
         for path in index.dropped(run.run_id):
@@ -64,23 +65,28 @@ class Past:
         for record in absent:
             if _is_beneath(record.path, moved):
                 self._put(record.path, None)
-        self._move_back(moves)
+        self._move_back(moves, set_back=set_back)
         for record in absent:
             if not _is_beneath(record.path, moved):
                 self._put(record.path, None)
 
-    def _set_metadata(self, record: Before) -> None:
+    def _set_metadata(self, record: Before) -> _Node | None:
         node = self._node(record.path)
         if node is not None:
             node.metadata = record.entry
+        return node
 
-    def _move_back(self, moves: list[tuple[Before, _Node | None]]) -> None:
-        """Put what was moved where it was, once all is taken from its new places: one may hold another."""
+    def _move_back(self, moves: list[tuple[Before, _Node | None]], *, set_back: set[int]) -> None:
+        """Put what was moved where it was, once all is taken from its new places: one may hold another.
+
+        `set_back` names the nodes whose metadata this same run's records have told already.
+        """
         for record, _ in reversed(moves):
             self._put(record.path, None)
         for record, node in sorted(moves, key=lambda move: _old_path(move[0])):
             if node is not None:
-                node.metadata = node.metadata or record.entry
+                if id(node) not in set_back:
+                    node.metadata = record.entry
                 self._put(_old_path(record), node)
 
     def _put(self, path: bytes, node: _Node | None) -> None:

@@ -411,3 +411,19 @@ def test_what_another_user_put_there_meanwhile_outlives_a_failing_run(
     kept = [path.read_bytes() for path in (tmp_path / "d" / VERSION_AREA).rglob("[ab]")]
     assert kept.count(b"their own") == 3  # a and b of the failing run, b of the next
     assert {path.read_bytes() for path in (tmp_path / "d").glob("[ab]")} == {b"longer"}
+
+
+def test_what_was_moved_with_other_metadata_and_moved_again_comes_back_as_it_was(tmp_path: Path) -> None:
+    source = tree(tmp_path / "s", {"a": File(b"1" * 5000, mode=0o644, mtime_ns=T), "d": {}})
+    job = keeping_job(tmp_path)
+    run(job, state=tmp_path / "state")
+    before = now()
+    os.rename(source / "a", source / "d/a")
+    (source / "d/a").chmod(0o600)
+    assert run(job, state=tmp_path / "state").counts.moved == 1
+    os.rename(source / "d/a", source / "e")
+    assert run(job, state=tmp_path / "state").counts.moved == 1
+
+    restored(job, tmp_path, at=before, to=tmp_path / "back")
+
+    assert (tmp_path / "back/a").stat().st_mode & 0o777 == 0o644
