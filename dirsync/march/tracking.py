@@ -35,6 +35,7 @@ class TrackedDirectory(NamedTuple):
     path: bytes
     scope: Scope  # the filter rules that hold for its children
     salt: bytes = b""  # names the ignore files above that its scope comes from
+    ino: int = 0  # as its parent was listed
 
 
 class SeenDirectory(NamedTuple):
@@ -101,12 +102,12 @@ def _subdirectories(
     try:
         listing, _ = sight.listings()
         salt = _salt(directory, sight.scope, listing)
-        digest = listing.digest(salt=salt + _own(source, path))
+        digest = listing.digest(salt=salt + _own(source, directory))
         changed = digest is None or context.digests is None or context.digests.of(path) != digest
         if changed:
             listing = _settled(sight, listing)
             salt = _salt(directory, sight.scope, listing)
-            digest = listing.digest(salt=salt + _own(source, path))
+            digest = listing.digest(salt=salt + _own(source, directory))
     except PathError as error:
         found.unlisted.append(Failure(error.path, error.reason))
         return
@@ -115,13 +116,13 @@ def _subdirectories(
     if changed:
         unselected = names.unselected(listing)
         found.changed.append(SeenDirectory(path, digest, listing, unselected))
-    for name in names.to_enter(listing):
-        yield TrackedDirectory(join(path, name), names.scope_in(name), salt)
+    for name, ino in names.to_enter(listing):
+        yield TrackedDirectory(join(path, name), names.scope_in(name), salt, ino)
 
 
-def _own(source: LocalTree, path: bytes) -> bytes:
-    """Name what the root is itself, which no listing tells."""
-    return b"" if path else repr(source.directory(b"")[:8]).encode()
+def _own(source: LocalTree, directory: TrackedDirectory) -> bytes:
+    """Name what a directory is itself, which its listing does not tell: of the root, all of it."""
+    return b"%d" % directory.ino if directory.path else repr(source.directory(b"")[:8]).encode()
 
 
 def _settled(sight: Sight, listing: Listing) -> Listing:
@@ -171,15 +172,16 @@ class _Names:
             return Verdict.SELECTED
         return self._scope.verdict(name, is_directory=is_directory)
 
-    def to_enter(self, listing: Listing) -> list[bytes]:
-        """Give the subdirectories to look at, in order."""
+    def to_enter(self, listing: Listing) -> list[tuple[bytes, int]]:
+        """Give the subdirectories to look at, in order, with the inode of each."""
         names = listing.directories()
+        inodes = dict(zip(names, listing.inodes_of_directories(), strict=True))
         if self._context.source_device is not None and names:
             devices = dict(zip(listing.name_list(), listing.devices(), strict=True))
             names = [name for name in names if devices[name] == self._context.source_device]
-        if self._scope.trivial and not self._is_root:
-            return names
-        return [n for n in names if self._verdict(n, is_directory=True) is not Verdict.EXCLUDED]
+        if not self._scope.trivial or self._is_root:
+            names = [n for n in names if self._verdict(n, is_directory=True) is not Verdict.EXCLUDED]
+        return [(name, inodes[name]) for name in names]
 
     def scope_in(self, name: bytes) -> Scope:
         """Give the scope of a subdirectory."""

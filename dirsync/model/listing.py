@@ -89,8 +89,17 @@ class Listing(NamedTuple):
 
     def directories(self) -> list[bytes]:
         """Give the names of the directories, in order."""
-        marks = self.mode[1::4].translate(_IS_DIRECTORY)
+        marks = self._directory_marks()
         return list(compress(self.name_list(), marks)) if 1 in marks else []
+
+    def inodes_of_directories(self) -> list[int]:
+        """Give the inodes of the directories, in the same order."""
+        marks = self._directory_marks()
+        return list(compress(numbers("Q", self.ino), marks)) if 1 in marks else []
+
+    def _directory_marks(self) -> bytes:
+        """Give 1 for each row that is a directory, 0 for each other."""
+        return self.mode[1::4].translate(_IS_DIRECTORY)
 
     def has_file(self, name: bytes) -> bool:
         """Whether a name is there, and is a regular file's."""

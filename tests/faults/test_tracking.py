@@ -26,7 +26,7 @@ from dirsync.model.recorded import RecordedChange, RecordedRun
 from dirsync.model.result import Outcome
 from tests.jobs import Watched, sync_job, track_job, watched_run
 from tests.rotting_disk import rotting_disk
-from tests.trees import Directory, Fifo, File, Link, tree
+from tests.trees import Directory, Fifo, File, Link, Node, tree
 
 T = 1_600_000_000_000_000_000
 HASHED = Comparison(by=frozenset({*Comparison().by, Compare.HASH}))
@@ -316,3 +316,34 @@ def test_a_directory_that_takes_a_files_name_is_no_move(tmp_path: Path) -> None:
     os.rename(tmp_path / "s/c", tmp_path / "s/a")
 
     assert told(watched_run(job, tmp_path)[1]) == [("modified", b"a"), ("created", b"b"), ("deleted", b"c")]
+
+
+@pytest.mark.parametrize("content", [{}, {"f": b"1", "g": b"2"}], ids=["empty", "filled"])
+@pytest.mark.parametrize("to", ["a", "z"], ids=["seen before", "seen after"])
+def test_a_directory_whose_path_is_taken_by_another_was_not_moved(
+    tmp_path: Path, content: dict[str, Node], to: str
+) -> None:
+    """What a path holds is compared with what it held: in any order of the scan, nothing is told twice."""
+    job = tracked(tmp_path, {"m": content})
+    os.rename(tmp_path / "s/m", tmp_path / "s" / to)
+    (tmp_path / "s/m").mkdir()
+    os.utime(tmp_path / "s/m", ns=(T, T))
+    _, watched = watched_run(job, tmp_path)
+
+    files = [("moved", f"{to}/{name}".encode()) for name in content]
+    emptied = [] if content else [("metadata", b"m")]
+    assert sorted(told(watched)) == sorted([("created", to.encode()), *emptied, *files])
+    assert watched_run(job, tmp_path)[1].changes == []
+
+
+def test_a_directory_made_anew_is_not_taken_for_the_one_that_was_there(tmp_path: Path) -> None:
+    job = tracked(tmp_path, {"m": {}})
+    os.rename(tmp_path / "s/m", tmp_path / "s/y")
+    (tmp_path / "s/m").mkdir()
+    watched_run(job, tmp_path)
+    os.rename(tmp_path / "s/y", tmp_path / "s/z")
+    (tmp_path / "s/m").rmdir()
+    watched_run(job, tmp_path)
+
+    changes = {(change.kind, change.path, change.old_path) for change in history(job) if change.run_id == 3}
+    assert changes == {(ChangeKind.MOVED, b"z", b"y"), (ChangeKind.DELETED, b"m", None)}

@@ -17,7 +17,7 @@ from dirsync.march.tracking import SeenDirectory, TrackFound
 from dirsync.model.change import Aspect, ChangeKind, Failure
 from dirsync.model.content import Stamp
 from dirsync.model.job import Compare, TrackJob
-from dirsync.model.recorded import Recorded, RecordedDirectory, recorded_of, recorded_rows, signed, storable
+from dirsync.model.recorded import Recorded, RecordedDirectory, recorded_of, recorded_rows, storable
 from dirsync.runner.tracking.findings import Finding, Findings, Gone
 from dirsync.runner.tracking.hashing import Fingerprint, Hasher
 from dirsync.runner.tracking.overlay import Overlay
@@ -149,18 +149,18 @@ class Comparing:
             if directory.directory_id in self.staged or not directory.path:
                 continue
             before = self._rows_of([directory])[directory.directory_id]
-            if self._is_gone(self.moved.now(directory.path), ino) and _are_alike(before, now):
+            if self._is_gone(self.moved.now(directory.path)) and _are_alike(before, now):
                 self.moved.add(path, directory)
                 return directory
         return None
 
-    def _is_gone(self, path: bytes, ino: int) -> bool:
-        """Whether a directory is no longer at a path."""
+    def _is_gone(self, path: bytes) -> bool:
+        """Whether no directory is at a path any more; another one is compared with what was there."""
         try:
             entry = self._source.entry(path)
         except OSError:
             return False
-        return entry is None or not entry.is_directory or signed(entry.ino) != ino
+        return entry is None or not entry.is_directory
 
     # Hashes
 
