@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dirsync.catalog.accepting import accept
 from dirsync.catalog.audit import Audited
 from dirsync.catalog.catalog import Catalog
+from dirsync.catalog.contents import Contents
 from dirsync.catalog.flaws import Flaw
 from dirsync.catalog.recording import Ending, Recording, recording
 from dirsync.catalog.retention import pruned
@@ -321,8 +322,8 @@ class History:
     def interrupt(self) -> None:
         """Leave hashes as a run that was cut off does."""
         stamps = [Stamp(join(b"d", name), *(self._number() for _ in range(3))) for name in NAMES[:3]]
-        self.catalog.keep_hashed(
-            self.known.job_id, [(stamp, self.random.randbytes(32), self._number()) for stamp in stamps]
+        Contents(self.catalog, self.known.job_id).keep(
+            (stamp, self.random.randbytes(32), self._number()) for stamp in stamps
         )
 
     def prune(self, *, days: int) -> list[str]:

@@ -24,10 +24,8 @@ from dirsync.catalog.rows import (
 )
 from dirsync.catalog.schema import CHANGE_COLUMNS
 from dirsync.catalog.seal import START, Sealer
-from dirsync.catalog.side_rows import HASHED_COLUMNS, hashed_of
 from dirsync.catalog.store import DIRECTORY_COLUMNS, ENTRY_COLUMNS, Store, Value
 from dirsync.errors import Busy, RunError
-from dirsync.model.content import Stamp
 from dirsync.model.recorded import (
     Acceptance,
     CatalogJob,
@@ -36,12 +34,10 @@ from dirsync.model.recorded import (
     RecordedDirectory,
     RecordedRun,
 )
-from dirsync.trees.handles import join
 
 _JOBS, _RUNS, _CHANGES = ", ".join(JOB_COLUMNS), ", ".join(RUN_COLUMNS), ", ".join(CHANGE_COLUMNS)
 _ACCEPTANCES = ", ".join(ACCEPTANCE_COLUMNS)
 _DIRECTORIES, _ENTRIES = ", ".join(DIRECTORY_COLUMNS), ", ".join(ENTRY_COLUMNS)
-_HASHED = ", ".join(HASHED_COLUMNS)
 
 # Of a change, where its path is to be looked up: no database may walk through all changes instead.
 _UNINDEXED = "(change_id + 0)"
@@ -76,19 +72,19 @@ class Catalog:
 
     def jobs(self) -> list[CatalogJob]:
         """List the jobs it holds, by name."""
-        return [self._read(job_of, row) for row in self.store.rows(f"SELECT {_JOBS} FROM jobs ORDER BY name")]
+        return [self.read(job_of, row) for row in self.store.rows(f"SELECT {_JOBS} FROM jobs ORDER BY name")]
 
     def job(self, name: str) -> CatalogJob | None:
         """Find a job; None: it is not in this catalog."""
         rows = list(self.store.rows(f"SELECT {_JOBS} FROM jobs WHERE name = ?", (name,)))
-        return self._read(job_of, rows[0]) if rows else None
+        return self.read(job_of, rows[0]) if rows else None
 
     def add_job(self, name: str, *, source: bytes, machine: str) -> CatalogJob:
         """Take a job in, with nothing recorded yet."""
         with self.store.transaction_alone():
             ((last,),) = self.store.rows("SELECT coalesce(max(job_id), 0) FROM jobs")
             job = CatalogJob(
-                job_id=self._read(number, last) + 1,
+                job_id=self.read(number, last) + 1,
                 name=name,
                 source=source,
                 machine=machine,
@@ -146,7 +142,7 @@ class Catalog:
 
     def directories_at(self, job_id: int, paths: Sequence[bytes]) -> dict[bytes, RecordedDirectory]:
         """Find the directories at these paths, as far as there are any."""
-        found = (self._read(directory_of, row) for row in self.store.directories_at(job_id, paths))
+        found = (self.read(directory_of, row) for row in self.store.directories_at(job_id, paths))
         return {directory.path: directory for directory in found}
 
     def directory_with(self, job_id: int, ino: int) -> list[RecordedDirectory]:
@@ -154,7 +150,7 @@ class Catalog:
         rows = self.store.rows(
             f"SELECT {_DIRECTORIES} FROM directories WHERE job_id = ? AND ino = ?", (job_id, ino)
         )
-        return [self._read(directory_of, row) for row in rows]
+        return [self.read(directory_of, row) for row in rows]
 
     def directories_after(self, job_id: int, directory_id: int, *, limit: int) -> list[RecordedDirectory]:
         """List the directories after one, by their ids."""
@@ -163,17 +159,17 @@ class Catalog:
             f"ORDER BY directory_id LIMIT {limit:d}",
             (job_id, directory_id),
         )
-        return [self._read(directory_of, row) for row in rows]
+        return [self.read(directory_of, row) for row in rows]
 
     def directories_beneath(self, job_id: int, path: bytes) -> Iterator[RecordedDirectory]:
         """Give the directories at and beneath a path (the empty one: all), in no order."""
         for row in self.store.directories_beneath(job_id, path):
-            yield self._read(directory_of, row)
+            yield self.read(directory_of, row)
 
     def entries_in(self, job_id: int, directory_ids: Sequence[int]) -> Iterator[tuple[int, Recorded]]:
         """Give the entries of directories, each with its directory's id."""
         for directory_id, *row in self.store.entries_in(job_id, directory_ids):
-            yield self._read(number, directory_id), self._read(recorded_of, tuple(row))
+            yield self.read(number, directory_id), self.read(recorded_of, tuple(row))
 
     def entries(self, job_id: int) -> Iterator[tuple[int, Recorded]]:
         """Give all entries of a job, by directory and name, each with its directory's id."""
@@ -181,7 +177,7 @@ class Catalog:
             f"SELECT directory_id, {_ENTRIES} FROM entries WHERE job_id = ? ORDER BY directory_id, name"
         )
         for directory_id, *row in self.store.rows(statement, (job_id,)):
-            yield self._read(number, directory_id), self._read(recorded_of, tuple(row))
+            yield self.read(number, directory_id), self.read(recorded_of, tuple(row))
 
     def entry_in(self, job_id: int, parent: bytes, name: bytes) -> Recorded | None:
         """Find the entry of a name in a directory (of no name in the root: the root's own)."""
@@ -203,21 +199,21 @@ class Catalog:
             f"ORDER BY run_id DESC{last}",
             (job_id, since, after_run),
         )
-        return [self._read(run_of, row) for row in rows]
+        return [self.read(run_of, row) for row in rows]
 
     def run(self, job_id: int, run_id: int) -> RecordedRun | None:
         """Find one run; None: it is not in the catalog."""
         rows = list(
             self.store.rows(f"SELECT {_RUNS} FROM runs WHERE job_id = ? AND run_id = ?", (job_id, run_id))
         )
-        return self._read(run_of, rows[0]) if rows else None
+        return self.read(run_of, rows[0]) if rows else None
 
     def first_run(self, job_id: int) -> RecordedRun | None:
         """Find the oldest run in the catalog; None: there is none."""
         rows = list(
             self.store.rows(f"SELECT {_RUNS} FROM runs WHERE job_id = ? ORDER BY run_id LIMIT 1", (job_id,))
         )
-        return self._read(run_of, rows[0]) if rows else None
+        return self.read(run_of, rows[0]) if rows else None
 
     def last_move(self, job_id: int, paths: Sequence[bytes], *, last: int) -> RecordedChange | None:
         """Find the newest change, up to an id, that moved something to the longest of these paths."""
@@ -227,7 +223,7 @@ class Catalog:
             f"AND {_UNINDEXED} <= ? ORDER BY run_id DESC, length(path) DESC LIMIT 1"
         )
         rows = list(self.store.rows(statement, (job_id, *values, last)))
-        return self._read(change_of, rows[0]) if rows else None
+        return self.read(change_of, rows[0]) if rows else None
 
     def was_created(self, job_id: int, path: bytes, *, first: int, last: int) -> bool:
         """Whether a path was created by a change between two ids."""
@@ -243,12 +239,12 @@ class Catalog:
         places = ", ".join("?" * len(change_ids))
         statement = f"SELECT {_CHANGES} FROM changes WHERE job_id = ? AND change_id IN ({places})"
         for row in self.store.rows(statement, (job_id, *change_ids)):
-            yield self._read(change_of, row)
+            yield self.read(change_of, row)
 
     def acceptances(self, job_id: int) -> list[Acceptance]:
         """List what was accepted, in order."""
         statement = f"SELECT {_ACCEPTANCES} FROM acceptances WHERE job_id = ? ORDER BY acceptance_id"
-        return [self._read(acceptance_of, row) for row in self.store.rows(statement, (job_id,))]
+        return [self.read(acceptance_of, row) for row in self.store.rows(statement, (job_id,))]
 
     def changes(
         self,
@@ -291,71 +287,9 @@ class Catalog:
         where = " AND ".join(conditions)
         statement = f"SELECT {_CHANGES} FROM changes WHERE {where} ORDER BY change_id {order}{bound}"
         for row in self.store.rows(statement, parameters):
-            yield self._read(change_of, row)
+            yield self.read(change_of, row)
 
-    # Content on record
-
-    def hashed_before(self, job_id: int, moment: int) -> Iterator[tuple[int, bytes, Recorded]]:
-        """Give the files whose content was last read before a moment (seconds since 1970), oldest first.
-
-        Each with the id of its directory, and its path.
-        """
-        columns = ", ".join(f"e.{name}" for name in ENTRY_COLUMNS)
-        statement = (
-            f"SELECT e.directory_id, d.path, {columns} FROM entries e JOIN directories d "
-            "ON d.job_id = e.job_id AND d.directory_id = e.directory_id "
-            "WHERE e.job_id = ? AND e.hashed_at IS NOT NULL AND e.hashed_at < ? ORDER BY e.hashed_at"
-        )
-        for directory_id, path, *row in self.store.rows(statement, (job_id, moment)):
-            recorded = self._read(recorded_of, tuple(row))
-            yield self._read(number, directory_id), join(self._read(blob, path), recorded.name), recorded
-
-    def hashed_totals(self, job_id: int) -> tuple[int, int]:
-        """Count the files whose content is on record, and their bytes."""
-        statement = (
-            "SELECT count(*), coalesce(sum(size), 0) FROM entries WHERE job_id = ? AND hashed_at IS NOT NULL"
-        )
-        ((files, byte_count),) = self.store.rows(statement, (job_id,))
-        return int(files or 0), int(byte_count or 0)
-
-    def has_open_rot(self, job_id: int, path: bytes, hash_: bytes) -> bool:
-        """Whether it is recorded already, and not accepted, that a file rotted into this content."""
-        statement = (
-            "SELECT 1 FROM changes WHERE job_id = ? AND path = ? AND rotted = 1 "
-            "AND accepted_by IS NULL AND new_hash = ? LIMIT 1"
-        )
-        return any(True for _ in self.store.rows(statement, (job_id, path, hash_)))
-
-    # Content that was hashed by a run that did not end
-
-    def hashed(self, job_id: int, paths: Sequence[bytes]) -> dict[Stamp, tuple[bytes, int]]:
-        """Give the hashes that an interrupted run left of these paths, and when they were made."""
-        found = {}
-        for start in range(0, len(paths), 400):
-            part = paths[start : start + 400]
-            places = ", ".join("?" * len(part))
-            statement = f"SELECT {_HASHED} FROM hashed WHERE job_id = ? AND path IN ({places})"
-            for row in self.store.rows(statement, (job_id, *part)):
-                stamp, hash_, at, seal = self._read(hashed_of, row)
-                if self.sealer.hashed(job_id, stamp, hash_, at) == seal:  # else the file is read again
-                    found[stamp] = (hash_, at)
-        return found
-
-    def keep_hashed(self, job_id: int, rows: Iterable[tuple[Stamp, bytes, int]]) -> None:
-        """Keep hashes for the run after this one, should this one not end."""
-        kept = {
-            stamp.path: (job_id, *stamp, hash_, at, self.sealer.hashed(job_id, stamp, hash_, at))
-            for stamp, hash_, at in rows
-        }
-        with self.store.transaction():
-            self.store.run_many(
-                "DELETE FROM hashed WHERE job_id = ? AND path = ?", ((job_id, path) for path in kept)
-            )
-            self.store.run_many(
-                f"INSERT INTO hashed (job_id, {_HASHED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", kept.values()
-            )
-
-    def _read(self, make: Callable[[A], B], value: A) -> B:
+    def read(self, make: Callable[[A], B], value: A) -> B:
         """Make a noun of a row; one that no release ever wrote is told as such."""
         try:
             return make(value)

@@ -8,19 +8,19 @@ import functools
 import os
 import sqlite3
 import stat
-import time
 import uuid
+from itertools import chain
 
 from dirsync.catalog.schema import STEPS
 from dirsync.catalog.store import Damaged, Missing, Value
 from dirsync.errors import RunError
 from dirsync.model.names import escaped
+from dirsync.sqlite_connection import altering, number, write_ahead
 
 BUSY_SECONDS = 30.0  # how long one waits for another's merge
 MADE = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 _APPLICATION_ID = 0x64697263  # in the header of every catalog: "dirc"
 _CACHE_KIB = 32_768
-_PAUSE_SECONDS = 0.02
 
 
 def connected(path: str, *, may_create: bool) -> sqlite3.Connection:
@@ -76,12 +76,12 @@ def prepare(connection: sqlite3.Connection, *, shown: str, may_create: bool) -> 
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     if _is_new(connection, shown=shown) and not may_create:
         raise Damaged(f"{shown} is empty; put a copy back, or begin anew with 'dirsync catalog init'")
-    version = _number(connection, "user_version")
+    version = number(connection, "user_version")
     if version > len(STEPS):
         raise RunError(
             f"{shown} is of version {version}, this program knows up to {len(STEPS)}; use the newer program"
         )
-    _write_ahead(connection)
+    write_ahead(connection, patience_seconds=BUSY_SECONDS)
     if version < len(STEPS):
         _upgrade(connection)
 
@@ -92,7 +92,7 @@ def _is_new(connection: sqlite3.Connection, *, shown: str) -> bool:
     Raises:
         RunError: it holds something, and is no catalog.
     """
-    if _number(connection, "application_id") == _APPLICATION_ID:
+    if number(connection, "application_id") == _APPLICATION_ID:
         return False
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables:
@@ -101,40 +101,13 @@ def _is_new(connection: sqlite3.Connection, *, shown: str) -> bool:
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for statements in STEPS[
-            _number(connection, "user_version") :
-        ]:  # again: nobody else can change it now
-            for statement in statements:
-                connection.execute(_own(statement))
+    with altering(connection):
+        version = number(connection, "user_version")  # again: nobody else can change it now
+        for statement in chain.from_iterable(STEPS[version:]):
+            connection.execute(_own(statement))
         connection.execute("INSERT OR IGNORE INTO meta VALUES ('id', ?)", (str(uuid.uuid4()),))
         connection.execute(f"PRAGMA user_version = {len(STEPS)}")
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            with contextlib.suppress(sqlite3.Error):  # what happened first is what to tell
-                connection.execute("ROLLBACK")
-        raise
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to a write-ahead log, once in a catalog's life.
-
-    SQLite's own timeout does not hold here: it refuses at once while another connection
-    is about to write, as two jobs do whose first runs begin together.
-    """
-    ends_at = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() > ends_at:
-                raise
-        time.sleep(_PAUSE_SECONDS)
 
 
 def is_full(path: str) -> bool:
@@ -153,12 +126,6 @@ def _own(statement: str) -> str:
 def made_by_this_program() -> dict[str, Value]:
     """Give what `MADE` asks for of a new catalog."""
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        for statements in STEPS:
-            for statement in statements:
-                connection.execute(_own(statement))
+        for statement in chain.from_iterable(STEPS):
+            connection.execute(_own(statement))
         return dict(connection.execute(MADE))
-
-
-def _number(connection: sqlite3.Connection, pragma: str) -> int:
-    (value,) = connection.execute(f"PRAGMA {pragma}").fetchone()
-    return int(value)

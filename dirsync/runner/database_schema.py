@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-import time
+from itertools import chain
 
 from dirsync.errors import RunError
 from dirsync.model.names import escaped
+from dirsync.sqlite_connection import altering, number, write_ahead
 
 BUSY_SECONDS = 4.0  # how long one waits for another: less than a run that is told to stop may take
-_PAUSE_SECONDS = 0.01
 
 # One script a version; `user_version` counts those already applied.
 _STEPS = (
@@ -120,48 +120,19 @@ def prepare(connection: sqlite3.Connection, *, path: str) -> None:
         sqlite3.Error: it cannot be read or written.
     """
     connection.execute("PRAGMA synchronous = FULL")
-    if _version(connection) != len(_STEPS):
+    if number(connection, "user_version") != len(_STEPS):
         _upgrade(connection, path=path)
-    _write_ahead(connection)
+    write_ahead(connection, patience_seconds=BUSY_SECONDS)
 
 
 def _upgrade(connection: sqlite3.Connection, *, path: str) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        version = _version(connection)  # again, now that nobody else can change it
+    with altering(connection):
+        version = number(connection, "user_version")  # again, now that nobody else can change it
         if version > len(_STEPS):
             raise RunError(
                 f"ledger '{escaped(path)}' is of version {version}, this program knows "
                 f"up to {len(_STEPS)}; use the newer program"
             )
-        for statements in _STEPS[version:]:
-            for statement in statements:
-                connection.execute(statement)
+        for statement in chain.from_iterable(_STEPS[version:]):
+            connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(_STEPS)}")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to a write-ahead log, once in a database's life.
-
-    SQLite's own timeout does not hold here: it refuses at once while another
-    connection is about to write (8 threads on a new ledger: 1 refusal in 2,400).
-    """
-    ends_at = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() > ends_at:
-                raise
-        time.sleep(_PAUSE_SECONDS)
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return int(version)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from dirsync.catalog.contents import Contents
 from dirsync.catalog.schema import STEPS
 from dirsync.catalog.store import Row, Store
 from dirsync.errors import Busy, RunError
@@ -312,10 +313,10 @@ def test_hashes_of_long_paths_are_kept_and_replaced(url: str) -> None:
     with opened(url) as catalog:
         for hash_ in (b"1" * 32, b"2" * 32):
             rows = [(Stamp(path, 1, 2, 3), hash_, 4) for path in [*LONG, *LONG[:2]]]
-            catalog.keep_hashed(JOB, rows)
+            Contents(catalog, JOB).keep(rows)
 
-        assert catalog.hashed(JOB, LONG) == {Stamp(path, 1, 2, 3): (b"2" * 32, 4) for path in LONG}
-        assert catalog.hashed(2, LONG) == {}
+        assert Contents(catalog, JOB).kept(LONG) == {Stamp(path, 1, 2, 3): (b"2" * 32, 4) for path in LONG}
+        assert Contents(catalog, 2).kept(LONG) == {}
 
 
 def is_beneath(path: bytes, above: bytes) -> bool:

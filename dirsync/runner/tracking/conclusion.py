@@ -141,7 +141,8 @@ class Conclusion:
             return self._moved_change(finding, self._moved.recorded(old_path), old)
         recorded = self._moved.moved_from(path)
         if recorded is not None and new.kind is Kind.DIRECTORY:
-            return self._moved_change(finding, recorded, self._row_at(recorded) or new)
+            row = self._catalog.entry_in(self._job_id, *split(recorded))
+            return self._moved_change(finding, recorded, row or new)
         return Concluded(path, ChangeKind.CREATED, None, new, finding.severity)
 
     def _moved_change(self, finding: Finding, old_path: bytes, old: Recorded) -> Concluded:
@@ -153,15 +154,6 @@ class Conclusion:
         if new.kind is Kind.DIRECTORY:
             aspects -= {Aspect.MTIME}  # something came or went in it, which is told
         return Concluded(finding.path, ChangeKind.MOVED, old, new, finding.severity, aspects, old_path)
-
-    def _row_at(self, recorded: bytes) -> Recorded | None:
-        """Give the entry on record of a directory."""
-        parent, name = split(recorded)
-        for directory in self._catalog.directories_at(self._job_id, [parent]).values():
-            for _, row in self._catalog.entries_in(self._job_id, [directory.directory_id]):
-                if row.name == name:
-                    return row
-        return None
 
     def _carry_along(self) -> None:
         """Give directories in moved ones that were not seen, for they could not be, their new paths."""

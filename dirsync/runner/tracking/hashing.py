@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
-from dirsync.catalog.catalog import Catalog
+from dirsync.catalog.contents import Contents
 from dirsync.model.content import Stamp
 from dirsync.model.job import TrackJob
 from dirsync.trees.hashing import Content
@@ -31,13 +31,10 @@ class Fingerprint(NamedTuple):
 class Hasher:
     """Names the content of files of one job's source, several at once; for one thread."""
 
-    def __init__(
-        self, job: TrackJob, catalog: Catalog, job_id: int, *, workers: int, check: Callable[[], None]
-    ) -> None:
+    def __init__(self, job: TrackJob, contents: Contents, *, workers: int, check: Callable[[], None]) -> None:
         """`check` is called between blocks of data, and may raise to stop."""
         self._job = job
-        self._catalog = catalog
-        self._job_id = job_id
+        self._contents = contents
         self._workers = workers
         self._check = check
         self._made: list[tuple[Stamp, bytes, int]] = []  # since they were last kept
@@ -47,7 +44,7 @@ class Hasher:
     def of(self, stamps: Iterable[Stamp]) -> dict[bytes, Fingerprint]:
         """Give the fingerprint of each file by its path; what an interrupted run left is not read again."""
         wanted = list(stamps)
-        known = self._catalog.hashed(self._job_id, [stamp.path for stamp in wanted]) if wanted else {}
+        known = self._contents.kept([stamp.path for stamp in wanted]) if wanted else {}
         found = {stamp.path: Fingerprint(stamp, *known[stamp]) for stamp in wanted if stamp in known}
         missing = [stamp for stamp in wanted if stamp not in known]
         opens = partial(open_tree, self._job.source)
@@ -82,12 +79,12 @@ class Hasher:
         """Keep what was made, where the run has become long enough to be worth going on with."""
         late = time.monotonic() - self._kept_at > _KEPT_EVERY_SECONDS
         if late or len(self._made) >= _KEPT_AT_ONCE:
-            self._catalog.keep_hashed(self._job_id, self._made)
+            self._contents.keep(self._made)
             self._made.clear()
             self._kept_at = time.monotonic()
 
     def keep(self) -> None:
         """Keep what was made since: the run ends without having recorded it."""
         if self._made:
-            self._catalog.keep_hashed(self._job_id, self._made)
+            self._contents.keep(self._made)
             self._made.clear()

@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from dirsync.catalog.catalog import Catalog
+from dirsync.catalog.contents import Contents
 from dirsync.catalog.recording import Recording
 from dirsync.model.change import Aspect, ChangeKind, Failure
 from dirsync.model.job import Severity, TrackJob
@@ -69,6 +70,7 @@ class Refresher:
         self._job = job
         self._catalog = catalog
         self._known = known
+        self._contents = Contents(catalog, known.job_id)
         self._recording = recording
         self._workers = workers
         self._check = check
@@ -84,7 +86,7 @@ class Refresher:
         if fingerprint.refresh_seconds is None:
             return
         before = int(time.time() - fingerprint.refresh_seconds)
-        rows = self._catalog.hashed_before(self._known.job_id, before)
+        rows = self._contents.read_before(before)
         rows = (row for row in rows if row[0] not in besides)
         self.read(within_budget(rows, fingerprint.budget_bytes))
 
@@ -141,7 +143,7 @@ class Refresher:
         """Record a rot as a change, unless it is one already that nobody has accepted."""
         assert reread.content is not None
         new = reread.row._replace(hash=reread.content.hash)
-        if self._catalog.has_open_rot(self._known.job_id, reread.path, reread.content.hash):
+        if self._contents.has_open_rot(reread.path, reread.content.hash):
             return
         self._recording.change(
             reread.path,

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from dirsync.catalog.catalog import Catalog
+from dirsync.catalog.contents import Contents
 from dirsync.catalog.opening import SQLITE, open_catalog
 from dirsync.catalog.recording import Recording, recording
 from dirsync.catalog.retention import pruned
@@ -155,7 +156,8 @@ class TrackStages:
 
     def _hasher(self, catalog: Catalog, known: CatalogJob) -> Hasher:
         workers = self._job.workers or min(_MAX_HASHERS, available_processors())
-        return Hasher(self._job, catalog, known.job_id, workers=workers, check=self._deadline.check)
+        contents = Contents(catalog, known.job_id)
+        return Hasher(self._job, contents, workers=workers, check=self._deadline.check)
 
     # Scan and compare
 

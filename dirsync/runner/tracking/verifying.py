@@ -7,6 +7,7 @@ import datetime
 import logging
 
 from dirsync.catalog.catalog import Catalog
+from dirsync.catalog.contents import Contents
 from dirsync.catalog.recording import Recording, recording
 from dirsync.errors import RunError
 from dirsync.march.driver import available_processors
@@ -87,7 +88,8 @@ class _Verifying:
                 self._commit(known, rows, run_id)
 
     def _read(self, catalog: Catalog, known: CatalogJob, rows: Recording, budget_bytes: int | None) -> None:
-        files, byte_count = catalog.hashed_totals(known.job_id)
+        contents = Contents(catalog, known.job_id)
+        files, byte_count = contents.totals()
         if not files and known.entries:
             self._observer.noticed("no content is on record: add hash to 'compare', and run the job")
         self._tally.left = files
@@ -107,7 +109,7 @@ class _Verifying:
         if budget_bytes is None:
             refresher.read(by_directory(catalog, known))
         else:
-            oldest_first = catalog.hashed_before(known.job_id, int(_now().timestamp()) + 1)
+            oldest_first = contents.read_before(int(_now().timestamp()) + 1)
             refresher.read(within_budget(oldest_first, budget_bytes))
 
     def _commit(self, known: CatalogJob, rows: Recording, run_id: int) -> None:
