@@ -1,23 +1,28 @@
 """A peer that keeps a catalog by loading all of it: `python -m benchmarks.delta_tracker init|scan|count`.
 
-Written from what fs-delta-tracker says of its method in public: a pool of processes walks the tree
-with `os.scandir` and streams path, size and mtime of everything by COPY into an unlogged staging
-table; one statement of several CTEs brings the table of files up to date and fills the audit table;
-the staging table is dropped. Made as fast as that goes: binary COPY, a connection a process, nothing
-indexed but the path, no fingerprint of content. Its table says in which scan each file was last seen,
-so every row is written by every scan; `--lean` writes those that differ alone, which is faster than
-what it describes.
+Written from what fs-delta-tracker says of its method in public, with its tables and their keys: a
+pool of processes lists directories with `os.scandir` and gives rows of path, size and mtime as
+tab-separated text; one `COPY` streams them into an unlogged staging table; one statement of several
+CTEs brings the table of files up to date (`INSERT … ON CONFLICT DO UPDATE`, `DELETE … RETURNING`) and
+fills the audit table; the staging table is emptied. Each file's row says in which scan it was last
+seen. No fingerprint of content is made.
+
+`--lean` does the same work as fast as that goes, and as that project does not: binary `COPY` on a
+connection a process, no key but the path, and only rows that differ are written.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import multiprocessing
 import os
 import struct
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.queues import SimpleQueue
 
 import psycopg
 
@@ -33,25 +38,58 @@ CREATE TABLE filesystem.scan_runs (
     staged bigint, added bigint, modified bigint, removed bigint, bytes bigint
 );
 CREATE TABLE filesystem.files (
-    path bytea PRIMARY KEY, size bigint NOT NULL, mtime_ns bigint NOT NULL, last_seen int NOT NULL
+    path text PRIMARY KEY, size bigint NOT NULL, mtime_ns bigint NOT NULL, last_seen int NOT NULL
 );
 CREATE TABLE filesystem.file_changes (
-    scan_id int NOT NULL, path bytea NOT NULL, kind text NOT NULL,
+    scan_id int NOT NULL, path text NOT NULL, kind text NOT NULL,
     old_size bigint, new_size bigint, old_mtime_ns bigint, new_mtime_ns bigint
 );
+CREATE UNLOGGED TABLE filesystem.staging_files (
+    scan_id int NOT NULL, path text NOT NULL, size bigint NOT NULL, mtime_ns bigint NOT NULL{key}
+);
 """
+_STAGING_KEY = ", PRIMARY KEY (scan_id, path)"
 _SESSION = "SET jit = off; SET work_mem = '512MB'"
-_STAGING = "filesystem.staging_files"
-_STAGE = f"CREATE UNLOGGED TABLE {_STAGING} (size bigint, mtime_ns bigint, path bytea)"
 _DIFFERS = "(new.size, new.mtime_ns) IS DISTINCT FROM (old.size, old.mtime_ns)"
+_STAGED = "SELECT path, size, mtime_ns FROM filesystem.staging_files WHERE scan_id = %(scan)s"
+_COUNTED = """
+UPDATE filesystem.scan_runs
+SET (finished_at, staged, added, modified, removed, bytes) = (
+    SELECT clock_timestamp(), %(staged)s, count(*) FILTER (WHERE kind = 'new'),
+           count(*) FILTER (WHERE kind = 'modified'), count(*) FILTER (WHERE kind = 'removed'),
+           coalesce(sum(new_size), 0)
+    FROM audited
+)
+WHERE scan_id = %(scan)s
+RETURNING added, modified, removed
+"""
 _MERGE = f"""
+WITH staged AS NOT MATERIALIZED ({_STAGED}),
+merged AS (
+    INSERT INTO filesystem.files
+    SELECT path, size, mtime_ns, %(scan)s FROM staged
+    ON CONFLICT (path) DO UPDATE SET (size, mtime_ns, last_seen)
+        = (excluded.size, excluded.mtime_ns, excluded.last_seen)
+), removed AS (
+    DELETE FROM filesystem.files AS old WHERE NOT EXISTS (SELECT FROM staged WHERE staged.path = old.path)
+    RETURNING path, size, mtime_ns
+), audited AS (
+    INSERT INTO filesystem.file_changes
+    SELECT %(scan)s, path, CASE WHEN old.path IS NULL THEN 'new' ELSE 'modified' END,
+           old.size, new.size, old.mtime_ns, new.mtime_ns
+    FROM staged AS new LEFT JOIN filesystem.files AS old USING (path) WHERE {_DIFFERS}
+    UNION ALL
+    SELECT %(scan)s, path, 'removed', size, NULL, mtime_ns, NULL FROM removed
+    RETURNING kind, new_size
+)
+{_COUNTED}"""
+_LEAN_MERGE = f"""
 WITH joined AS MATERIALIZED (
     SELECT path, new.path IS NOT NULL AS is_there, old.path IS NOT NULL AS was_there,
            old.size AS old_size, new.size AS new_size,
-           old.mtime_ns AS old_mtime_ns, new.mtime_ns AS new_mtime_ns,
-           {_DIFFERS} AS differs
-    FROM {_STAGING} AS new FULL JOIN filesystem.files AS old USING (path)
-    WHERE {_DIFFERS} OR NOT %(lean)s
+           old.mtime_ns AS old_mtime_ns, new.mtime_ns AS new_mtime_ns
+    FROM ({_STAGED}) AS new FULL JOIN filesystem.files AS old USING (path)
+    WHERE {_DIFFERS}
 ), merged AS (
     INSERT INTO filesystem.files
     SELECT path, new_size, new_mtime_ns, %(scan)s FROM joined WHERE is_there
@@ -64,23 +102,21 @@ WITH joined AS MATERIALIZED (
     SELECT %(scan)s, path,
            CASE WHEN NOT was_there THEN 'new' WHEN is_there THEN 'modified' ELSE 'removed' END,
            old_size, new_size, old_mtime_ns, new_mtime_ns
-    FROM joined WHERE differs
+    FROM joined
     RETURNING kind, new_size
 )
-UPDATE filesystem.scan_runs
-SET (finished_at, staged, added, modified, removed, bytes) = (
-    SELECT clock_timestamp(), %(staged)s, count(*) FILTER (WHERE kind = 'new'),
-           count(*) FILTER (WHERE kind = 'modified'), count(*) FILTER (WHERE kind = 'removed'),
-           coalesce(sum(new_size), 0)
-    FROM audited
-)
-WHERE scan_id = %(scan)s
-RETURNING added, modified, removed
-"""
+{_COUNTED}"""
+_EMPTY = "TRUNCATE filesystem.staging_files"
+_COPY = "COPY filesystem.staging_files (scan_id, path, size, mtime_ns) FROM STDIN"
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
-_ROW = struct.Struct(">hiqiqi")  # columns; size and mtime, each with its length; the length of the path
+_BEGINNING = struct.Struct(">hiii")  # columns; the scan with its length; the length of the path
+_END = struct.Struct(">iqiq")  # size and mtime, each with its length
 _BUFFER_BYTES = 1 << 18
+_FORK = multiprocessing.get_context("fork")
+
+Connection = psycopg.Connection[tuple[object, ...]]
+Texts = SimpleQueue["bytes | None"]
 
 
 def main() -> int:
@@ -94,7 +130,7 @@ def main() -> int:
     asked = parser.parse_args()
     with psycopg.connect(asked.database, autocommit=True) as connection:
         if asked.verb == "init":
-            connection.execute(_SCHEMA)
+            connection.execute(_SCHEMA.format(key="" if asked.lean else _STAGING_KEY).encode())
         elif asked.verb == "count":
             print(*connection.execute("SELECT count(*) FROM filesystem.files").fetchone() or ())
         else:
@@ -102,22 +138,19 @@ def main() -> int:
     return 0
 
 
-def scan(connection: psycopg.Connection[tuple[object, ...]], asked: argparse.Namespace) -> str:
+def scan(connection: Connection, asked: argparse.Namespace) -> str:
     """Load everything, merge, and tell the counts and seconds."""
     connection.execute(_SESSION)
-    connection.execute(f"DROP TABLE IF EXISTS {_STAGING}".encode())  # of a scan that died
-    connection.execute(_STAGE.encode())
+    connection.execute(_EMPTY)  # of a scan that died
     began = connection.execute("INSERT INTO filesystem.scan_runs DEFAULT VALUES RETURNING scan_id").fetchone()
+    assert began is not None
+    scan_id = int(str(began[0]))
     began_at = time.perf_counter()
-    staged = walk(
-        asked.directory,
-        processes=asked.processes,
-        opened=lambda: _Staging(asked.database, root=asked.directory),
-    )
+    staged = (_stage_in_parallel if asked.lean else _stage)(connection, asked, scan_id)
     staged_at = time.perf_counter()
-    facts = {"scan": began[0] if began else None, "staged": staged, "lean": asked.lean}
-    counts = connection.execute(_MERGE.encode(), facts).fetchone()
-    connection.execute(f"DROP TABLE {_STAGING}".encode())
+    merge = _LEAN_MERGE if asked.lean else _MERGE
+    counts = connection.execute(merge.encode(), {"scan": scan_id, "staged": staged}).fetchone()
+    connection.execute(_EMPTY)
     merged_at = time.perf_counter()
     added, modified, removed = counts or (None, None, None)
     walking, merging = staged_at - began_at, merged_at - staged_at
@@ -128,23 +161,86 @@ def scan(connection: psycopg.Connection[tuple[object, ...]], asked: argparse.Nam
     )
 
 
-class _Staging:
+def _stage(connection: Connection, asked: argparse.Namespace, scan_id: int) -> int:
+    """Have the pool's rows go through one COPY, as they come."""
+    texts: Texts = _FORK.SimpleQueue()
+    with ThreadPoolExecutor(1) as executor:
+        copying = executor.submit(_copy, connection, texts, asked.processes)
+        opened: Callable[[], _TextRows] = lambda: _TextRows(texts, scan_id, root=asked.directory)  # noqa: E731
+        staged = walk(asked.directory, processes=asked.processes, opened=opened)
+        copying.result()
+    return staged
+
+
+def _copy(connection: Connection, texts: Texts, senders: int) -> None:
+    with connection.cursor().copy(_COPY.encode()) as copy:
+        while senders:
+            text = texts.get()
+            if text is None:
+                senders -= 1
+            else:
+                copy.write(text)
+
+
+class _TextRows:
+    """Sends rows as tab-separated text."""
+
+    def __init__(self, texts: Texts, scan_id: int, *, root: bytes) -> None:
+        self._texts = texts
+        self._beginning = b"%d\t" % scan_id
+        self._skipped_bytes = len(root) + 1
+        self._pieces = bytearray()
+
+    def take(self, entries: list[os.DirEntry[bytes]], stats: list[os.stat_result]) -> None:
+        """Write a line an entry; the trees of the benchmarks have no name that needs escapes."""
+        beginning, skipped = self._beginning, self._skipped_bytes
+        for entry, status in zip(entries, stats, strict=True):
+            figures = b"\t%d\t%d\n" % (status.st_size, status.st_mtime_ns)
+            self._pieces += beginning + entry.path[skipped:] + figures
+        if len(self._pieces) > _BUFFER_BYTES:
+            self._send()
+
+    def finish(self) -> None:
+        """Send what is left, and that this was all."""
+        self._send()
+        self._texts.put(None)
+
+    def _send(self) -> None:
+        self._texts.put(bytes(self._pieces))
+        self._pieces.clear()
+
+
+def _stage_in_parallel(connection: Connection, asked: argparse.Namespace, scan_id: int) -> int:
+    """Have each process of the pool load its own rows."""
+    return walk(
+        asked.directory,
+        processes=asked.processes,
+        opened=lambda: _BinaryRows(asked.database, scan_id, root=asked.directory),
+    )
+
+
+class _BinaryRows:
     """A process's stream of rows into the staging table."""
 
-    def __init__(self, database: str, *, root: bytes) -> None:
+    def __init__(self, database: str, scan_id: int, *, root: bytes) -> None:
+        self._scan_id = scan_id
         self._skipped_bytes = len(root) + 1
         self._connection = psycopg.connect(database)
-        self._opened = self._connection.cursor().copy(
-            f"COPY {_STAGING} (size, mtime_ns, path) FROM STDIN (FORMAT binary)".encode()
-        )
+        self._opened = self._connection.cursor().copy(f"{_COPY} (FORMAT binary)".encode())
         self._copy = self._opened.__enter__()
         self._pieces = bytearray(_SIGNATURE)
 
     def take(self, entries: list[os.DirEntry[bytes]], stats: list[os.stat_result]) -> None:
-        """Write a row an entry."""
+        """Write a row an entry, without a step of Python a row."""
         skipped = self._skipped_bytes
         paths = [entry.path[skipped:] for entry in entries]
-        rows = zip(_fixed_parts(paths, stats), paths, strict=True)
+        four, eight = itertools.repeat(4), itertools.repeat(8)
+        scans = itertools.repeat(self._scan_id)
+        beginnings = map(_BEGINNING.pack, four, four, scans, map(len, paths))
+        sizes = [status.st_size for status in stats]
+        mtimes_ns = [status.st_mtime_ns for status in stats]
+        ends = map(_END.pack, eight, sizes, eight, mtimes_ns)
+        rows: Iterable[tuple[bytes, bytes, bytes]] = zip(beginnings, paths, ends, strict=True)
         self._pieces += b"".join(itertools.chain.from_iterable(rows))
         if len(self._pieces) > _BUFFER_BYTES:
             self._flush()
@@ -160,14 +256,6 @@ class _Staging:
     def _flush(self) -> None:
         self._copy.write(self._pieces)
         self._pieces = bytearray()
-
-
-def _fixed_parts(paths: list[bytes], stats: list[os.stat_result]) -> Iterable[bytes]:
-    """Give the bytes of each row up to the path, without a step of Python a row."""
-    columns, length = itertools.repeat(3), itertools.repeat(8)
-    sizes = [status.st_size for status in stats]
-    mtimes_ns = [status.st_mtime_ns for status in stats]
-    return map(_ROW.pack, columns, length, sizes, length, mtimes_ns, map(len, paths))
 
 
 if __name__ == "__main__":

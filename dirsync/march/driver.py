@@ -1,4 +1,4 @@
-"""A whole tree marched: inline while it is small, on worker processes when it is not."""
+"""A whole tree marched: inline while it is small, on worker processes or threads when it is not."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
 
 from dirsync.errors import RunError
 from dirsync.march import stopping
@@ -17,22 +17,29 @@ from dirsync.model.stop import Deadline
 
 INLINE_SECONDS = 0.15  # a pool takes about as long to start as this march is worth
 TASK_BUDGET = 20_000  # entries a task: some 100 ms, so that a stop is heard and work spreads
+THREAD_BUDGET = 4_000  # the same of threads, which cost nothing to hand over
 _SLICE_SECONDS = 0.1  # how long an inline march goes on before it looks up
 _DIRECTORIES_A_TASK = 256
 _TASKS_A_WORKER = 2
 
 
-def march_tree(march: March[D, P], root: D, *, workers: int | None, deadline: Deadline) -> Iterator[P]:
+def march_tree(
+    march: March[D, P], root: D, *, workers: int | None, deadline: Deadline, in_threads: bool = False
+) -> Iterator[P]:
     """March a whole tree and yield what is found, piece by piece, directories before their content.
 
-    `workers` None: as many as there are processors. A tree that is done within
-    `INLINE_SECONDS` never starts a worker.
+    `workers` None: as many as there are processors. They are processes, which a tree that is
+    done within `INLINE_SECONDS` never starts; or threads, for a march that spends its time
+    outside Python.
 
     Raises:
         Cancelled: the deadline passed.
         OSError: a root that was there is gone.
     """
     workers = workers or available_processors()
+    if in_threads and workers > 1:
+        yield from _march_in_threads(march, root, workers=workers, deadline=deadline)
+        return
     left = [root]
     inline = deque([INLINE_SECONDS]) if workers > 1 else None
     while left:
@@ -75,16 +82,36 @@ def _march_on(march: March[D, P], left: list[D], *, workers: int, deadline: Dead
         yield from march_on(march, left, executor=executor, tasks=tasks, deadline=deadline)
 
 
+def _march_in_threads(march: March[D, P], root: D, *, workers: int, deadline: Deadline) -> Iterator[P]:
+    def task(march: March[D, P], directories: list[D]) -> P:
+        return march(directories, lambda found: found.seen >= THREAD_BUDGET, deadline.check)
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="march") as executor:
+        tasks = workers * _TASKS_A_WORKER
+        yield from march_on(march, [root], executor=executor, tasks=tasks, deadline=deadline, task=task)
+
+
 def _start(executor: Executor, workers: int) -> None:
     """Wait until all workers are there; one that dies is noticed by who gives it work."""
     with contextlib.suppress(RuntimeError):  # a broken pool, or one that was shut down meanwhile
         wait([executor.submit(os.getpid) for _ in range(workers)])
 
 
+def march_task(march: March[D, P], directories: list[D]) -> P:
+    """March as much as one task of worker processes should; this is what travels to them."""
+    return march(directories, _seen_enough, stopping.between_directories)
+
+
 def march_on(
-    march: March[D, P], left: list[D], *, executor: Executor, tasks: int, deadline: Deadline
+    march: March[D, P],
+    left: list[D],
+    *,
+    executor: Executor,
+    tasks: int,
+    deadline: Deadline,
+    task: Callable[[March[D, P], list[D]], P] = march_task,
 ) -> Iterator[P]:
-    """March directories on an executor, with at most `tasks` tasks at once.
+    """March directories on an executor, with at most `tasks` tasks at once; `task` does one.
 
     Raises:
         Cancelled: the deadline passed.
@@ -98,7 +125,7 @@ def march_on(
             deadline.check()
             while waiting and len(running) < tasks:
                 share = _share(waiting, tasks)
-                running.add(executor.submit(march_task, march, share))
+                running.add(executor.submit(task, march, share))
             done, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in done:
                 found = future.result()
@@ -112,11 +139,6 @@ def march_on(
     finally:
         for future in running:
             future.cancel()
-
-
-def march_task(march: March[D, P], directories: list[D]) -> P:
-    """March as much as one task of an executor should; this is what travels to it."""
-    return march(directories, _seen_enough, stopping.between_directories)
 
 
 def _seen_enough(found: Piece) -> bool:

@@ -2,13 +2,14 @@
 
 An unchanged directory costs a listing, a hash of its columns and a look-up; no
 pattern is matched in it but for its subdirectories' names, and nothing of it travels.
+Directories that have one parent are glanced at together. What differs from the record
+at a glance is looked at again, for long enough to know that it stands still.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,11 +22,14 @@ from dirsync.march.sight import Sight
 from dirsync.model.change import Failure
 from dirsync.model.listing import Listing
 from dirsync.model.place import RESERVED, LocalPlace
+from dirsync.scan.chosen import list_subdirectories
 from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
-from dirsync.trees.handles import join
+from dirsync.trees.handles import join, split
 from dirsync.trees.hashing import TICK_NS, await_tick
 from dirsync.trees.local import LocalTree, open_tree
 
+_AT_A_GLANCE = 64  # directories
+_ROWS_AT_A_GLANCE = 2_000  # so that neither memory nor the next stop waits for long
 _KIND, _DIRECTORY, _LINK = 0o170000, 0o040000, 0o120000
 
 
@@ -85,17 +89,60 @@ def track(
     with open_tree(context.source) as source:
         while left:
             check()
-            directory = left.pop()
-            left += reversed(list(_subdirectories(context, directory, source, found)))
+            siblings = _siblings(left)
+            glimpses = _glimpses(context, siblings, source)
+            left += reversed(siblings[len(glimpses) :])
+            inside: list[TrackedDirectory] = []
+            for directory, glimpse in zip(siblings, glimpses, strict=False):
+                if glimpse is not None and _is_on_record(context, directory, glimpse):
+                    found.scanned += glimpse.entry_count
+                    names = _Names(context, directory.path, directory.scope)
+                    inside += names.to_enter(glimpse, salt=directory.salt)
+                else:
+                    inside += _looked_at(context, directory, source, found)
+            left += reversed(inside)
             if enough(found):
                 break
     found.subdirectories = left[::-1]
     return found
 
 
-def _subdirectories(
+def _siblings(left: list[TrackedDirectory]) -> list[TrackedDirectory]:
+    """Take the next directory off the end of a list, and those of the same parent that follow."""
+    siblings = [left.pop()]
+    parent = split(siblings[0].path)[0]
+    while left and len(siblings) < _AT_A_GLANCE and split(left[-1].path)[0] == parent:
+        siblings.append(left.pop())
+    return siblings
+
+
+def _glimpses(
+    context: TrackContext, siblings: list[TrackedDirectory], source: LocalTree
+) -> list[Listing | None]:
+    """List the first of some directories; None: one has to be looked at for long.
+
+    An ignore file may change without its directory, the root is in no other, and what is not
+    on record needs no glance.
+    """
+    if context.digests is None or not siblings[0].path or siblings[0].scope.ignore_files:
+        return [None] * len(siblings)
+    parent = split(siblings[0].path)[0]
+    names = tuple(split(directory.path)[1] for directory in siblings)
+    try:
+        return list_subdirectories(source.handles.handle(parent), names, most_rows=_ROWS_AT_A_GLANCE)
+    except OSError:
+        return [None] * len(siblings)
+
+
+def _is_on_record(context: TrackContext, directory: TrackedDirectory, listing: Listing) -> bool:
+    assert context.digests is not None
+    digest = listing.digest(salt=directory.salt + b"%d" % directory.ino)
+    return digest is not None and context.digests.of(directory.path) == digest
+
+
+def _looked_at(
     context: TrackContext, directory: TrackedDirectory, source: LocalTree, found: TrackFound
-) -> Iterable[TrackedDirectory]:
+) -> list[TrackedDirectory]:
     """Look at one directory; give those in it that are to be looked at as well."""
     path = directory.path
     sight = Sight(Directory(path, Sides.SOURCE, directory.scope), source=source, destination=source)
@@ -110,14 +157,13 @@ def _subdirectories(
             digest = listing.digest(salt=salt + _own(source, directory))
     except PathError as error:
         found.unlisted.append(Failure(error.path, error.reason))
-        return
+        return []
     found.scanned += listing.entry_count
     names = _Names(context, path, sight.scope)
     if changed:
         unselected = names.unselected(listing)
         found.changed.append(SeenDirectory(path, digest, listing, unselected))
-    for name, ino in names.to_enter(listing):
-        yield TrackedDirectory(join(path, name), names.scope_in(name), salt, ino)
+    return names.to_enter(listing, salt=salt)
 
 
 def _own(source: LocalTree, directory: TrackedDirectory) -> bytes:
@@ -148,6 +194,7 @@ class _Names:
 
     def __init__(self, context: TrackContext, path: bytes, scope: Scope) -> None:
         self._context = context
+        self._path = path
         self._is_root = not path
         self._scope = scope
         self._selects_all = scope.trivial and not context.skip_symlinks
@@ -172,19 +219,23 @@ class _Names:
             return Verdict.SELECTED
         return self._scope.verdict(name, is_directory=is_directory)
 
-    def to_enter(self, listing: Listing) -> list[tuple[bytes, int]]:
-        """Give the subdirectories to look at, in order, with the inode of each."""
+    def to_enter(self, listing: Listing, *, salt: bytes) -> list[TrackedDirectory]:
+        """Give the subdirectories to look at, in order."""
         names = listing.directories()
+        if not names:
+            return []
         inodes = dict(zip(names, listing.inodes_of_directories(), strict=True))
-        if self._context.source_device is not None and names:
+        if self._context.source_device is not None:
             devices = dict(zip(listing.name_list(), listing.devices(), strict=True))
             names = [name for name in names if devices[name] == self._context.source_device]
         if not self._scope.trivial or self._is_root:
             names = [n for n in names if self._verdict(n, is_directory=True) is not Verdict.EXCLUDED]
-        return [(name, inodes[name]) for name in names]
+        return [
+            TrackedDirectory(join(self._path, name), self._scope_in(name), salt, inodes[name])
+            for name in names
+        ]
 
-    def scope_in(self, name: bytes) -> Scope:
-        """Give the scope of a subdirectory."""
+    def _scope_in(self, name: bytes) -> Scope:
         if self._scope.trivial and not self._scope.ignore_files:
             return self._scope
         return self._scope.enter(name)

@@ -56,8 +56,19 @@ def list_natively(fd: int) -> Listing:
     return reference.list_directory(fd) if columns is None else Listing(*columns)
 
 
+def list_subdirectories_natively(
+    fd: int, names: tuple[bytes, ...], *, most_rows: int
+) -> list[Listing | None]:
+    """Do as the reference does."""
+    columns_of_each = native.list_subdirectories(fd, names, most_rows)
+    return [None if columns is None else Listing(*columns) for columns in columns_of_each]
+
+
 LISTER = choose(os.environ.get(_VARIABLE))
-list_directory = list_natively if LISTER is Lister.NATIVE else reference.list_directory
+if LISTER is Lister.NATIVE:
+    list_directory, list_subdirectories = list_natively, list_subdirectories_natively
+else:
+    list_directory, list_subdirectories = reference.list_directory, reference.list_subdirectories
 
 
 def in_words() -> str:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 from dirsync.model.listing import Listing, Unknown, column, ctime_column, mtime_column
+from dirsync.trees.handles import OPEN_DIRECTORY
 
 ATTEMPTS_WHILE_NAMES_VANISH = 3
 
@@ -40,6 +41,37 @@ def list_directory(fd: int) -> Listing:
         if not vanished:
             break
     return listing
+
+
+def list_subdirectories(fd: int, names: tuple[bytes, ...], *, most_rows: int) -> list[Listing | None]:
+    """List directories by their names in the one behind a handle; a symlink is none.
+
+    Ends with the one that brings the rows of all to `most_rows`, or with the last. None: one
+    could not be opened, read, or seen in full, and whoever wants to know why lists it alone.
+    """
+    listings: list[Listing | None] = []
+    rows = 0
+    for name in names:
+        if rows >= most_rows:
+            break
+        listing = _listed_in_full(fd, name)
+        rows += 0 if listing is None else listing.entry_count
+        listings.append(listing)
+    return listings
+
+
+def _listed_in_full(parent: int, name: bytes) -> Listing | None:
+    try:
+        fd = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
+    except OSError:
+        return None
+    try:
+        listing = list_directory(fd)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return None if listing.unknown else listing
 
 
 def _list_once(fd: int) -> tuple[Listing, bool]:

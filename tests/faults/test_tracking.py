@@ -130,7 +130,7 @@ def test_an_unreadable_directory_is_unknown_and_not_empty(
 ) -> None:
     job = tracked(tmp_path, {"d": {"secret": b"1"}, "e": {"f": b"2"}})
     os.unlink(tmp_path / "s/e/f")
-    from dirsync.march import sight
+    from dirsync.march import sight, tracking
     from dirsync.scan.lister import list_directory
 
     blind = os.stat(tmp_path / "s/d").st_ino
@@ -142,6 +142,7 @@ def test_an_unreadable_directory_is_unknown_and_not_empty(
 
     with monkeypatch.context() as patched:
         patched.setattr(sight, "list_directory", partly_blind)
+        patched.setattr(tracking, "list_subdirectories", lambda _, names, **__: [None] * len(names))
         result, watched = watched_run(job, tmp_path)
     assert result.outcome is Outcome.PARTIAL
     assert told(watched) == [("deleted", b"e/f")]

@@ -42,6 +42,7 @@ from dirsync.runner.tracking.ends import ending
 from dirsync.runner.tracking.findings import Findings
 from dirsync.runner.tracking.hashing import Hasher
 from dirsync.runner.tracking.refreshing import Refresher, Reread
+from dirsync.scan.chosen import LISTER, Lister
 from dirsync.trees.handles import join
 from dirsync.trees.local import open_tree
 
@@ -185,7 +186,13 @@ class TrackStages:
             )
             march = partial(track, self._context(digests))
             root = TrackedDirectory(b"", root_scope(self._job))
-            for piece in march_tree(march, root, workers=self._job.workers, deadline=self._deadline):
+            for piece in march_tree(
+                march,
+                root,
+                workers=self._job.workers,
+                deadline=self._deadline,
+                in_threads=LISTER is Lister.NATIVE,
+            ):
                 self._check_root(piece)
                 comparing.take(piece)
                 self._counts.scanned += piece.scanned

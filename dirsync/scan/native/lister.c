@@ -320,7 +320,8 @@ static enum answer list_records(int fd, const struct text *records, struct listi
     return answer;
 }
 
-enum answer list_directory(int fd, struct listing *listing)
+/* List the directory behind a handle, and leave the handle at its end. */
+static enum answer list_to_its_end(int fd, struct listing *listing)
 {
     struct text records = {0};
     *listing = (struct listing){0};
@@ -331,7 +332,28 @@ enum answer list_directory(int fd, struct listing *listing)
     free(records.bytes);
     if (answer != LISTED)
         free_listing(listing);
+    errno = error;
+    return answer;
+}
+
+enum answer list_directory(int fd, struct listing *listing)
+{
+    enum answer answer = list_to_its_end(fd, listing);
+    int error = errno;
     (void)lseek(fd, 0, SEEK_SET); /* it fails where reading failed, which is told */
+    errno = error;
+    return answer;
+}
+
+enum answer list_subdirectory(int parent, const char *name, struct listing *listing)
+{
+    *listing = (struct listing){0};
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return FAILED;
+    enum answer answer = list_to_its_end(fd, listing);
+    int error = errno;
+    (void)close(fd); /* nothing was written through it */
     errno = error;
     return answer;
 }

@@ -67,6 +67,13 @@ enum answer { LISTED, UNSEEN, FAILED };
  */
 enum answer list_directory(int fd, struct listing *listing);
 
+/* List a directory by its name in an open one; a symlink is none.
+ *
+ * What cannot be opened has FAILED, and errno says why. Cost: as above, but for the lseek,
+ * and one openat and one close.
+ */
+enum answer list_subdirectory(int parent, const char *name, struct listing *listing);
+
 /* Give back all that a listing holds. */
 void free_listing(struct listing *listing);
 

@@ -3,6 +3,8 @@
 
 #include "lister.h"
 
+#include <stdlib.h>
+
 static PyObject *bytes_of(const void *bytes, size_t length)
 {
     return PyBytes_FromStringAndSize(bytes, (Py_ssize_t)length);
@@ -57,8 +59,103 @@ static PyObject *native_list_directory(PyObject *module, PyObject *handle)
     return fields;
 }
 
+/* Some of the directories in an open one, on their way. */
+struct batch {
+    Py_ssize_t count;
+    const char **names; /* owned by the tuple of them that the caller holds */
+    struct listing *listings;
+    enum answer *answers;
+};
+
+/* Take the names of a tuple into a batch that is as large. Gives 0, or -1 with an exception. */
+static int take_names(PyObject *names, struct batch *batch)
+{
+    for (Py_ssize_t at = 0; at < batch->count; at++) {
+        PyObject *name = PyTuple_GetItem(names, at); /* borrowed */
+        char *bytes;
+        if (name == NULL || PyBytes_AsStringAndSize(name, &bytes, NULL) != 0)
+            return -1;
+        batch->names[at] = bytes;
+    }
+    return 0;
+}
+
+/* List one after another, until they have so many rows together. Gives how many were. */
+static Py_ssize_t list_batch(int parent, struct batch *batch, size_t most_rows)
+{
+    size_t rows = 0;
+    Py_ssize_t at = 0;
+    while (at < batch->count && rows < most_rows) {
+        batch->answers[at] = list_subdirectory(parent, batch->names[at], &batch->listings[at]);
+        rows += batch->listings[at++].rows;
+    }
+    return at;
+}
+
+/* Make a list of the fields of each listing, None for one that there is not. */
+static PyObject *fields_of_each(const struct batch *batch, Py_ssize_t count)
+{
+    PyObject *all = PyList_New(count);
+    for (Py_ssize_t at = 0; all != NULL && at < count; at++) {
+        PyObject *fields = Py_None;
+        if (batch->answers[at] == LISTED)
+            fields = fields_of(&batch->listings[at]);
+        else
+            Py_INCREF(fields);
+        if (fields == NULL || PyList_SetItem(all, at, fields) != 0)
+            Py_CLEAR(all);
+    }
+    return all;
+}
+
+static PyObject *listed_batch(int parent, PyObject *names, struct batch *batch, size_t most_rows)
+{
+    if (take_names(names, batch) != 0)
+        return NULL;
+    Py_ssize_t count;
+    Py_BEGIN_ALLOW_THREADS
+    count = list_batch(parent, batch, most_rows);
+    Py_END_ALLOW_THREADS
+    PyObject *all = fields_of_each(batch, count);
+    for (Py_ssize_t at = 0; at < count; at++)
+        free_listing(&batch->listings[at]);
+    return all;
+}
+
+PyDoc_STRVAR(list_subdirectories_doc,
+             "list_subdirectories($module, fd, names, most_rows, /)\n--\n\n"
+             "Give the columns of directories by their names in the one behind a handle, in a list.\n\n"
+             "It ends with the one that brings the rows of all to `most_rows`, or with the last.\n"
+             "None: one could not be opened, read, or seen in full. Other threads run meanwhile.\n\n"
+             "Raises:\n    ValueError: a name holds NUL.");
+
+static PyObject *native_list_subdirectories(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    PyObject *names; /* a tuple: no other thread can take a name out of it meanwhile */
+    int parent;
+    Py_ssize_t most_rows;
+    if (!PyArg_ParseTuple(arguments, "iO!n:list_subdirectories", &parent, &PyTuple_Type, &names, &most_rows))
+        return NULL;
+    struct batch batch = {.count = PyTuple_Size(names)};
+    size_t count = (size_t)batch.count + 1; /* never nothing, which malloc may give as NULL */
+    batch.names = malloc(count * sizeof *batch.names);
+    batch.listings = malloc(count * sizeof *batch.listings);
+    batch.answers = malloc(count * sizeof *batch.answers);
+    PyObject *all;
+    if (batch.names == NULL || batch.listings == NULL || batch.answers == NULL)
+        all = PyErr_NoMemory();
+    else
+        all = listed_batch(parent, names, &batch, (size_t)most_rows);
+    free(batch.names);
+    free(batch.listings);
+    free(batch.answers);
+    return all;
+}
+
 static PyMethodDef methods[] = {
     {"list_directory", native_list_directory, METH_O, list_directory_doc},
+    {"list_subdirectories", native_list_subdirectories, METH_VARARGS, list_subdirectories_doc},
     {NULL, NULL, 0, NULL},
 };
 
