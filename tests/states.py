@@ -9,7 +9,8 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dirsync.filters import Selection, scope_of
+from dirsync.filters import scope_of
+from dirsync.filters.selection import Selection
 from dirsync.model.change import Failure
 from dirsync.model.entry import Entry
 from dirsync.model.job import HashAlgorithm, PatternLine

@@ -13,7 +13,8 @@ from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_fi
 from dirsync.cli.paths import path_below
 from dirsync.cli.selection import job_named
 from dirsync.config import load
-from dirsync.filters import Explanation, explain, pattern_lines, scope_of
+from dirsync.filters import pattern_lines, scope_of
+from dirsync.filters.explanation import Explanation, explain
 from dirsync.model.job import Job, PatternLine
 from dirsync.model.names import shown
 from dirsync.trees.local import LocalTree, open_tree

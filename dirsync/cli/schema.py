@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dirsync.cli.exit_codes import Exit
 from dirsync.cli.output.lines import Lines
 from dirsync.cli.parsing import Options, Parser, add_common
-from dirsync.config import json_schema
+from dirsync.config.schema import json_schema
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dirsync.cli.exit_codes import Exit
 from dirsync.cli.output.lines import Lines
 from dirsync.cli.parsing import Options, Parser, add_common, config_file
-from dirsync.config import effective_yaml
+from dirsync.config.showing import effective_yaml
 
 
 def main(arguments: Sequence[str]) -> int:

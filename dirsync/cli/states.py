@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dirsync.errors import RunError
-from dirsync.filters import Selection, scope_of
+from dirsync.filters import scope_of
+from dirsync.filters.selection import Selection
 from dirsync.model.job import HashAlgorithm, Job, PatternLine
 from dirsync.model.names import escaped
 from dirsync.model.place import LocalPlace

@@ -6,15 +6,11 @@ Whatever is wrong is told at once, each problem as one line
 
 from dirsync.config.configuration import Configuration, Mask, SecretReference
 from dirsync.config.loading import job_from_options, load
-from dirsync.config.schema import json_schema
-from dirsync.config.showing import effective_yaml
 
 __all__ = [
     "Configuration",
     "Mask",
     "SecretReference",
-    "effective_yaml",
     "job_from_options",
-    "json_schema",
     "load",
 ]

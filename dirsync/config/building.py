@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from dirsync.config.counted import Counted
-from dirsync.config.keys import JobKeys, Keys, RuleKeys
+from dirsync.config.keys import JobKeys, RuleKeys
+from dirsync.config.shapes import Keys
 from dirsync.config.tree_fields import JOB
 from dirsync.model.job import (
     Compare,
@@ -77,10 +78,7 @@ def _mirror(keys: JobKeys, values: dict[str, Any]) -> MirrorJob:
 
 def _declared(keys: Keys | None) -> dict[str, Any]:
     """Give what was written, under the model's names."""
-    if keys is None:
-        return {}
-    fields = type(keys).model_fields
-    return {name: getattr(keys, name) for name in keys.model_fields_set if not fields[name].exclude}
+    return {} if keys is None else keys.declared()
 
 
 def _schedule(keys: JobKeys) -> Schedule | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import urllib.parse
 
 from dirsync.config.keys import CatalogKeys
 from dirsync.config.nodes import Entry, MappingNode, ScalarNode, locate
@@ -61,8 +60,10 @@ def passwords_in(place: CatalogPlace | None) -> list[str]:
     """List what of an address must never be shown."""
     if place is None or place.url.startswith(SQLITE):
         return []
+    from urllib.parse import unquote, urlsplit  # loads much, and most catalogs are files
+
     try:
-        password = urllib.parse.urlsplit(place.url).password
+        password = urlsplit(place.url).password
     except ValueError:
         return [place.url]
-    return [] if not password else [password, urllib.parse.unquote(password)]
+    return [] if not password else [password, unquote(password)]

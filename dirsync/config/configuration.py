@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
@@ -39,7 +38,11 @@ def _writings(secret: str) -> set[str]:
     """List the ways in which a secret may turn up in a text."""
     lines = [line for line in secret.splitlines() if line.strip()]
     texts = {secret, *lines} if secret.strip() else set()
-    quoted = {urllib.parse.quote(text, safe="", errors="surrogateescape") for text in texts}
+    if not texts:
+        return texts
+    from urllib.parse import quote  # loads much, and few have secrets
+
+    quoted = {quote(text, safe="", errors="surrogateescape") for text in texts}
     return texts | quoted | {json.dumps(text)[1:-1] for text in texts} | {repr(text)[1:-1] for text in texts}
 
 

@@ -1,55 +1,21 @@
-"""Single values of jobs.yaml: what reads one, and what the JSON Schema says of it.
-
-A field's type is `Annotated[T, Leaf(read=…)]`: pydantic hands the node to `read`,
-which gives the model's own value or raises `ValueError` in plain words.
-"""
+"""Readers of single values: each gives the model's own value, or raises `ValueError` in plain words."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from typing import TypeVar
 
 from dirsync.config import scalars
 from dirsync.config.nodes import ScalarNode
 from dirsync.config.problems import listed, one_of, quoted
 from dirsync.config.scalars import Kind, kind_of
+from dirsync.config.shapes import Leaf
 
 T = TypeVar("T")
+E = TypeVar("E", bound=enum.Enum)
 
 LATER = "is not yet available"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Leaf:
-    """How pydantic reads one scalar, and what its JSON Schema is."""
-
-    read: Callable[[ScalarNode], object]
-    expected: str  # what a message says instead of a list or a mapping
-    schema: dict[str, Any]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Read the value here, whatever the type it is declared to become."""
-        return core_schema.no_info_plain_validator_function(self._validated)
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """Describe what may be written, not what it becomes."""
-        return self.schema
-
-    def _validated(self, value: object) -> object:
-        if not isinstance(value, ScalarNode):
-            raise ValueError(
-                f"expected {self.expected}, not a {'list' if isinstance(value, list) else 'mapping'}"
-            )
-        if value.broken:
-            raise ValueError("noted already")
-        return self.read(value)
 
 
 def text_of(scalar: ScalarNode) -> str:
@@ -113,11 +79,11 @@ def version(scalar: ScalarNode) -> int:
     return 1
 
 
-def choice(kind: type[enum.Enum], later: Mapping[str, str] | None = None) -> Leaf:
+def choice(kind: type[E], later: Mapping[str, str] | None = None) -> Leaf[E]:
     """Make a field of an enum's values; `later` maps values of later releases to what to write instead."""
     known = {str(member.value): member for member in kind if member.value not in (later or ())}
 
-    def read(scalar: ScalarNode) -> enum.Enum:
+    def read(scalar: ScalarNode) -> E:
         text = something(scalar)
         if later and text in later:
             raise ValueError(f"{quoted(text)} {LATER}; {later[text]}")
@@ -128,7 +94,7 @@ def choice(kind: type[enum.Enum], later: Mapping[str, str] | None = None) -> Lea
     return Leaf(read=read, expected=listed(known), schema={"enum": list(known)})
 
 
-def only(value: str, *, later: Collection[str] = (), instead: str) -> Leaf:
+def only(value: str, *, later: Collection[str] = (), instead: str) -> Leaf[str]:
     """Make a field that has one value so far; the `later` ones, any where none is listed, get `instead`."""
 
     def read(scalar: ScalarNode) -> str:

@@ -1,6 +1,6 @@
 """The JSON Schema of jobs.yaml, for editors; `jobs.schema.json` is a copy of it.
 
-The models give its bones; what YAML allows besides is laid over them: `x-…` in every
+The keys give its bones; what YAML allows besides is laid over them: `x-…` in every
 mapping, `key+` beside every list, a null for what is inherited, and `${VAR}` where a
 number, a truth value or a word of a fixed form is wanted.
 """
@@ -11,26 +11,31 @@ import json
 from typing import Any
 
 from dirsync.config.keys import APPENDABLE, CompareKeys, FileKeys, JobKeys, ScheduleKeys
+from dirsync.config.shapes import Keys, Leaf, Named, Section, Series, Shape
 
 _VARIABLE = {"$ref": "#/$defs/Variable"}
 _SECTIONS = {"JobKeys": "", "CompareKeys": "compare", "ScheduleKeys": "schedule"}
 
+Schema = dict[str, Any]
+
 
 def json_schema() -> dict[str, object]:
     """Give the JSON Schema (draft 2020-12) of jobs.yaml."""
-    schema = FileKeys.model_json_schema()
-    definitions: dict[str, Any] = schema.pop("$defs")
-    for name, definition in definitions.items():
-        _open(definition, appendable=APPENDABLE.get(_SECTIONS.get(name, name), frozenset()))
-    _open(schema, appendable=frozenset())
+    top = _mapping(FileKeys, appendable=frozenset())
+    top["properties"]["catalog"]["anyOf"].insert(0, {"type": "string"})
+    definitions = {
+        keys.__name__: _mapping(
+            keys, appendable=APPENDABLE.get(_SECTIONS.get(keys.__name__, "?"), frozenset())
+        )
+        for keys in sorted(_beneath(FileKeys), key=lambda keys: keys.__name__)
+    }
     _allow_short_forms(definitions)
-    schema["properties"]["catalog"]["anyOf"].insert(0, {"type": "string"})
     definitions["Variable"] = {"type": "string", "pattern": r"\$\{", "description": "Expanded when read"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "dirsync jobs",
-        "description": schema["description"],
-        **{key: schema[key] for key in ("type", "properties", "patternProperties", "additionalProperties")},
+        **{key: top[key] for key in ("description", "type", "properties", "patternProperties")},
+        "additionalProperties": False,
         "required": ["version"],
         "$defs": definitions,
     }
@@ -41,54 +46,67 @@ def schema_text() -> str:
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _open(definition: dict[str, Any], *, appendable: frozenset[str]) -> None:
-    """Allow in one mapping what any mapping of the file allows."""
-    del definition["title"]
-    properties = {key: _property(value) for key, value in definition["properties"].items()}
-    appends = {f"{key}+": _append(properties[key]) for key in properties if key in appendable}
-    definition["properties"] = properties | appends
-    definition["patternProperties"] = {"^x-": {}}
-    definition["additionalProperties"] = False
+def _beneath(keys: type[Keys]) -> set[type[Keys]]:
+    """Give the keys of all mappings in a mapping, however deep."""
+    found: set[type[Keys]] = set()
+    for key in keys.by_name.values():
+        shape = key.shape.items if isinstance(key.shape, Series) else key.shape
+        if isinstance(shape, Section | Named) and shape.keys not in found:
+            found |= {shape.keys} | _beneath(shape.keys)
+    return found
 
 
-def _property(schema: dict[str, Any]) -> dict[str, Any]:
-    """Write one key's schema without pydantic's titles and defaults."""
-    choices = [_value(choice) for choice in schema.get("anyOf", [schema]) if choice != {"type": "null"}]
-    flat = [
-        inner for choice in choices for inner in (choice["anyOf"] if set(choice) == {"anyOf"} else [choice])
-    ]
-    unique = list({json.dumps(choice): choice for choice in [*flat, {"type": "null"}]}.values())
-    return {"description": schema["description"], "anyOf": unique}
-
-
-def _value(schema: dict[str, Any]) -> dict[str, Any]:
-    """Allow a variable in every scalar that is no free text, down to the items of lists."""
-    schema = {
-        key: value
-        for key, value in schema.items()
-        if key not in {"uniqueItems", "title", "default", "description"}
+def _mapping(keys: type[Keys], *, appendable: frozenset[str]) -> Schema:
+    """Describe one mapping, with all that any mapping of the file allows."""
+    properties = {
+        name: {"description": key.description, "anyOf": [*_choices(key.shape), {"type": "null"}]}
+        for name, key in keys.by_name.items()
     }
-    if "items" in schema:
-        return schema | {"items": _value(schema["items"])}
-    if isinstance(values := schema.get("additionalProperties"), dict):
-        return {
-            "type": "object",
-            "patternProperties": {"^x-": {}},
-            "additionalProperties": {"anyOf": [values, {"type": "null"}]},
-        }
-    if "$ref" in schema or schema == {"type": "string"}:
-        return schema
-    choices = schema["anyOf"] if set(schema) == {"anyOf"} else [schema]
-    return {"anyOf": [*choices, _VARIABLE]}
+    appends = {f"{name}+": _append(properties[name]) for name in properties if name in appendable}
+    return {
+        "additionalProperties": False,
+        "description": keys.__doc__,
+        "properties": properties | appends,
+        "type": "object",
+        "patternProperties": {"^x-": {}},
+    }
 
 
-def _append(schema: dict[str, Any]) -> dict[str, Any]:
+def _choices(shape: Shape[Any]) -> list[Schema]:
+    """Give the ways to write a value."""
+    match shape:
+        case Leaf():
+            return _leaf_choices(shape.schema)
+        case Series():
+            choices = _choices(shape.items)
+            items = choices[0] if len(choices) == 1 else {"anyOf": choices}
+            return [{"items": items, "type": "array"}]
+        case Named():
+            named = {"anyOf": [_reference(shape.keys), {"type": "null"}]}
+            return [{"type": "object", "patternProperties": {"^x-": {}}, "additionalProperties": named}]
+        case Section():
+            return [_reference(shape.keys)]
+    raise TypeError(f"no shape: {shape!r}")
+
+
+def _leaf_choices(schema: Schema) -> list[Schema]:
+    """Allow a variable wherever no free text is."""
+    if schema == {"type": "string"}:
+        return [schema]
+    return [*(schema["anyOf"] if set(schema) == {"anyOf"} else [schema]), _VARIABLE]
+
+
+def _reference(keys: type[Keys]) -> Schema:
+    return {"$ref": f"#/$defs/{keys.__name__}"}
+
+
+def _append(schema: Schema) -> Schema:
     """Give the schema of `key+`: the list alone."""
     lists = [choice for choice in schema["anyOf"] if choice.get("type") == "array"]
     return {"description": f"Appended: {schema['description']}", "anyOf": lists}
 
 
-def _allow_short_forms(definitions: dict[str, Any]) -> None:
+def _allow_short_forms(definitions: Schema) -> None:
     """Allow `compare: [size]`, and `at` and `on` as one word."""
     job = definitions[JobKeys.__name__]["properties"]
     by = definitions[CompareKeys.__name__]["properties"]["by"]["anyOf"][0]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 import functools
 import zoneinfo
-from typing import Annotated
 
 from dirsync.config import scalars
-from dirsync.config.leaves import Leaf, spoken, text_of
+from dirsync.config.leaves import spoken, text_of
 from dirsync.config.nodes import ScalarNode
 from dirsync.config.problems import did_you_mean, listed, quoted
+from dirsync.config.shapes import Leaf
 from dirsync.model.timing import Start, Weekday, Window
 
 NONE = "none"  # no time limit
@@ -94,41 +94,25 @@ def _start(text: str) -> Start | float:
         raise ValueError(f"{quoted(text)} is no start; write now, delay, or a duration as 30s") from None
 
 
-Interval = Annotated[float, Leaf(read=spoken(_positive), expected="a duration", schema=_DURATION)]
-Duration = Annotated[
-    float,
-    Leaf(read=spoken(scalars.duration), expected="a duration", schema={"anyOf": [_DURATION, {"const": 0}]}),
-]
-Timeout = Annotated[
-    float,
-    Leaf(
-        read=spoken(_timeout), expected="a duration or none", schema={"anyOf": [{"const": NONE}, _DURATION]}
-    ),
-]
-Nanoseconds = Annotated[
-    int,
-    Leaf(
-        read=spoken(scalars.nanoseconds),
-        expected="seconds",
-        schema={"anyOf": [{"type": "number", "minimum": 0}, _DURATION]},
-    ),
-]
-Timezone = Annotated[str, Leaf(read=_timezone, expected="a time zone", schema={"type": "string"})]
-Cron = Annotated[str, Leaf(read=_cron, expected="a cron line", schema={"type": "string"})]
-Day = Annotated[
-    Weekday,
-    Leaf(read=spoken(_weekday), expected="a day", schema={"enum": [day.name.lower() for day in Weekday]}),
-]
-Moment = Annotated[
-    datetime.time,
-    Leaf(read=spoken(scalars.time_of_day), expected="a time of day", schema=_TIME),
-]
-Hours = Annotated[Window, Leaf(read=spoken(_window), expected="a window", schema={"type": "string"})]
-FirstRun = Annotated[
-    Start | float,
-    Leaf(
-        read=spoken(_start),
-        expected="now, delay or a duration",
-        schema={"anyOf": [{"enum": [start.value for start in Start]}, _DURATION]},
-    ),
-]
+INTERVAL = Leaf(read=spoken(_positive), expected="a duration", schema=_DURATION)
+DURATION = Leaf(
+    read=spoken(scalars.duration), expected="a duration", schema={"anyOf": [_DURATION, {"const": 0}]}
+)
+TIMEOUT = Leaf(
+    read=spoken(_timeout), expected="a duration or none", schema={"anyOf": [{"const": NONE}, _DURATION]}
+)
+NANOSECONDS = Leaf(
+    read=spoken(scalars.nanoseconds),
+    expected="seconds",
+    schema={"anyOf": [{"type": "number", "minimum": 0}, _DURATION]},
+)
+TIMEZONE = Leaf(read=_timezone, expected="a time zone", schema={"type": "string"})
+CRON = Leaf(read=_cron, expected="a cron line", schema={"type": "string"})
+DAY = Leaf(read=spoken(_weekday), expected="a day", schema={"enum": [day.name.lower() for day in Weekday]})
+MOMENT = Leaf(read=spoken(scalars.time_of_day), expected="a time of day", schema=_TIME)
+HOURS = Leaf(read=spoken(_window), expected="a window", schema={"type": "string"})
+FIRST_RUN = Leaf(
+    read=spoken(_start),
+    expected="now, delay or a duration",
+    schema={"anyOf": [{"enum": [start.value for start in Start]}, _DURATION]},
+)

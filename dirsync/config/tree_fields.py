@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import Annotated
 
 from dirsync.config import scalars
-from dirsync.config.leaves import LATER, Leaf, flag, spoken, text_of, version, whole
+from dirsync.config.leaves import LATER, flag, spoken, text_of, version, whole
 from dirsync.config.nodes import ScalarNode
 from dirsync.config.problems import one_of, quoted
 from dirsync.config.scalars import Kind, kind_of
+from dirsync.config.shapes import Leaf
 from dirsync.model.job import Limit, PatternLine
 from dirsync.model.place import LocalPlace
 
@@ -120,67 +120,45 @@ def _level(text: str) -> str:
     return text.upper()
 
 
-Flag = Annotated[bool, Leaf(read=flag, expected="true or false", schema={"type": "boolean"})]
-Text = Annotated[str, Leaf(read=text_of, expected="text", schema={"type": "string"})]
-Version = Annotated[int, Leaf(read=version, expected="1", schema={"const": 1})]
-Path = Annotated[str, Leaf(read=_absolute, expected="a path", schema={"type": "string"})]
-ReportFile = Annotated[str, Leaf(read=_report_file, expected="a path", schema={"type": "string"})]
-Place = Annotated[LocalPlace, Leaf(read=_place, expected="a path", schema={"type": "string"})]
-FileName = Annotated[bytes, Leaf(read=_file_name, expected="a name", schema={"type": "string"})]
-PathBelow = Annotated[bytes, Leaf(read=_path_below, expected="a path", schema={"type": "string"})]
-Pattern = Annotated[
-    PatternLine,
-    Leaf(read=_pattern, expected="a pattern", schema={"type": ["string", "number", "boolean"]}),
-]
-Attempts = Annotated[
-    int,
-    Leaf(read=whole(1, 1000), expected="a number", schema={"type": "integer", "minimum": 1, "maximum": 1000}),
-]
-VersionCount = Annotated[
-    int,
-    Leaf(
-        read=whole(1, 1_000_000),
-        expected="a number",
-        schema={"type": "integer", "minimum": 1, "maximum": 1_000_000},
-    ),
-]
-Workers = Annotated[
-    int,
-    Leaf(
-        read=whole(1, 256, word="auto"),
-        expected="auto or a number",
-        schema={"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 256}]},
-    ),
-]
-Share = Annotated[
-    Limit,
-    Leaf(
-        read=spoken(_share(scalars.count)),
-        expected="off, a percentage or a number",
-        schema={"anyOf": [{"type": "string", "pattern": _SHARE}, _AMOUNT]},
-    ),
-]
-Free = Annotated[
-    Limit,
-    Leaf(
-        read=spoken(_share(scalars.size)),
-        expected="off, a percentage or a size",
-        schema={"anyOf": [{"type": "string", "pattern": _SIZE}, _AMOUNT]},
-    ),
-]
-Budget = Annotated[
-    int,
-    Leaf(
-        read=spoken(_budget),
-        expected="none or a size",
-        schema={"anyOf": [{"type": "string", "pattern": _BUDGET}, _AMOUNT]},
-    ),
-]
-Level = Annotated[
-    str,
-    Leaf(
-        read=spoken(_level),
-        expected="a level",
-        schema={"enum": [*_LEVELS, *(level.upper() for level in _LEVELS)]},
-    ),
-]
+FLAG = Leaf(read=flag, expected="true or false", schema={"type": "boolean"})
+TEXT = Leaf(read=text_of, expected="text", schema={"type": "string"})
+VERSION = Leaf(read=version, expected="1", schema={"const": 1})
+PATH = Leaf(read=_absolute, expected="a path", schema={"type": "string"})
+REPORT_FILE = Leaf(read=_report_file, expected="a path", schema={"type": "string"})
+PLACE = Leaf(read=_place, expected="a path", schema={"type": "string"})
+FILE_NAME = Leaf(read=_file_name, expected="a name", schema={"type": "string"})
+PATH_BELOW = Leaf(read=_path_below, expected="a path", schema={"type": "string"})
+PATTERN = Leaf(read=_pattern, expected="a pattern", schema={"type": ["string", "number", "boolean"]})
+ATTEMPTS = Leaf(
+    read=whole(1, 1000), expected="a number", schema={"type": "integer", "minimum": 1, "maximum": 1000}
+)
+VERSION_COUNT = Leaf(
+    read=whole(1, 1_000_000),
+    expected="a number",
+    schema={"type": "integer", "minimum": 1, "maximum": 1_000_000},
+)
+WORKERS = Leaf(
+    read=whole(1, 256, word="auto"),
+    expected="auto or a number",
+    schema={"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 256}]},
+)
+SHARE = Leaf(
+    read=spoken(_share(scalars.count)),
+    expected="off, a percentage or a number",
+    schema={"anyOf": [{"type": "string", "pattern": _SHARE}, _AMOUNT]},
+)
+FREE = Leaf(
+    read=spoken(_share(scalars.size)),
+    expected="off, a percentage or a size",
+    schema={"anyOf": [{"type": "string", "pattern": _SIZE}, _AMOUNT]},
+)
+BUDGET = Leaf(
+    read=spoken(_budget),
+    expected="none or a size",
+    schema={"anyOf": [{"type": "string", "pattern": _BUDGET}, _AMOUNT]},
+)
+LEVEL = Leaf(
+    read=spoken(_level),
+    expected="a level",
+    schema={"enum": [*_LEVELS, *(level.upper() for level in _LEVELS)]},
+)

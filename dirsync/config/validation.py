@@ -1,99 +1,94 @@
-"""Nodes against models: every problem, in plain words, at its line."""
+"""Nodes against the keys that may be written: every problem, in plain words, at its line."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
-from dirsync.config.keys import (
-    SECTIONS,
-    CatalogKeys,
-    FileKeys,
-    IncludedKeys,
-    JobKeys,
-    Keys,
-    SecretKeys,
-    names_of,
-)
+from dirsync.config.keys import FileKeys, IncludedKeys, JobKeys, names_of
 from dirsync.config.leaves import LATER
-from dirsync.config.nodes import (
-    ListNode,
-    MappingNode,
-    Node,
-    ScalarNode,
-    Spot,
-    is_extra,
-    locate,
-)
+from dirsync.config.nodes import ListNode, MappingNode, Node, ScalarNode, is_extra, is_null, locate
 from dirsync.config.problems import Problems, did_you_mean, quoted
+from dirsync.config.shapes import Keys, Leaf, Named, Section, Series, Shape
 
 K = TypeVar("K", bound=Keys)
-
-_OF_THE_FILE: dict[str, type[Keys]] = {"secrets": SecretKeys, "catalog": CatalogKeys}
-_LISTS = frozenset({"list_type", "tuple_type", "frozen_set_type"})
+Steps = tuple[str | int, ...]  # keys and list positions, from the mapping that is checked
 
 
 def checked(model: type[K], node: MappingNode, problems: Problems, *, path: str = "") -> K:
     """Check a mapping; what is broken is noted and left out of the answer, whole top keys at a time."""
-    values = plain(node)
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-    for detail in details:
-        spot = locate(node, detail["loc"], path=path, origin=node.origin)
+    reading = _Reading()
+    written = reading.keys(model, node, ())
+    for steps, text in reading.wrong:
+        spot = locate(node, steps, path=path, origin=node.origin)
         if not (isinstance(spot.node, ScalarNode) and spot.node.broken):
-            problems.add(spot.origin, spot.path, _worded(model, detail, spot))
-    broken = {detail["loc"][0] for detail in details}
-    return model.model_validate({key: value for key, value in values.items() if key not in broken})
+            problems.add(spot.origin, spot.path, text)
+    broken = {steps[0] for steps, _ in reading.wrong}
+    names = {key.attribute: name for name, key in model.by_name.items()}
+    return model({key: value for key, value in written.items() if names[key] not in broken})
 
 
-def plain(node: Node) -> Any:
-    """Give dicts and lists with scalar nodes as leaves; `x-…` is left out."""
+class _Reading:
+    """Reads nodes by the shapes they should have; `wrong` gathers what has another one."""
+
+    def __init__(self) -> None:
+        self.wrong: list[tuple[Steps, str]] = []
+
+    def keys(self, model: type[Keys], node: MappingNode, steps: Steps) -> dict[str, Any]:
+        """Read a mapping, by attribute; a known key without a value is as if it was not there."""
+        written: dict[str, Any] = {}
+        for name, entry in node.entries.items():
+            key = model.by_name.get(name)
+            if key is not None:
+                if not is_null(entry.value):
+                    written[key.attribute] = self._value(key.shape, entry.value, (*steps, name))
+            elif not is_extra(name):
+                self.wrong.append(((*steps, name), _unknown(model, name)))
+        return written
+
+    def _value(self, shape: Shape[Any], node: Node, steps: Steps) -> Any:
+        match shape, node:
+            case Leaf(), ScalarNode():
+                return self._scalar(shape, node, steps)
+            case Series(), ListNode():
+                items = [self._value(shape.items, item, (*steps, at)) for at, item in enumerate(node.items)]
+                return shape.gather(items)
+            case Section(), MappingNode():
+                return shape.keys(self.keys(shape.keys, node, steps))
+            case Named(), MappingNode():
+                named = {name: entry.value for name, entry in node.entries.items() if not is_extra(name)}
+                inner = Section(shape.keys)
+                return {name: self._value(inner, value, (*steps, name)) for name, value in named.items()}
+        return self._note(steps, _misshapen(shape, node, is_secret=steps[0] == "secrets"))
+
+    def _scalar(self, leaf: Leaf[Any], scalar: ScalarNode, steps: Steps) -> Any:
+        if scalar.broken:
+            return self._note(steps, "noted already")
+        try:
+            return leaf.read(scalar)
+        except ValueError as error:
+            return self._note(steps, str(error))
+
+    def _note(self, steps: Steps, text: str) -> None:
+        self.wrong.append((steps, text))
+
+
+def _misshapen(shape: Shape[Any], node: Node, *, is_secret: bool) -> str:
     match node:
-        case MappingNode():
-            return {name: plain(entry.value) for name, entry in node.entries.items() if not is_extra(name)}
-        case ListNode():
-            return [plain(item) for item in node.items]
         case ScalarNode():
-            return node
-
-
-def _worded(model: type[Keys], detail: ErrorDetails, spot: Spot) -> str:
-    kind = detail["type"]
-    if kind == "value_error":
-        return str(detail["ctx"]["error"])
-    if kind == "extra_forbidden":
-        return _unknown(_section(model, detail["loc"][:-1]), str(detail["loc"][-1]), spot)
-    shown = _described(spot.node, secret=detail["loc"][0] == "secrets")
-    if kind in _LISTS:
-        return f"expected a list, not {shown}; write it in brackets, or one '- …' a line"
+            shown = "a text" if is_secret else quoted(node.text)
+        case ListNode():
+            shown = "a list"
+        case MappingNode():
+            shown = "a mapping"
+    match shape:
+        case Leaf():
+            return f"expected {shape.expected}, not {shown}"
+        case Series():
+            return f"expected a list, not {shown}; write it in brackets, or one '- …' a line"
     return f"expected a mapping, not {shown}; write 'key: value' lines"
 
 
-def _described(node: Node, *, secret: bool) -> str:
-    match node:
-        case ScalarNode():
-            return "a text" if secret else quoted(node.text)
-        case ListNode():
-            return "a list"
-        case MappingNode():
-            return "a mapping"
-
-
-def _section(model: type[Keys], loc: tuple[int | str, ...]) -> type[Keys]:
-    """Find the model of the mapping at a place."""
-    if issubclass(model, IncludedKeys) and loc:
-        if loc[0] in _OF_THE_FILE:
-            return _OF_THE_FILE[str(loc[0])]
-        model, loc = JobKeys, loc[1 if loc[0] == "defaults" else 2 :]
-    sections = [SECTIONS[step] for step in loc if isinstance(step, str) and step in SECTIONS]
-    return sections[-1] if sections else model
-
-
-def _unknown(model: type[Keys], name: str, spot: Spot) -> str:
+def _unknown(model: type[Keys], name: str) -> str:
     if name in model.later:
         return f"{LATER}; {model.later[name]}"
     if model is IncludedKeys and name in {*names_of(FileKeys), *FileKeys.later}:

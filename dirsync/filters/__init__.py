@@ -4,12 +4,11 @@ A line is read (`lines`), parsed (`rule`, `glob`, `brackets`), and all lines of 
 list are combined into a few look-ups (`ruleset`). A `Layer` is such a list seen
 from one directory; a `Scope` is all the layers that apply to the children of one
 directory. Walks ask a scope about each name and enter the directories it lets
-through, so nothing beneath an excluded directory is ever asked about.
+through, so nothing beneath an excluded directory is ever asked about. `explanation` and
+`selection` ask about single paths.
 """
 
-from dirsync.filters.explanation import Explanation, explain
 from dirsync.filters.lines import pattern_lines
-from dirsync.filters.scope import Scope, Verdict, scope_of
-from dirsync.filters.selection import Selection
+from dirsync.filters.scope import Scope, Verdict, root_scope, scope_of
 
-__all__ = ["Explanation", "Scope", "Selection", "Verdict", "explain", "pattern_lines", "scope_of"]
+__all__ = ["Scope", "Verdict", "pattern_lines", "root_scope", "scope_of"]

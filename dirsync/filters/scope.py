@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from dirsync.filters.layer import Layer, layer_of
 from dirsync.filters.lines import pattern_text
-from dirsync.model.job import PatternLine
+from dirsync.model.job import Job, PatternLine
 
 
 class Verdict(enum.Enum):
@@ -98,3 +98,8 @@ def scope_of(
         include_all=not any(pattern_text(line.text) for line in include),
         ignore_files=tuple(ignore_files),
     )
+
+
+def root_scope(job: Job) -> Scope:
+    """Give the filter rules that hold for what is directly in the roots."""
+    return scope_of(include=job.include, exclude=job.exclude, ignore_files=job.ignore_files)

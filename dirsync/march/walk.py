@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from dirsync.filters import Selection
+from dirsync.filters.selection import Selection
 from dirsync.model.change import Failure
 from dirsync.model.entry import Entry
 from dirsync.model.listing import Listing

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dirsync.errors import PathError
-from dirsync.filters import Scope, Verdict, explain, pattern_lines
+from dirsync.filters import Scope, Verdict, pattern_lines
+from dirsync.filters.explanation import explain
 from dirsync.model.change import Change
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import PatternLine

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import urllib.parse
 from collections.abc import Mapping
 
 
@@ -36,7 +35,9 @@ def _escaped_character(character: str) -> str:
 
 def percent_encoded(path: bytes) -> str:
     """Write a path so that any machine reads back its bytes (RFC 3986, `/` kept)."""
-    return urllib.parse.quote_from_bytes(path, safe="/")
+    from urllib.parse import quote_from_bytes  # loads much, and is seldom needed
+
+    return quote_from_bytes(path, safe="/")
 
 
 def is_text(path: bytes) -> bool:
@@ -66,7 +67,9 @@ def from_fields(fields: Mapping[str, object], key: str) -> bytes:
     if not isinstance(value, str):
         raise ValueError(f"'{key}' is no text" if key in fields else f"'{key}' is missing")
     if exact:
-        return urllib.parse.unquote_to_bytes(value)
+        from urllib.parse import unquote_to_bytes
+
+        return unquote_to_bytes(value)
     try:
         return value.encode("utf-8")
     except UnicodeEncodeError:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 
 from dirsync.errors import GuardTripped
-from dirsync.model.job import Job, MirrorJob
+from dirsync.model.job import MirrorJob
 from dirsync.plan.guards import check_guards
 from dirsync.plan.plan import Plan
 from dirsync.runner.held import hold
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.places import Places, nearest_destination
 from dirsync.runner.scanning import allocated_bytes
-from dirsync.trees.mounts import file_system_identity
-
-_SOURCE_IDENTITY = "source file system"
+from dirsync.runner.source_identity import check_source
 
 
 class Judging:
@@ -49,26 +47,3 @@ class Judging:
         if plan.counts.deleted:
             remedy = "run once with 'delete: keep'"
             check_source(self._job, self._ledger, deleted=plan.counts.deleted, remedy=remedy)
-
-
-def check_source(job: Job, ledger: Ledger, *, deleted: int, remedy: str) -> None:
-    """Check that the source is the one of the last run before anything counts as deleted.
-
-    Raises:
-        GuardTripped: it is on another file system.
-    """
-    before = ledger.recall(job.name, _SOURCE_IDENTITY)
-    now = file_system_identity(job.source.path)
-    if before and now and before != now:
-        raise GuardTripped(
-            f"guard source: the source is on another file system than on the last run (it was {before}, "
-            f"it is {now}), and {deleted:,} entries would be deleted; "
-            f"mount the right one, or, if this one is right, {remedy}"
-        )
-
-
-def remember_source(job: Job, ledger: Ledger) -> None:
-    """Keep which file system the source is on, for the next run's guard."""
-    identity = file_system_identity(job.source.path)
-    if identity is not None:
-        ledger.remember(job.name, _SOURCE_IDENTITY, identity)

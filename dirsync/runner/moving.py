@@ -16,7 +16,7 @@ from functools import partial
 
 from dirsync.compare.rules import CONTENT
 from dirsync.errors import PathError
-from dirsync.filters import Scope, pattern_lines
+from dirsync.filters import Scope, pattern_lines, root_scope
 from dirsync.march.closer_look import CloserLook
 from dirsync.march.driver import march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
@@ -34,7 +34,6 @@ from dirsync.plan.planner import Planner
 from dirsync.runner.contents import FileContents
 from dirsync.runner.identities import Identities
 from dirsync.runner.rot import RotSieve
-from dirsync.runner.scanning import root_scope
 from dirsync.runner.trial import Trial
 from dirsync.trees.handles import ancestors, join, split
 from dirsync.trees.local import LocalTree, capabilities_of, open_tree

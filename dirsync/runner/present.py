@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 
 from dirsync.errors import RunError
-from dirsync.filters import Selection
+from dirsync.filters.selection import Selection
 from dirsync.march.driver import available_processors
 from dirsync.march.walk import Walk
 from dirsync.model.change import Failure

@@ -18,12 +18,10 @@ from dirsync.errors import Cancelled, GuardTripped, RunError, Skipped
 from dirsync.model.job import Job, JobType, MirrorJob, TrackJob
 from dirsync.model.result import Counts, Outcome, RunResult
 from dirsync.model.stop import Deadline, Stop
-from dirsync.runner.approval import Approval
 from dirsync.runner.context import running, set_run_id
 from dirsync.runner.ledger import Ledger, open_ledger
 from dirsync.runner.lock import locked_job
 from dirsync.runner.observer import Observer
-from dirsync.runner.stages import Stages
 from dirsync.trees.handles import allow_many_handles
 
 logger = logging.getLogger(__name__)
@@ -47,10 +45,12 @@ def run_job(
     """
     match job:
         case TrackJob():
-            from dirsync.runner.tracking.run import TrackStages  # a mirror needs no catalog
+            from dirsync.runner.tracking.run import TrackStages  # each kind of run loads what it needs
 
             stages: OpenStages = partial(TrackStages, job)
         case MirrorJob():
+            from dirsync.runner.stages import Stages
+
             stages = partial(Stages, job, saves_plan=saves_plan and job.type is JobType.SYNC)
         case _:
             raise AssertionError(job)
@@ -61,6 +61,8 @@ def approve_job(
     job: MirrorJob, *, state: str, observer: Observer, stop: Stop, dry_run: bool = False
 ) -> RunResult:
     """Carry out the plan of a job that is held, and tell how it ended."""
+    from dirsync.runner.approval import Approval
+
     return _run(
         job, _Orders(state, observer, stop, dry_run=dry_run, locks=not dry_run), partial(Approval, job)
     )

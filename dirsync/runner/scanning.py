@@ -8,13 +8,13 @@ from functools import partial
 
 from dirsync.compare.rules import Rules
 from dirsync.errors import RunError
-from dirsync.filters import Scope, scope_of
+from dirsync.filters import root_scope
 from dirsync.march.driver import march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.march.march import march
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import Aspect, Change, ChangeKind
-from dirsync.model.job import DeletePolicy, Job, MirrorJob, Preserve, SymlinkPolicy
+from dirsync.model.job import DeletePolicy, MirrorJob, Preserve, SymlinkPolicy
 from dirsync.model.names import local_text, shown
 from dirsync.model.operation import Phase
 from dirsync.model.place import LocalPlace
@@ -174,11 +174,6 @@ class Scan:
                 "special files (sockets, FIFOs, devices) are not copied: "
                 f"'{shown(self._specials[0])}'{others}"
             )
-
-
-def root_scope(job: Job) -> Scope:
-    """Give the filter rules that hold for what is directly in the roots."""
-    return scope_of(include=job.include, exclude=job.exclude, ignore_files=job.ignore_files)
 
 
 def hand_over(found: Found, planner: Planner) -> None:

@@ -28,7 +28,7 @@ from dirsync.runner.durability import make_durable, needs_barrier
 from dirsync.runner.hashes import HashRecord
 from dirsync.runner.held import remove_plan
 from dirsync.runner.history import History
-from dirsync.runner.judging import Judging, remember_source
+from dirsync.runner.judging import Judging
 from dirsync.runner.kept import check_writable, what_is_not_kept
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.lock import locked_directory
@@ -37,6 +37,7 @@ from dirsync.runner.places import Places, create_destination, look_at_places, ne
 from dirsync.runner.renames import Renames
 from dirsync.runner.rot import RotSieve, replicas_told
 from dirsync.runner.scanning import Scan
+from dirsync.runner.source_identity import remember_source
 from dirsync.runner.telling import Telling
 from dirsync.runner.unverified import Unverified
 from dirsync.runner.verification import Verification

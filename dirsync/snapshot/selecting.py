@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dirsync.filters import Selection
+from dirsync.filters.selection import Selection
 from dirsync.model.snapshot import Seen, Sighting
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from dirsync.filters import Scope, Verdict, explain, pattern_lines, scope_of
+from dirsync.filters import Scope, Verdict, pattern_lines, scope_of
 from dirsync.filters.brackets import ANY_BYTE, CLASSES
+from dirsync.filters.explanation import explain
 from dirsync.model.job import PatternLine
 from tests.git_ignores import Decision, Git
 from tests.ignore_cases import Case, random_case

@@ -121,16 +121,19 @@ def test_main_is_the_same_through_each_door() -> None:
     assert len(answers) == 1
 
 
-def test_help_loads_nothing_that_only_a_run_needs() -> None:
-    code = "import sys; from dirsync.cli.main import main; main(['--help']); print(*sys.modules)"
-
+def _loaded_by(arguments: list[str]) -> set[str]:
+    """Name the modules that a command leaves loaded."""
+    code = f"import sys; from dirsync.cli.main import main; main({arguments!r}); print(*sys.modules)"
     printed = subprocess.run(
         [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, check=True, text=True
     )
+    return set(printed.stdout.splitlines()[-1].split())
 
-    loaded = set(printed.stdout.splitlines()[-1].split())
+
+def test_help_loads_nothing_that_only_a_run_needs() -> None:
+    loaded = _loaded_by(["--help"])
+
     assert not loaded & {
-        "pydantic",
         "yaml",
         "rich",
         "sqlite3",
@@ -138,6 +141,31 @@ def test_help_loads_nothing_that_only_a_run_needs() -> None:
         "dirsync.config",
         "logging",
     }
+
+
+@pytest.mark.parametrize(
+    ("declared", "needless"),
+    [
+        ("type: track", {"dirsync.mirror.mirror", "dirsync.plan.planner"}),
+        ("destination: ./d", {"dirsync.runner.tracking", "dirsync.catalog", "dirsync.march.tracking"}),
+    ],
+)
+def test_a_run_loads_nothing_that_only_other_runs_need(
+    declared: str, needless: set[str], tmp_path: Path
+) -> None:
+    (tmp_path / "s").mkdir()
+    jobs = tmp_path / "jobs.yaml"
+    jobs.write_text(f"version: 1\nstate: ./state\njobs:\n  j: {{source: ./s, {declared}}}\n")
+    loaded = _loaded_by(["--now", "-q", "-c", str(jobs)])
+
+    for_others = {
+        "dirsync.runner.approval",
+        "dirsync.config.showing",
+        "dirsync.config.schema",
+        "dirsync.report",
+    }
+    assert "dirsync.runner.run" in loaded
+    assert not loaded & (needless | for_others | {"jinja2", "psycopg", "rich", "schedule", "multiprocessing"})
 
 
 def test_no_option_is_guessed_from_its_beginning() -> None:

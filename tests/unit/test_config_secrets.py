@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dirsync.config import Mask, effective_yaml
+from dirsync.config import Mask
+from dirsync.config.showing import effective_yaml
 from dirsync.errors import ConfigError
 from tests.declared import declared, problems_of
 

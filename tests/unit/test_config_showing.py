@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 import yaml
 
-from dirsync.config import effective_yaml, job_from_options, json_schema, load
-from dirsync.config.keys import SECTIONS, FileKeys, JobKeys, Keys, SecretKeys, names_of
+from dirsync.config import job_from_options, load
+from dirsync.config.keys import SECTIONS, FileKeys, JobKeys, SecretKeys, names_of
 from dirsync.config.nodes import ListNode, MappingNode, Node, ScalarNode, TextFile
 from dirsync.config.problems import Problems
 from dirsync.config.rules import OF_MIRRORS, OF_TRACKS
 from dirsync.config.scalars import Kind, kind_of
-from dirsync.config.schema import schema_text
+from dirsync.config.schema import json_schema, schema_text
+from dirsync.config.shapes import Keys
+from dirsync.config.showing import effective_yaml
 from dirsync.config.yaml_reader import read_mapping
 from dirsync.errors import ConfigError
 from dirsync.model.job import Compare, DeletePolicy, Job, PatternLine, TrackJob

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from dirsync.filters import Verdict, explain, pattern_lines, scope_of
+from dirsync.filters import Verdict, pattern_lines, scope_of
+from dirsync.filters.explanation import explain
 from dirsync.model.job import PatternLine
 from tests.ignore_examples import MATCHING, NOT_MATCHING
 

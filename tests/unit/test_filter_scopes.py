@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from dirsync.filters import Explanation, Scope, Verdict, explain, pattern_lines, scope_of
+from dirsync.filters import Scope, Verdict, pattern_lines, scope_of
+from dirsync.filters.explanation import Explanation, explain
 from dirsync.model.job import PatternLine
 
 

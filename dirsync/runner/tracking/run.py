@@ -17,6 +17,7 @@ from dirsync.catalog.opening import SQLITE, open_catalog
 from dirsync.catalog.recording import Recording, recording
 from dirsync.catalog.retention import pruned
 from dirsync.errors import GuardTripped, RunError
+from dirsync.filters import root_scope
 from dirsync.march.digests import Digests, written_digests
 from dirsync.march.driver import available_processors, march_tree
 from dirsync.march.tracking import TrackContext, TrackedDirectory, TrackFound, track
@@ -29,11 +30,10 @@ from dirsync.model.recorded import CatalogJob, Recorded, RecordedRun
 from dirsync.model.result import Counts, Outcome, RunResult
 from dirsync.model.stop import Deadline
 from dirsync.runner.declared import declaration_of
-from dirsync.runner.judging import check_source, remember_source
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.observer import Observer, Stage
 from dirsync.runner.places import look_at_source
-from dirsync.runner.scanning import root_scope
+from dirsync.runner.source_identity import check_source, remember_source
 from dirsync.runner.state import file_name_of
 from dirsync.runner.tracking.catalogs import catalog_of, has_catalog, recorded_job
 from dirsync.runner.tracking.comparing import Comparing
