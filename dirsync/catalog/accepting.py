@@ -20,7 +20,7 @@ from dirsync.catalog.seal import SEAL_BYTES, added, mark_of, taken
 from dirsync.catalog.store import Value
 from dirsync.model.entry import Kind
 from dirsync.model.job import Severity
-from dirsync.model.recorded import Acceptance, CatalogJob, Recorded, RecordedChange
+from dirsync.model.recorded import Acceptance, CatalogJob, Recorded, RecordedChange, RecordedDirectory
 
 
 class Accepted(NamedTuple):
@@ -108,14 +108,13 @@ def accepted_rot(catalog: Catalog, job: CatalogJob, rot: Iterable[RecordedChange
     for change in sorted(rot, key=lambda change: change.change_id):
         parent, _, name = change.path.rpartition(b"/")
         for directory in catalog.directories_at(job.job_id, [parent]).values():
-            entries = [row for _, row in catalog.entries_in(job.job_id, [directory.directory_id])]
-            for old in entries:
-                if old.name != name or not _is_still(old, change):
-                    continue
-                assert change.new is not None
-                new = old._replace(hash=change.new.hash)
-                state = _put(catalog, job, directory.directory_id, old, new, parent=parent, state=state)
-                count += 1
+            old = catalog.entry_in(job.job_id, parent, name)
+            if old is None or not _is_still(old, change):
+                continue
+            assert change.new is not None
+            new = old._replace(hash=change.new.hash)
+            state = _put(catalog, job, directory, old, new, state=state)
+            count += 1
     return count, state
 
 
@@ -130,16 +129,14 @@ def _is_still(row: Recorded, change: RecordedChange) -> bool:
 def _put(
     catalog: Catalog,
     job: CatalogJob,
-    directory_id: int,
+    directory: RecordedDirectory,
     old: Recorded,
     new: Recorded,
     *,
-    parent: bytes,
     state: int,
 ) -> int:
     """Put a row in another's place, its directory's seal with it; give the seal of all directories."""
-    sealer, store = catalog.sealer, catalog.store
-    (directory,) = catalog.directories_at(job.job_id, [parent]).values()
+    sealer, store, directory_id = catalog.sealer, catalog.store, directory.directory_id
     sum_ = added(taken(directory.seal, sealer.entry(directory_id, old)), sealer.entry(directory_id, new))
     sealed = directory._replace(seal=sum_)
     whole = sealer.directory(sealed)

@@ -221,7 +221,7 @@ class _Contents:
 
     def _count(self, entry: Recorded) -> None:
         self._audited.entries += 1
-        if entry.name:
+        if entry.name and not entry.is_passage:
             self._entries += 1
         if entry.mode & _TYPE == _FILE:
             self._bytes += entry.size

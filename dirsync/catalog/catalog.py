@@ -181,10 +181,10 @@ class Catalog:
 
     def entry_in(self, job_id: int, parent: bytes, name: bytes) -> Recorded | None:
         """Find the entry of a name in a directory (of no name in the root: the root's own)."""
+        statement = f"SELECT {_ENTRIES} FROM entries WHERE job_id = ? AND directory_id = ? AND name = ?"
         for directory in self.directories_at(job_id, [parent]).values():
-            for _, row in self.entries_in(job_id, [directory.directory_id]):
-                if row.name == name:
-                    return row
+            for row in self.store.rows(statement, (job_id, directory.directory_id, name)):
+                return self.read(recorded_of, row)
         return None
 
     # History

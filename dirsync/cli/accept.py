@@ -10,7 +10,7 @@ from dirsync.cli.exit_codes import Exit
 from dirsync.cli.output.lines import Lines, error_line
 from dirsync.cli.output.machine import Fields, as_line, moment, path_fields
 from dirsync.cli.output.units import human_count, plural
-from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file, usage_error
+from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file, count_of, usage_error
 from dirsync.cli.paths import path_below
 from dirsync.cli.selection import job_named
 from dirsync.config import load
@@ -114,6 +114,7 @@ def _fields(job: TrackJob, path: bytes, accepted: Accepted | None, *, lines: Lin
 
 
 def _run(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
+    run = count_of(text)
+    if run is None:
         raise argparse.ArgumentTypeError(f"'{text}' is no run; write its number, as 'history' shows it")
-    return int(text)
+    return run

@@ -18,7 +18,16 @@ from dirsync.cli.output.machine import Fields, as_line, moment, path_fields
 from dirsync.cli.output.recorded import recorded_fields, recorded_line
 from dirsync.cli.output.tones import Tone, toned
 from dirsync.cli.output.units import human_seconds
-from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file, one_of, usage_error
+from dirsync.cli.parsing import (
+    Options,
+    Parser,
+    add_common,
+    add_json,
+    config_file,
+    count_of,
+    one_of,
+    usage_error,
+)
 from dirsync.cli.paths import path_below
 from dirsync.cli.selection import selected_jobs
 from dirsync.config import Configuration, load
@@ -97,9 +106,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not int(text):
+    count = count_of(text)
+    if not count:
         raise argparse.ArgumentTypeError(f"'{text}' is no number of changes; write one as 20")
-    return int(text)
+    return count
 
 
 # Which jobs

@@ -32,7 +32,11 @@ def job_state(name: str, *, config: str) -> Iterator[tuple[Job, State]]:
     if not isinstance(job, TrackJob):
         kind = job.type.value
         raise usage_error(f"'{escaped(name)}': a {kind} job has no states on record; track jobs have")
-    with open_ledger(configuration.state) as ledger, catalog_of(job, ledger) as catalog:
+    with (
+        open_ledger(configuration.state) as ledger,
+        catalog_of(job, ledger) as catalog,
+        catalog.store.snapshot(),  # a run may end meanwhile
+    ):
         known = recorded_job(job, catalog, None)
         run_id = run_at(catalog, known, when, before=_moment(when))
         if run_id == known.last_run:

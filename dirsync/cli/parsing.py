@@ -18,6 +18,7 @@ from dirsync.cli.commands import COMMANDS, LATER
 from dirsync.errors import ConfigError
 
 DEFAULT_CONFIG = "jobs.yaml"
+_TOO_LONG = 19  # digits, of a number that 64 bits may not hold
 
 # Of the options that may stand before a command, those that take a value.
 _TAKE_A_VALUE = frozenset({"-c", "--config", "--log-conf", "--progress", "--job", "--budget", "--since"})
@@ -117,6 +118,12 @@ class one_of:  # noqa: N801 - reads as a type where it stands
         raise argparse.ArgumentTypeError(
             f"'{text}' is none of {', '.join(self._words)}{did_you_mean(text, self._words)}"
         )
+
+
+def count_of(text: str) -> int | None:
+    """Read a number of things; None: it is none, or one that no 64 bits hold."""
+    is_count = text.isascii() and text.isdigit() and len(text) < _TOO_LONG
+    return int(text) if is_count else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

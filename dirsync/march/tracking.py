@@ -49,6 +49,8 @@ class SeenDirectory(NamedTuple):
     digest: bytes | None  # None: something in it is unknown
     listing: Listing
     unselected: frozenset[bytes]  # names that the job does not record
+    entered: frozenset[bytes] = frozenset()  # those of them that lead to what it may record
+    foreign: frozenset[bytes] = frozenset()  # directories of other file systems, which it does not enter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,10 +162,13 @@ def _looked_at(
         return []
     found.scanned += listing.entry_count
     names = _Names(context, path, sight.scope)
+    inside = names.to_enter(listing, salt=salt)
     if changed:
         unselected = names.unselected(listing)
-        found.changed.append(SeenDirectory(path, digest, listing, unselected))
-    return names.to_enter(listing, salt=salt)
+        entered = unselected and unselected.intersection(split(each.path)[1] for each in inside)
+        seen = SeenDirectory(path, digest, listing, unselected, entered, names.foreign(listing))
+        found.changed.append(seen)
+    return inside
 
 
 def _own(source: LocalTree, directory: TrackedDirectory) -> bytes:
@@ -225,15 +230,23 @@ class _Names:
         if not names:
             return []
         inodes = dict(zip(names, listing.inodes_of_directories(), strict=True))
-        if self._context.source_device is not None:
-            devices = dict(zip(listing.name_list(), listing.devices(), strict=True))
-            names = [name for name in names if devices[name] == self._context.source_device]
+        foreign = self.foreign(listing)
+        if foreign:
+            names = [name for name in names if name not in foreign]
         if not self._scope.trivial or self._is_root:
             names = [n for n in names if self._verdict(n, is_directory=True) is not Verdict.EXCLUDED]
         return [
             TrackedDirectory(join(self._path, name), self._scope_in(name), salt, inodes[name])
             for name in names
         ]
+
+    def foreign(self, listing: Listing) -> frozenset[bytes]:
+        """Give the names of the directories that are not entered, for they are of other file systems."""
+        device = self._context.source_device
+        if device is None:
+            return frozenset()
+        rows = zip(listing.name_list(), listing.devices(), strict=True)
+        return frozenset(name for name, dev in rows if dev != device)
 
     def _scope_in(self, name: bytes) -> Scope:
         if self._scope.trivial and not self._scope.ignore_files:

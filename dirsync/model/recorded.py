@@ -27,7 +27,7 @@ class Recorded(NamedTuple):
     uid: int
     gid: int
     ino: int  # as a signed number of 64 bits
-    target: bytes | None  # where a symlink points; None: not a symlink
+    target: bytes | None  # where a symlink points; a passage: empty; None: neither
     hash: bytes | None = None  # of a file's content; None: not hashed
     hashed_at: int | None = None  # seconds since 1970 when the content was last read; None: never
 
@@ -45,6 +45,11 @@ class Recorded(NamedTuple):
     def is_directory(self) -> bool:
         """Whether this is a directory; cheaper than its kind."""
         return stat.S_ISDIR(self.mode)
+
+    @property
+    def is_passage(self) -> bool:
+        """Whether this is a directory that is merely entered: nothing counts but that it is there."""
+        return self.target is not None and stat.S_ISDIR(self.mode)
 
     @property
     def file_bytes(self) -> int:
@@ -163,6 +168,11 @@ class Checkpoint:
     change_id: int  # the last change that was pruned; 0: none was
     change_link: bytes
     link: bytes  # the seal of all this
+
+
+def passage_of(row: Recorded) -> Recorded:
+    """Give what is recorded of a directory that the job does not select, and has to enter."""
+    return Recorded(row.name, stat.S_IFDIR, 0, 0, 0, 0, 0, 0, b"")
 
 
 def recorded_rows(listing: Listing) -> list[Recorded]:

@@ -64,7 +64,8 @@ class Trace:
     def entry(self) -> Recorded | None:
         """Give what the catalog holds at the path now; None: nothing is there."""
         parent, name = split(self._path)
-        return self._catalog.entry_in(self._known.job_id, parent, name)
+        row = self._catalog.entry_in(self._known.job_id, parent, name)
+        return None if row is None or row.is_passage else row
 
     def baseline(self) -> RecordedRun | None:
         """Find the first run of the job, if the path is from before it; None: it came later.

@@ -6,7 +6,7 @@ came and went, is known only when all of the tree was seen: that is left as find
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from dirsync.catalog.catalog import Catalog
@@ -17,14 +17,21 @@ from dirsync.march.tracking import SeenDirectory, TrackFound
 from dirsync.model.change import Aspect, ChangeKind, Failure
 from dirsync.model.content import Stamp
 from dirsync.model.job import Compare, TrackJob
-from dirsync.model.recorded import Recorded, RecordedDirectory, recorded_of, recorded_rows, storable
+from dirsync.model.recorded import (
+    Recorded,
+    RecordedDirectory,
+    passage_of,
+    recorded_of,
+    recorded_rows,
+    storable,
+)
 from dirsync.runner.tracking.findings import Finding, Findings, Gone
 from dirsync.runner.tracking.hashing import Fingerprint, Hasher
 from dirsync.runner.tracking.overlay import Overlay
 from dirsync.trees.handles import join
 from dirsync.trees.local import LocalTree
 
-_STAT_FIELDS = 9  # the first of a `Recorded`: what a scan sees
+_NOT_FOLLOWED = 0  # the inode of directories that are merely entered: what is in one moves by itself
 
 Rows = dict[bytes, Recorded]
 Failed = Callable[[Failure], None]
@@ -36,6 +43,7 @@ class _Known(NamedTuple):
 
     seen: SeenDirectory
     now: Rows  # what was seen in it, hashes not yet in
+    unselected: Rows  # what was seen in it, and is not recorded
     directory: RecordedDirectory | None  # None: the catalog does not hold it
     before: Rows
 
@@ -55,9 +63,10 @@ class Comparing:
         hasher: Hasher,
         findings: Findings,
         came_first: Came | None,
+        scope_changed: bool,
         failed: Failed,
     ) -> None:
-        """Stage what is found with `recording`.
+        """Stage what is found with `recording`; `scope_changed`: the job may select less than on record.
 
         `came_first` is told of each entry of a job's first run, which is no finding; None: it
         is not the first.
@@ -71,6 +80,7 @@ class Comparing:
         self._hasher = hasher
         self._findings = findings
         self._came_first = came_first
+        self._scope_changed = scope_changed
         self._failed = failed
         self._counting = Counting(job)
         self._hashes = not self._counting.is_uniform or Compare.HASH in job.comparison.by
@@ -109,7 +119,7 @@ class Comparing:
         self, seen: SeenDirectory, directories: dict[bytes, RecordedDirectory], rows: dict[int, Rows]
     ) -> _Known:
         """Find what the catalog has of a directory, also if it had another path."""
-        now = self._seen_rows(seen)
+        now, unselected = self._seen_rows(seen)
         where = self.moved.recorded(seen.path)  # by now: this piece may have shown that it was moved
         directory = directories.get(where)
         if directory is None and where != seen.path:
@@ -127,32 +137,48 @@ class Comparing:
         if directory is not None:
             self.staged.add(directory.directory_id)
         for row in now.values():
-            if row.is_directory and row.name and _has_other_inode(row, before):
+            if row.is_passage:
+                self._new_inodes[join(seen.path, row.name)] = _NOT_FOLLOWED
+            elif row.is_directory and row.name and _has_other_inode(row, before):
                 path = join(seen.path, row.name)
                 self._new_inodes[path] = row.ino
                 if row.name in before:
                     self._replaced.add(path)
-        return _Known(seen, now, directory, before)
+        return _Known(seen, now, unselected, directory, before)
 
-    def _seen_rows(self, seen: SeenDirectory) -> Rows:
+    def _seen_rows(self, seen: SeenDirectory) -> tuple[Rows, Rows]:
+        """Give what is recorded of what was seen, and what is not recorded."""
         rows = {row.name: row for row in recorded_rows(seen.listing)}
-        for name in seen.unselected:
-            del rows[name]
-        return rows if seen.path else {b"": recorded_of(self._source.directory(b"")), **rows}
+        for name in seen.entered:
+            rows[name] = passage_of(rows[name])
+        unselected = {name: rows.pop(name) for name in seen.unselected - seen.entered}
+        return rows if seen.path else {b"": recorded_of(self._source.directory(b"")), **rows}, unselected
 
     def _moved_here(self, path: bytes, now: Rows) -> RecordedDirectory | None:
         """Find the directory that was moved here: of this inode, gone from where it was, alike inside."""
-        ino = self._new_inodes.get(path)
-        if ino is None or path in self._replaced:
-            return None
-        for directory in self._catalog.directory_with(self._job_id, ino):
-            if directory.directory_id in self.staged or not directory.path:
-                continue
-            before = self._rows_of([directory])[directory.directory_id]
-            if self._is_gone(self.moved.now(directory.path)) and _are_alike(before, now):
+        for directory in self._gone_from_elsewhere(path):
+            if _are_alike(self._rows_of([directory])[directory.directory_id], now):
                 self.moved.add(path, directory)
                 return directory
         return None
+
+    def _moved_unlisted_here(self, path: bytes) -> RecordedDirectory | None:
+        """Find the one directory that may have been moved here, where nobody can look inside."""
+        candidates = list(self._gone_from_elsewhere(path))
+        if len(candidates) != 1:
+            return None
+        self.moved.add(path, candidates[0])
+        return candidates[0]
+
+    def _gone_from_elsewhere(self, path: bytes) -> Iterator[RecordedDirectory]:
+        """Give the directories on record of a new one's inode that are no longer where they were."""
+        ino = self._new_inodes.get(path, _NOT_FOLLOWED)
+        if ino == _NOT_FOLLOWED or path in self._replaced:
+            return
+        for directory in self._catalog.directory_with(self._job_id, ino):
+            is_known = directory.directory_id in self.staged or not directory.path
+            if not is_known and self._is_gone(self.moved.now(directory.path)):
+                yield directory
 
     def _is_gone(self, path: bytes) -> bool:
         """Whether no directory is at a path any more; another one is compared with what was there."""
@@ -183,7 +209,7 @@ class Comparing:
     # One directory
 
     def _compare(self, known: _Known, fingerprints: dict[bytes, Fingerprint]) -> None:
-        seen, now, _, before = known
+        seen, now, _, _, before = known
         entries: list[Recorded] = []
         instead: list[Recorded] = []
         complete = seen.digest is not None
@@ -200,10 +226,13 @@ class Comparing:
                 self._altered(seen.path, old, row)
             entries.append(row)
         for name in before.keys() - now.keys():
-            if self._is_absent(seen, name):
+            if self._is_absent(known, name):
                 instead.append(before[name])
             else:
                 complete = False
+        for name in seen.foreign & before.keys():
+            if self._scope_changed:
+                self._leave(join(seen.path, name))
         for unknown in seen.listing.unknown:
             self._failed(Failure(join(seen.path, unknown.name), unknown.reason))
         self._stage(known, entries, instead, digest=seen.digest if complete else None)
@@ -230,6 +259,9 @@ class Comparing:
     def _came(self, parent: bytes, row: Recorded) -> None:
         if not row.name:
             return  # the root itself, on the first run
+        if row.is_passage:
+            self._findings.explained.add(parent)
+            return
         self.entries_added += 1
         self.bytes_added += row.file_bytes
         if self._came_first is not None:
@@ -240,6 +272,9 @@ class Comparing:
         self._findings.explained.add(parent)
 
     def _altered(self, parent: bytes, old: Recorded, new: Recorded) -> None:
+        if old.is_passage or new.is_passage:
+            self._became_passage_or_ceased(parent, old, new)
+            return
         self.bytes_added += new.file_bytes - old.file_bytes
         path = join(parent, new.name) if new.name else b""
         counted = self._counting.at(parent, new.name, is_directory=new.is_directory)
@@ -252,13 +287,25 @@ class Comparing:
         if aspects and change_of(new, old, aspects) is ChangeKind.MODIFIED:
             self._findings.explained.add(parent)
 
-    def _is_absent(self, seen: SeenDirectory, name: bytes) -> bool:
+    def _became_passage_or_ceased(self, parent: bytes, old: Recorded, new: Recorded) -> None:
+        """Take a directory that is merely entered for nothing; what the job selects anew came."""
+        if not old.is_passage:
+            self._count_gone(old)
+            if not old.is_directory:
+                self._went(parent, old)
+        if not new.is_passage:
+            self._came(parent, new)
+            if not new.is_directory:
+                self._went(parent, old)
+
+    def _is_absent(self, known: _Known, name: bytes) -> bool:
         """Settle what it means that a name on record was not seen; False: it is not known to be absent."""
-        path = join(seen.path, name)
-        if name in seen.unselected:
-            self._leave(path)
+        path = join(known.seen.path, name)
+        if name in known.unselected:
+            if _is_forgotten(known, name):
+                self._leave(path)
             return True
-        if any(name == unknown.name for unknown in seen.listing.unknown):
+        if any(name == unknown.name for unknown in known.seen.listing.unknown):
             return False
         try:
             there = self._source.entry(path)
@@ -273,22 +320,27 @@ class Comparing:
 
     def _went(self, parent: bytes, row: Recorded) -> None:
         path = join(parent, row.name)
-        severity = self._counting.at(parent, row.name, is_directory=row.is_directory).severity
-        self._findings.went.append(Finding(path, row, None, severity))
+        if not row.is_passage:
+            severity = self._counting.at(parent, row.name, is_directory=row.is_directory).severity
+            self._findings.went.append(Finding(path, row, None, severity))
         self._findings.explained.add(parent)
         if row.is_directory:
             self._findings.gone.append(Gone(path, self.moved.recorded(path)))
+
+    def _count_gone(self, row: Recorded) -> None:
+        if not row.is_passage:
+            self.entries_added -= 1
+            self.bytes_added -= row.file_bytes
 
     def _stage(
         self, known: _Known, entries: list[Recorded], instead: list[Recorded], *, digest: bytes | None
     ) -> None:
         """Stage what a directory holds now, unless it is as it is on record."""
-        seen, now, directory, _ = known
+        seen, now, _, directory, _ = known
         for row in instead:
             if row.name not in now:
-                self.entries_added -= 1
-                self.bytes_added -= row.file_bytes
-                if row.name not in seen.unselected:
+                self._count_gone(row)
+                if not _is_forgotten(known, row.name):
                     self._went(seen.path, row)
         ino = self._inode_of(known)
         new = directory or self._recording.new_directory(seen.path, ino=ino)
@@ -311,6 +363,8 @@ class Comparing:
         self._failed(failure)
         where = self.moved.recorded(failure.path)
         directory = self._catalog.directories_at(self._job_id, [where]).get(where)
+        if directory is None and self._job.moves:
+            directory = self._moved_unlisted_here(failure.path)
         if directory is None:
             ino = self._new_inodes.get(failure.path, 0)
             new = self._recording.new_directory(failure.path, ino=ino)
@@ -322,6 +376,11 @@ class Comparing:
         if new != directory:
             self.altered.add(new.directory_id)
             self._recording.put(directory, new, entries=[], instead=[])
+
+
+def _is_forgotten(known: _Known, name: bytes) -> bool:
+    """Whether what is on record at a name is there still, and only not selected any more."""
+    return name in known.unselected and known.unselected[name].kind is known.before[name].kind
 
 
 def _has_other_inode(row: Recorded, before: Rows) -> bool:

@@ -186,6 +186,8 @@ class Conclusion:
             self._recording.drop(directory)
 
     def _went_with(self, gone: Gone, directory: RecordedDirectory, row: Recorded) -> Iterator[Finding]:
+        if row.is_passage:
+            return
         self.entries_gone += 1
         self.bytes_gone += row.size if row.kind is Kind.FILE else 0
         recorded = join(directory.path, row.name)

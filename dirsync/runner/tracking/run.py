@@ -182,6 +182,7 @@ class TrackStages:
                 hasher=hasher,
                 findings=findings,
                 came_first=self._came_first if known.last_run is None else None,
+                scope_changed=known.scope != self._scope(),
                 failed=self._failed,
             )
             march = partial(track, self._context(digests))
@@ -214,12 +215,19 @@ class TrackStages:
         if known.last_run is None or known.scope != self._scope():
             yield None
             return
-        file = os.path.join(self._state, f"{file_name_of(self._job.name)}.digests")
-        try:
-            yield written_digests(catalog.digests(known.job_id), file=file)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(file)
+        with self._folder_of_digests() as folder:
+            file = os.path.join(folder, f"{file_name_of(self._job.name)}.digests")
+            try:
+                yield written_digests(catalog.digests(known.job_id), file=file)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(file)
+
+    def _folder_of_digests(self) -> contextlib.AbstractContextManager[str]:
+        """Give the state directory; to a dry run, which holds no lock, a folder of its own."""
+        if not self._dry_run:
+            return contextlib.nullcontext(self._state)
+        return tempfile.TemporaryDirectory(prefix="dirsync-")
 
     def _scope(self) -> bytes:
         """Name what of the declaration decides what is recorded."""

@@ -73,9 +73,7 @@ class LatestState:
         below = self._directories(paths) if paths else {}
         for row in rows:
             path = join(directory.path, row.name)
-            yield _seen(path, row), below.pop(path, None)
-        for path in sorted(below):  # directories that are entered, and are no entries themselves
-            yield None, below[path]
+            yield None if row.is_passage else _seen(path, row), below.get(path)
 
 
 def _seen(path: bytes, row: Recorded) -> Seen:
