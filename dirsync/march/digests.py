@@ -16,9 +16,10 @@ from array import array
 from collections.abc import Iterable
 from itertools import accumulate
 
+from dirsync.model.listing import DIGEST_BYTES
+
 _KEY_BYTES = 4
-_DIGEST_BYTES = 16
-_RECORD_BYTES = _KEY_BYTES + _DIGEST_BYTES
+_RECORD_BYTES = _KEY_BYTES + DIGEST_BYTES
 _CHECKSUM_BITS = 32
 
 
@@ -37,7 +38,7 @@ class Digests:
             self._starts.frombytes(opened.read(count_of_starts * _KEY_BYTES))
             self._keys = array("I")
             self._keys.frombytes(opened.read(count * _KEY_BYTES))
-            self._digests = opened.read(count * _DIGEST_BYTES)
+            self._digests = opened.read(count * DIGEST_BYTES)
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -55,7 +56,7 @@ class Digests:
             )
         except ValueError:
             return None
-        return self._digests[at * _DIGEST_BYTES : (at + 1) * _DIGEST_BYTES]
+        return self._digests[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES]
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel by the file's name; each process reads it once."""
@@ -73,7 +74,7 @@ def written_digests(digests: Iterable[tuple[bytes, bytes | None]], *, file: str)
     Raises:
         OSError: it cannot be written.
     """
-    known = {_key_of(path): digest for path, digest in digests if digest is not None}
+    known = {_key_of(path): digest for path, digest in digests if digest and len(digest) == DIGEST_BYTES}
     keys = sorted(known)
     shift = _CHECKSUM_BITS - max(len(keys).bit_length() - 1, 0)
     with open(file, "wb") as opened:

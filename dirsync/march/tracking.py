@@ -1,7 +1,7 @@
 """The march of one tree that a catalog holds: only directories whose digest is another come back.
 
-An unchanged directory costs a listing, a hash of its columns and a look-up; no
-pattern is matched in it but for its subdirectories' names, and nothing of it travels.
+An unchanged directory costs a glance: a listing, a hash of its columns and a look-up.
+No pattern is matched in it but for its subdirectories' names, and nothing of it travels.
 Directories that have one parent are glanced at together. What differs from the record
 at a glance is looked at again, for long enough to know that it stands still.
 """
@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import NamedTuple
 
 from dirsync.errors import PathError
@@ -20,9 +22,10 @@ from dirsync.march.found import Directory, Sides
 from dirsync.march.marching import Check, Enough
 from dirsync.march.sight import Sight
 from dirsync.model.change import Failure
-from dirsync.model.listing import Listing
+from dirsync.model.glimpse import Glimpse
+from dirsync.model.listing import Listing, numbers
 from dirsync.model.place import RESERVED, LocalPlace
-from dirsync.scan.chosen import list_subdirectories
+from dirsync.scan.chosen import glance
 from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
 from dirsync.trees.handles import join, split
 from dirsync.trees.hashing import TICK_NS, await_tick
@@ -96,12 +99,13 @@ def track(
             left += reversed(siblings[len(glimpses) :])
             inside: list[TrackedDirectory] = []
             for directory, glimpse in zip(siblings, glimpses, strict=False):
-                if glimpse is not None and _is_on_record(context, directory, glimpse):
-                    found.scanned += glimpse.entry_count
+                if glimpse is None:
+                    inside += _looked_at(context, directory, source, found)
+                    continue
+                found.scanned += glimpse.entries
+                if glimpse.directories:
                     names = _Names(context, directory.path, directory.scope)
                     inside += names.to_enter(glimpse, salt=directory.salt)
-                else:
-                    inside += _looked_at(context, directory, source, found)
             left += reversed(inside)
             if enough(found):
                 break
@@ -111,17 +115,21 @@ def track(
 
 def _siblings(left: list[TrackedDirectory]) -> list[TrackedDirectory]:
     """Take the next directory off the end of a list, and those of the same parent that follow."""
-    siblings = [left.pop()]
-    parent = split(siblings[0].path)[0]
-    while left and len(siblings) < _AT_A_GLANCE and split(left[-1].path)[0] == parent:
-        siblings.append(left.pop())
+    parent = split(left[-1].path)[0]
+    count = 1
+    for directory in left[-2 : -_AT_A_GLANCE - 1 : -1]:
+        if split(directory.path)[0] != parent:
+            break
+        count += 1
+    siblings = left[: -count - 1 : -1]
+    del left[-count:]
     return siblings
 
 
 def _glimpses(
     context: TrackContext, siblings: list[TrackedDirectory], source: LocalTree
-) -> list[Listing | None]:
-    """List the first of some directories; None: one has to be looked at for long.
+) -> list[Glimpse | None]:
+    """Glance at the first of some directories; None: one has to be looked at for long.
 
     An ignore file may change without its directory, the root is in no other, and what is not
     on record needs no glance.
@@ -129,17 +137,17 @@ def _glimpses(
     if context.digests is None or not siblings[0].path or siblings[0].scope.ignore_files:
         return [None] * len(siblings)
     parent = split(siblings[0].path)[0]
-    names = tuple(split(directory.path)[1] for directory in siblings)
+    beginning = len(join(parent, b""))
     try:
-        return list_subdirectories(source.handles.handle(parent), names, most_rows=_ROWS_AT_A_GLANCE)
+        return glance(
+            source.handles.handle(parent),
+            tuple([directory.path[beginning:] for directory in siblings]),
+            salts=tuple([directory.salt + b"%d" % directory.ino for directory in siblings]),
+            expected=tuple([context.digests.of(directory.path) for directory in siblings]),
+            most_rows=_ROWS_AT_A_GLANCE,
+        )
     except OSError:
         return [None] * len(siblings)
-
-
-def _is_on_record(context: TrackContext, directory: TrackedDirectory, listing: Listing) -> bool:
-    assert context.digests is not None
-    digest = listing.digest(salt=directory.salt + b"%d" % directory.ino)
-    return digest is not None and context.digests.of(directory.path) == digest
 
 
 def _looked_at(
@@ -162,7 +170,7 @@ def _looked_at(
         return []
     found.scanned += listing.entry_count
     names = _Names(context, path, sight.scope)
-    inside = names.to_enter(listing, salt=salt)
+    inside = names.to_enter(listing.glimpse(), salt=salt)
     if changed:
         unselected = names.unselected(listing)
         entered = unselected and unselected.intersection(split(each.path)[1] for each in inside)
@@ -224,20 +232,22 @@ class _Names:
             return Verdict.SELECTED
         return self._scope.verdict(name, is_directory=is_directory)
 
-    def to_enter(self, listing: Listing, *, salt: bytes) -> list[TrackedDirectory]:
+    def to_enter(self, glimpse: Glimpse, *, salt: bytes) -> list[TrackedDirectory]:
         """Give the subdirectories to look at, in order."""
-        names = listing.directories()
-        if not names:
+        if not glimpse.directories:
             return []
-        inodes = dict(zip(names, listing.inodes_of_directories(), strict=True))
-        foreign = self.foreign(listing)
-        if foreign:
-            names = [name for name in names if name not in foreign]
+        names = glimpse.directories.split(b"\0")
+        rows: Iterable[tuple[bytes, int]] = zip(names, numbers("Q", glimpse.inodes), strict=True)
+        device = self._context.source_device
+        if device is not None:
+            rows = compress(rows, [each == device for each in numbers("Q", glimpse.devices)])
         if not self._scope.trivial or self._is_root:
-            names = [n for n in names if self._verdict(n, is_directory=True) is not Verdict.EXCLUDED]
+            rows = [row for row in rows if self._verdict(row[0], is_directory=True) is not Verdict.EXCLUDED]
+        beginning = join(self._path, b"")
+        scope = self._scope if self._scope.trivial else None  # of them all; None: each has its own
         return [
-            TrackedDirectory(join(self._path, name), self._scope_in(name), salt, inodes[name])
-            for name in names
+            TrackedDirectory(beginning + name, scope or self._scope.enter(name), salt, ino)
+            for name, ino in rows
         ]
 
     def foreign(self, listing: Listing) -> frozenset[bytes]:
@@ -247,8 +257,3 @@ class _Names:
             return frozenset()
         rows = zip(listing.name_list(), listing.devices(), strict=True)
         return frozenset(name for name, dev in rows if dev != device)
-
-    def _scope_in(self, name: bytes) -> Scope:
-        if self._scope.trivial and not self._scope.ignore_files:
-            return self._scope
-        return self._scope.enter(name)

@@ -17,11 +17,14 @@ from itertools import compress
 from typing import NamedTuple
 
 from dirsync.model.entry import Entry
+from dirsync.model.glimpse import Glimpse
 
 # 64 bits of nanoseconds since 1970 end in 2262. Counted from the earliest time that
 # 32 bits of seconds can tell they reach 2486, all that ext4 and XFS can keep.
 EPOCH_NS = -(2**31) * 10**9
 _LATEST_NS = EPOCH_NS + 2**64 - 1
+
+DIGEST_BYTES = 16
 
 # 1 for each second byte of a mode that is a directory's: its upper half names the kind.
 _IS_DIRECTORY = bytes(byte >> 4 == stat.S_IFDIR >> 12 for byte in range(256))
@@ -73,7 +76,7 @@ class Listing(NamedTuple):
             return None
         columns = (self.names, self.mode, self.size, self.mtime_ns, self.ctime_ns)
         more = (self.uid, self.gid, self.ino, self.targets, salt)
-        return hashlib.blake2b(b"".join((*columns, *more)), digest_size=16).digest()
+        return hashlib.blake2b(b"".join((*columns, *more)), digest_size=DIGEST_BYTES).digest()
 
     def modes(self) -> array[int]:
         """Unpack the modes."""
@@ -92,10 +95,13 @@ class Listing(NamedTuple):
         marks = self._directory_marks()
         return list(compress(self.name_list(), marks)) if 1 in marks else []
 
-    def inodes_of_directories(self) -> list[int]:
-        """Give the inodes of the directories, in the same order."""
+    def glimpse(self) -> Glimpse:
+        """Give what a glance would tell of the directory, if it is as it was."""
         marks = self._directory_marks()
-        return list(compress(numbers("Q", self.ino), marks)) if 1 in marks else []
+        if 1 not in marks:
+            return Glimpse(len(marks), b"", b"", b"")
+        inodes, devices = (column("Q", compress(numbers("Q", each), marks)) for each in (self.ino, self.dev))
+        return Glimpse(len(marks), b"\0".join(compress(self.name_list(), marks)), inodes, devices)
 
     def _directory_marks(self) -> bytes:
         """Give 1 for each row that is a directory, 0 for each other."""

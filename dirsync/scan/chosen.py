@@ -10,6 +10,7 @@ import enum
 import os
 
 from dirsync.errors import ConfigError
+from dirsync.model.glimpse import Glimpse
 from dirsync.model.listing import Listing
 from dirsync.scan import lister as reference
 
@@ -56,19 +57,24 @@ def list_natively(fd: int) -> Listing:
     return reference.list_directory(fd) if columns is None else Listing(*columns)
 
 
-def list_subdirectories_natively(
-    fd: int, names: tuple[bytes, ...], *, most_rows: int
-) -> list[Listing | None]:
+def glance_natively(
+    fd: int,
+    names: tuple[bytes, ...],
+    *,
+    salts: tuple[bytes, ...],
+    expected: tuple[bytes | None, ...],
+    most_rows: int,
+) -> list[Glimpse | None]:
     """Do as the reference does."""
-    columns_of_each = native.list_subdirectories(fd, names, most_rows)
-    return [None if columns is None else Listing(*columns) for columns in columns_of_each]
+    fields_of_each = native.glance(fd, names, salts, expected, most_rows)
+    return [None if fields is None else Glimpse(*fields) for fields in fields_of_each]
 
 
 LISTER = choose(os.environ.get(_VARIABLE))
 if LISTER is Lister.NATIVE:
-    list_directory, list_subdirectories = list_natively, list_subdirectories_natively
+    list_directory, glance = list_natively, glance_natively
 else:
-    list_directory, list_subdirectories = reference.list_directory, reference.list_subdirectories
+    list_directory, glance = reference.list_directory, reference.glance
 
 
 def in_words() -> str:

@@ -15,7 +15,8 @@ import sys
 from collections.abc import Sequence
 from operator import attrgetter
 
-from dirsync.model.listing import Listing, Unknown, column, ctime_column, mtime_column
+from dirsync.model.glimpse import Glimpse
+from dirsync.model.listing import DIGEST_BYTES, Listing, Unknown, column, ctime_column, mtime_column
 from dirsync.trees.handles import OPEN_DIRECTORY
 
 ATTEMPTS_WHILE_NAMES_VANISH = 3
@@ -43,21 +44,40 @@ def list_directory(fd: int) -> Listing:
     return listing
 
 
-def list_subdirectories(fd: int, names: tuple[bytes, ...], *, most_rows: int) -> list[Listing | None]:
-    """List directories by their names in the one behind a handle; a symlink is none.
+def glance(
+    fd: int,
+    names: tuple[bytes, ...],
+    *,
+    salts: tuple[bytes, ...],
+    expected: tuple[bytes | None, ...],
+    most_rows: int,
+) -> list[Glimpse | None]:
+    """Tell which directories in the one behind a handle have the digests that are expected of them.
 
-    Ends with the one that brings the rows of all to `most_rows`, or with the last. None: one
-    could not be opened, read, or seen in full, and whoever wants to know why lists it alone.
+    A salt is part of a digest. Ends with the directory that brings the rows of all that were
+    listed to `most_rows`, or with the last. None: one differs, is a symlink, say, could not be
+    opened, read, or seen in full, or no digest is expected; whoever wants to know why lists it alone.
+
+    Raises:
+        ValueError: a name holds NUL, a digest has not 16 bytes, or there are not as many of all.
     """
-    listings: list[Listing | None] = []
+    known = list(zip(names, salts, expected, strict=True))
+    if any(b"\0" in name for name in names):
+        raise ValueError("a name holds NUL")
+    if any(digest is not None and len(digest) != DIGEST_BYTES for digest in expected):
+        raise ValueError(f"a digest has {DIGEST_BYTES} bytes")
+    glimpses: list[Glimpse | None] = []
     rows = 0
-    for name in names:
+    for name, salt, digest in known:
         if rows >= most_rows:
             break
-        listing = _listed_in_full(fd, name)
-        rows += 0 if listing is None else listing.entry_count
-        listings.append(listing)
-    return listings
+        listing = None if digest is None else _listed_in_full(fd, name)
+        if listing is None:
+            glimpses.append(None)
+            continue
+        rows += listing.entry_count
+        glimpses.append(listing.glimpse() if listing.digest(salt=salt) == digest else None)
+    return glimpses
 
 
 def _listed_in_full(parent: int, name: bytes) -> Listing | None:

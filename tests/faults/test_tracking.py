@@ -142,7 +142,7 @@ def test_an_unreadable_directory_is_unknown_and_not_empty(
 
     with monkeypatch.context() as patched:
         patched.setattr(sight, "list_directory", partly_blind)
-        patched.setattr(tracking, "list_subdirectories", lambda _, names, **__: [None] * len(names))
+        patched.setattr(tracking, "glance", lambda _, names, **__: [None] * len(names))
         result, watched = watched_run(job, tmp_path)
     assert result.outcome is Outcome.PARTIAL
     assert told(watched) == [("deleted", b"e/f")]

@@ -1,9 +1,13 @@
 /* The native lister as a Python module: dirsync.scan.native._lister. */
+#define PY_SSIZE_T_CLEAN /* lengths of y# */
 #include <Python.h>
 
+#include "blake2b.h"
+#include "glance.h"
 #include "lister.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static PyObject *bytes_of(const void *bytes, size_t length)
 {
@@ -62,100 +66,143 @@ static PyObject *native_list_directory(PyObject *module, PyObject *handle)
 /* Some of the directories in an open one, on their way. */
 struct batch {
     Py_ssize_t count;
-    const char **names; /* owned by the tuple of them that the caller holds */
-    struct listing *listings;
-    enum answer *answers;
+    struct known *known; /* of bytes that the tuples of the caller own */
+    struct glimpse *glimpses;
 };
 
-/* Take the names of a tuple into a batch that is as large. Gives 0, or -1 with an exception. */
-static int take_names(PyObject *names, struct batch *batch)
+/* Borrow the bytes of an item of a tuple. Gives 0, or -1 with an exception. */
+static int borrow_bytes(PyObject *tuple, Py_ssize_t at, const void **bytes, size_t *length)
+{
+    PyObject *item = PyTuple_GetItem(tuple, at); /* borrowed */
+    char *of_item;
+    Py_ssize_t signed_length;
+    if (item == NULL || PyBytes_AsStringAndSize(item, &of_item, &signed_length) != 0)
+        return -1;
+    *bytes = of_item;
+    *length = (size_t)signed_length;
+    return 0;
+}
+
+static int borrow_name(PyObject *names, Py_ssize_t at, struct known *known)
+{
+    const void *bytes;
+    size_t length;
+    if (borrow_bytes(names, at, &bytes, &length) != 0)
+        return -1;
+    if (memchr(bytes, '\0', length) != NULL) {
+        PyErr_SetString(PyExc_ValueError, "a name holds NUL");
+        return -1;
+    }
+    known->name = bytes; /* NUL follows all bytes */
+    return 0;
+}
+
+static int borrow_digest(PyObject *expected, Py_ssize_t at, struct known *known)
+{
+    const void *bytes;
+    size_t length;
+    known->digest = NULL;
+    if (PyTuple_GetItem(expected, at) == Py_None)
+        return 0;
+    if (borrow_bytes(expected, at, &bytes, &length) != 0)
+        return -1;
+    if (length != DIGEST_BYTES) {
+        PyErr_Format(PyExc_ValueError, "a digest has %d bytes, not %zu", DIGEST_BYTES, length);
+        return -1;
+    }
+    known->digest = bytes;
+    return 0;
+}
+
+/* Borrow what is known of each directory. Gives 0, or -1 with an exception. */
+static int borrow_known(PyObject *names, PyObject *salts, PyObject *expected, struct batch *batch)
 {
     for (Py_ssize_t at = 0; at < batch->count; at++) {
-        PyObject *name = PyTuple_GetItem(names, at); /* borrowed */
-        char *bytes;
-        if (name == NULL || PyBytes_AsStringAndSize(name, &bytes, NULL) != 0)
+        struct known *known = &batch->known[at];
+        if (borrow_name(names, at, known) != 0 ||
+            borrow_bytes(salts, at, &known->salt, &known->salt_length) != 0 ||
+            borrow_digest(expected, at, known) != 0)
             return -1;
-        batch->names[at] = bytes;
     }
     return 0;
 }
 
-/* List one after another, until they have so many rows together. Gives how many were. */
-static Py_ssize_t list_batch(int parent, struct batch *batch, size_t most_rows)
+/* Make what Python knows a glimpse as: a new reference, or NULL with an exception. */
+static PyObject *fields_of_glimpse(const struct glimpse *glimpse)
 {
-    size_t rows = 0;
-    Py_ssize_t at = 0;
-    while (at < batch->count && rows < most_rows) {
-        batch->answers[at] = list_subdirectory(parent, batch->names[at], &batch->listings[at]);
-        rows += batch->listings[at++].rows;
-    }
-    return at;
+    if (!glimpse->is_as_it_was)
+        Py_RETURN_NONE;
+    Py_ssize_t column_bytes = (Py_ssize_t)(glimpse->subdirectories * 8);
+    const char *names = glimpse->names, *inodes = (const char *)glimpse->inodes;
+    const char *devices = (const char *)glimpse->devices;
+    if (glimpse->subdirectories == 0) /* y# makes None of NULL */
+        names = inodes = devices = "";
+    return Py_BuildValue("(ny#y#y#)", (Py_ssize_t)glimpse->rows, names, (Py_ssize_t)glimpse->names_length,
+                         inodes, column_bytes, devices, column_bytes);
 }
 
-/* Make a list of the fields of each listing, None for one that there is not. */
-static PyObject *fields_of_each(const struct batch *batch, Py_ssize_t count)
+static PyObject *fields_of_each(const struct glimpse *glimpses, Py_ssize_t count)
 {
     PyObject *all = PyList_New(count);
     for (Py_ssize_t at = 0; all != NULL && at < count; at++) {
-        PyObject *fields = Py_None;
-        if (batch->answers[at] == LISTED)
-            fields = fields_of(&batch->listings[at]);
-        else
-            Py_INCREF(fields);
+        PyObject *fields = fields_of_glimpse(&glimpses[at]);
         if (fields == NULL || PyList_SetItem(all, at, fields) != 0)
             Py_CLEAR(all);
     }
     return all;
 }
 
-static PyObject *listed_batch(int parent, PyObject *names, struct batch *batch, size_t most_rows)
+static PyObject *glanced_at(int parent, const struct batch *batch, Py_ssize_t most_rows)
 {
-    if (take_names(names, batch) != 0)
-        return NULL;
-    Py_ssize_t count;
+    size_t most = most_rows < 0 ? 0 : (size_t)most_rows;
+    size_t count;
     Py_BEGIN_ALLOW_THREADS
-    count = list_batch(parent, batch, most_rows);
+    count = glance_at_each(parent, batch->known, (size_t)batch->count, most, batch->glimpses);
     Py_END_ALLOW_THREADS
-    PyObject *all = fields_of_each(batch, count);
-    for (Py_ssize_t at = 0; at < count; at++)
-        free_listing(&batch->listings[at]);
+    PyObject *all = fields_of_each(batch->glimpses, (Py_ssize_t)count);
+    for (size_t at = 0; at < count; at++)
+        free_glimpse(&batch->glimpses[at]);
     return all;
 }
 
-PyDoc_STRVAR(list_subdirectories_doc,
-             "list_subdirectories($module, fd, names, most_rows, /)\n--\n\n"
-             "Give the columns of directories by their names in the one behind a handle, in a list.\n\n"
-             "It ends with the one that brings the rows of all to `most_rows`, or with the last.\n"
-             "None: one could not be opened, read, or seen in full. Other threads run meanwhile.\n\n"
-             "Raises:\n    ValueError: a name holds NUL.");
+PyDoc_STRVAR(glance_doc,
+             "glance($module, fd, names, salts, expected, most_rows, /)\n--\n\n"
+             "Give the fields of a Glimpse of each directory that is as it was, in a list.\n\n"
+             "The directories are known by their names in the one behind a handle. None: a digest is not\n"
+             "the expected one, or there was none to compare. The list ends with the one that brings the\n"
+             "rows of all to `most_rows`, or with the last. Other threads run meanwhile.\n\n"
+             "Raises:\n    ValueError: a name holds NUL, a digest has not 16 bytes, the lengths differ.");
 
-static PyObject *native_list_subdirectories(PyObject *module, PyObject *arguments)
+static PyObject *native_glance(PyObject *module, PyObject *arguments)
 {
     (void)module;
-    PyObject *names; /* a tuple: no other thread can take a name out of it meanwhile */
+    PyObject *names, *salts, *expected; /* tuples: no other thread can take anything out meanwhile */
     int parent;
     Py_ssize_t most_rows;
-    if (!PyArg_ParseTuple(arguments, "iO!n:list_subdirectories", &parent, &PyTuple_Type, &names, &most_rows))
+    if (!PyArg_ParseTuple(arguments, "iO!O!O!n:glance", &parent, &PyTuple_Type, &names, &PyTuple_Type,
+                          &salts, &PyTuple_Type, &expected, &most_rows))
         return NULL;
     struct batch batch = {.count = PyTuple_Size(names)};
-    size_t count = (size_t)batch.count + 1; /* never nothing, which malloc may give as NULL */
-    batch.names = malloc(count * sizeof *batch.names);
-    batch.listings = malloc(count * sizeof *batch.listings);
-    batch.answers = malloc(count * sizeof *batch.answers);
-    PyObject *all;
-    if (batch.names == NULL || batch.listings == NULL || batch.answers == NULL)
-        all = PyErr_NoMemory();
-    else
-        all = listed_batch(parent, names, &batch, (size_t)most_rows);
-    free(batch.names);
-    free(batch.listings);
-    free(batch.answers);
+    if (PyTuple_Size(salts) != batch.count || PyTuple_Size(expected) != batch.count) {
+        PyErr_SetString(PyExc_ValueError, "as many salts and digests as names are needed");
+        return NULL;
+    }
+    size_t count = (size_t)batch.count + 1; /* never nothing, which calloc may give as NULL */
+    batch.known = calloc(count, sizeof *batch.known);
+    batch.glimpses = calloc(count, sizeof *batch.glimpses);
+    PyObject *all = NULL;
+    if (batch.known == NULL || batch.glimpses == NULL)
+        PyErr_NoMemory();
+    else if (borrow_known(names, salts, expected, &batch) == 0)
+        all = glanced_at(parent, &batch, most_rows);
+    free(batch.known);
+    free(batch.glimpses);
     return all;
 }
 
 static PyMethodDef methods[] = {
     {"list_directory", native_list_directory, METH_O, list_directory_doc},
-    {"list_subdirectories", native_list_subdirectories, METH_VARARGS, list_subdirectories_doc},
+    {"glance", native_glance, METH_VARARGS, glance_doc},
     {NULL, NULL, 0, NULL},
 };
 
