@@ -1,10 +1,13 @@
-/* The lister in C alone, for the sanitizers: every path through it, memory that runs out
- * at every point, and names that come and go meanwhile.
+/* The lister and the glance in C alone, for the sanitizers: every path through them, memory
+ * that runs out at every point, and names that come and go meanwhile.
  *
  * Usage: lister_test FOLDER, an empty directory. Prints what it did; 1: something is wrong,
  * and it says what. Built and run by tests/faults/test_native_lister_in_c.py.
  */
 #include "../../dirsync/scan/native/lister.c" /* what is static there is tested, too */
+
+#include "../../dirsync/scan/native/blake2b.c"
+#include "../../dirsync/scan/native/glance.c"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -218,6 +221,173 @@ static void test_times_that_do_not_fit_become_the_nearest(void)
     EXPECT(ctime_ns((struct moment){INT64_MIN, 1}) == INT64_MIN);
 }
 
+/* Digests */
+
+static int is_digest(const unsigned char digest[DIGEST_BYTES], const char *hexadecimal)
+{
+    char written[2 * DIGEST_BYTES + 1];
+    for (int byte = 0; byte < DIGEST_BYTES; byte++)
+        snprintf(written + 2 * byte, 3, "%02x", digest[byte]);
+    return strcmp(written, hexadecimal) == 0;
+}
+
+/* tests/property/test_digest_in_c.py compares with hashlib, at length. */
+static void test_digests_are_those_of_blake2b(void)
+{
+    struct digesting state;
+    unsigned char digest[DIGEST_BYTES];
+    begin_digest(&state);
+    add_to_digest(&state, NULL, 0);
+    end_digest(&state, digest);
+    EXPECT(is_digest(digest, "cae66941d9efbd404e4d88758ea67670"));
+    begin_digest(&state);
+    add_to_digest(&state, "abc", 3);
+    end_digest(&state, digest);
+    EXPECT(is_digest(digest, "cf4ab791c62b8d2b2109c90275287816"));
+}
+
+static void test_pieces_make_no_difference_to_a_digest(void)
+{
+    unsigned char bytes[5 * BLOCK_BYTES + 1], whole[DIGEST_BYTES], digest[DIGEST_BYTES];
+    for (size_t byte = 0; byte < sizeof bytes; byte++)
+        bytes[byte] = (unsigned char)(byte * 31);
+    for (size_t length = 0; length < sizeof bytes; length++) {
+        struct digesting state;
+        begin_digest(&state);
+        add_to_digest(&state, bytes + 1, length);
+        end_digest(&state, whole);
+        begin_digest(&state);
+        for (size_t at = 0, piece = length % 7; at < length; at += piece, piece = piece * 5 % 211 + 1) {
+            if (piece > length - at)
+                piece = length - at;
+            add_to_digest(&state, bytes + 1 + at, piece);
+        }
+        end_digest(&state, digest);
+        EXPECT(memcmp(whole, digest, DIGEST_BYTES) == 0);
+    }
+}
+
+/* Glances */
+
+/* Say what is known of a directory that is as it is now. */
+static struct known known_now(int parent, const char *name, const char *salt, unsigned char digest[DIGEST_BYTES])
+{
+    struct known known = {.name = name, .salt = salt, .salt_length = strlen(salt), .digest = digest};
+    struct listing listing;
+    EXPECT(list_subdirectory(parent, name, &listing) == LISTED);
+    digest_listing(&listing, &known, digest);
+    free_listing(&listing);
+    return known;
+}
+
+static int make_family(int folder)
+{
+    int fd = made(folder, "family");
+    int parent = made(fd, "parent");
+    for (const char *name = "a\0m\0zz\0"; *name != '\0'; name += strlen(name) + 1)
+        EXPECT(mkdirat(parent, name, 0700) == 0);
+    make_file(parent, "b");
+    EXPECT(symlinkat("a", parent, "link") == 0);
+    EXPECT(mkdirat(fd, "empty", 0700) == 0);
+    EXPECT(symlinkat("parent", fd, "to parent") == 0);
+    close(parent);
+    return fd;
+}
+
+static void test_glance_tells_the_subdirectories_of_what_is_as_it_was(int fd)
+{
+    unsigned char digest[DIGEST_BYTES];
+    struct known known = known_now(fd, "parent", "salt", digest);
+    struct glimpse glimpse;
+    glance(fd, &known, &glimpse);
+    EXPECT(glimpse.is_as_it_was && glimpse.rows == 5 && glimpse.subdirectories == 3);
+    EXPECT(glimpse.names_length == 6 && memcmp(glimpse.names, "a\0m\0zz", 6) == 0);
+    struct stat status;
+    int parent = openat(fd, "parent", O_RDONLY);
+    EXPECT(fstatat(parent, "zz", &status, 0) == 0);
+    unsigned char number[8];
+    put(number, status.st_ino, 8);
+    EXPECT(memcmp(glimpse.inodes + 16, number, 8) == 0);
+    put(number, status.st_dev, 8);
+    EXPECT(memcmp(glimpse.devices + 16, number, 8) == 0);
+    close(parent);
+    free_glimpse(&glimpse);
+    known = known_now(fd, "empty", "", digest);
+    glance(fd, &known, &glimpse);
+    EXPECT(glimpse.is_as_it_was && glimpse.rows == 0 && glimpse.subdirectories == 0 && glimpse.inodes == NULL);
+    free_glimpse(&glimpse);
+}
+
+static void test_glance_tells_nothing_of_anything_else(int fd)
+{
+    unsigned char digest[DIGEST_BYTES];
+    struct known right = known_now(fd, "parent", "salt", digest), known = right;
+    struct glimpse glimpse;
+    for (int byte = 0; byte < DIGEST_BYTES; byte++) {
+        digest[byte] ^= 1;
+        glance(fd, &known, &glimpse);
+        EXPECT(!glimpse.is_as_it_was && glimpse.rows == 5 && glimpse.inodes == NULL);
+        digest[byte] ^= 1;
+    }
+    known.salt_length = 3;
+    glance(fd, &known, &glimpse);
+    EXPECT(!glimpse.is_as_it_was && glimpse.rows == 5);
+    known = right;
+    known.digest = NULL;
+    glance(fd, &known, &glimpse);
+    EXPECT(!glimpse.is_as_it_was && glimpse.rows == 0);
+    known = right;
+    static const char *others[] = {"to parent", "no such", "parent/b", ""};
+    for (size_t other = 0; other < sizeof others / sizeof *others; other++) {
+        known.name = others[other];
+        glance(fd, &known, &glimpse);
+        EXPECT(!glimpse.is_as_it_was && glimpse.rows == 0);
+        free_glimpse(&glimpse); /* no error */
+    }
+    glance(-1, &right, &glimpse);
+    EXPECT(!glimpse.is_as_it_was);
+}
+
+static void test_glances_end_when_there_are_rows_enough(int fd)
+{
+    unsigned char digests[3][DIGEST_BYTES];
+    struct known known[4] = {
+        known_now(fd, "empty", "", digests[0]),
+        known_now(fd, "parent", "", digests[1]),
+        known_now(fd, "parent", "", digests[2]),
+        {.name = "parent", .salt = "", .digest = NULL},
+    };
+    static const size_t counts[][2] = {{0, 0}, {1, 2}, {5, 2}, {6, 3}, {10, 3}, {11, 4}, {SIZE_MAX, 4}};
+    digests[1][0] ^= 1; /* what differs was listed, too */
+    struct glimpse glimpses[4];
+    for (size_t each = 0; each < sizeof counts / sizeof *counts; each++) {
+        size_t count = glance_at_each(fd, known, 4, counts[each][0], glimpses);
+        EXPECT(count == counts[each][1]);
+        for (size_t at = 0; at < count; at++) {
+            EXPECT(glimpses[at].is_as_it_was == (at == 0 || at == 2));
+            free_glimpse(&glimpses[at]);
+        }
+    }
+}
+
+static void test_memory_that_runs_out_makes_a_glance_tell_nothing(int fd)
+{
+    unsigned char digest[DIGEST_BYTES];
+    struct known known = known_now(fd, "parent", "salt", digest);
+    struct glimpse glimpse;
+    long refused = 0;
+    for (;; refused++) {
+        allocations_left = refused;
+        glance(fd, &known, &glimpse);
+        allocations_left = -1;
+        if (glimpse.is_as_it_was)
+            break;
+        EXPECT(glimpse.inodes == NULL && refused < 100);
+    }
+    EXPECT(refused == 6); /* records, rows, columns, names, the target, subdirectories */
+    free_glimpse(&glimpse);
+}
+
 /* Names that come and go */
 
 static _Atomic int over;
@@ -280,6 +450,14 @@ int main(int count, char **arguments)
     test_memory_that_runs_out_is_an_error_wherever_it_does(folder);
     test_times_that_do_not_fit_become_the_nearest();
     test_names_that_come_and_go_are_listed_or_unseen(folder);
+    test_digests_are_those_of_blake2b();
+    test_pieces_make_no_difference_to_a_digest();
+    int family = make_family(folder);
+    test_glance_tells_the_subdirectories_of_what_is_as_it_was(family);
+    test_glance_tells_nothing_of_anything_else(family);
+    test_glances_end_when_there_are_rows_enough(family);
+    test_memory_that_runs_out_makes_a_glance_tell_nothing(family);
+    close(family);
     close(folder);
     printf("%d problems\n", problems);
     return problems != 0;
