@@ -1,1 +1,1 @@
-"""The lister in C: `lister.h` is its contract, `lister.c` keeps it, `module.c` hands it to Python."""
+"""The lister in C. `lister.h`, `glance.h` and `blake2b.h` are contracts; `module.c` hands them to Python."""

@@ -20,7 +20,8 @@
  * The handle  Is the caller's. It has to be at the directory's beginning and is there again
  *             afterwards, whatever the answer. Nobody else may read it meanwhile.
  * Threads     No state is kept between calls, and nothing here knows of Python: any number
- *             of threads may list at once, each with a handle of its own.
+ *             of threads may list at once, each with a handle of its own; list_subdirectory
+ *             only looks names up in the handle it is given, which threads may share.
  */
 #ifndef DIRSYNC_LISTER_H
 #define DIRSYNC_LISTER_H
@@ -67,7 +68,7 @@ enum answer { LISTED, UNSEEN, FAILED };
  */
 enum answer list_directory(int fd, struct listing *listing);
 
-/* List a directory by its name in an open one; a symlink is none.
+/* List a directory by its name in an open one; a symlink is none. What glance.h builds on.
  *
  * What cannot be opened has FAILED, and errno says why. Cost: as above, but for the lseek,
  * and one openat and one close.

@@ -209,7 +209,7 @@ static PyMethodDef methods[] = {
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "dirsync.scan.native._lister",
-    .m_doc = "List directories with the interpreter lock released; lister.h is the contract.",
+    .m_doc = "List directories, and glance at them, with the interpreter lock released: lister.h, glance.h.",
     .m_methods = methods,
 };
 
