@@ -8,10 +8,11 @@ acceptances alone: the first whose path and last change reach it.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 from collections.abc import Iterable
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.recording import Ending
@@ -73,7 +74,7 @@ def accept(
         store.run(
             f"UPDATE changes SET accepted_by = ? WHERE {condition}", (acceptance.acceptance_id, *values)
         )
-        after = catalog.sealed(dataclasses.replace(job, seal=state, acceptance_link=link))
+        after = catalog.sealed(replace(job, seal=state, acceptance_link=link))
         catalog.put_job(after, before=job)
         committed.enter_context(ending(after))
     return Accepted(acceptance, counts, accepted)

@@ -8,8 +8,9 @@ What the catalog cannot know, how it ended, is for the caller to check (`runner.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from itertools import chain
+
+from msgspec import Struct
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.chains import Chains, as_written
@@ -32,8 +33,7 @@ _META = {"id", "version"}
 _FILE, _TYPE = 0o100000, 0o170000
 
 
-@dataclass(slots=True, kw_only=True)
-class Audited:
+class Audited(Struct, kw_only=True):
     """How much was looked at."""
 
     jobs: int = 0

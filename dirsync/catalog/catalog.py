@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from dirsync.catalog.rows import (
     ACCEPTANCE_COLUMNS,
@@ -104,14 +105,14 @@ class Catalog:
                 head=START,
             )
             beginning = self.sealer.beginning(self.identity(), job)
-            job = self.sealed(dataclasses.replace(job, link=beginning, change_link=beginning))
+            job = self.sealed(replace(job, link=beginning, change_link=beginning))
             places = ", ".join("?" * len(JOB_COLUMNS))
             self.store.run(f"INSERT INTO jobs ({_JOBS}) VALUES ({places})", row_of_job(job))
         return job
 
     def sealed(self, job: CatalogJob) -> CatalogJob:
         """Give a job with its seal made anew: whoever alters anything of it has to."""
-        return dataclasses.replace(job, head=self.sealer.head(job))
+        return replace(job, head=self.sealer.head(job))
 
     def is_sealed(self, job: CatalogJob) -> bool:
         """Whether a job's row is as this program, with this key, left it."""

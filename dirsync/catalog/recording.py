@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+
+from msgspec.structs import replace
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.rows import RUN_COLUMNS, row_of_change, row_of_directory, row_of_run
@@ -140,10 +141,10 @@ class Recording:
             Busy: another run, of another state directory, recorded the job since this one began.
         """
         self._flush(at_least=1)
-        run = dataclasses.replace(run, first_change=self._job.next_change, last_change=self._next_change - 1)
+        run = replace(run, first_change=self._job.next_change, last_change=self._next_change - 1)
         link = self._sealer.run(self._job.link, run, change_link=self._change_link, state=self._seal)
         after = self._catalog.sealed(
-            dataclasses.replace(
+            replace(
                 self._job,
                 scope=scope,
                 next_directory=self._next_directory,

@@ -7,7 +7,8 @@ anew, and the run's link covers it as it stands.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+
+from msgspec.structs import replace
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.recording import Ending
@@ -46,7 +47,7 @@ class _Resealing:
         self._store: Store = catalog.store
         self._sealer = new.sealer
         self._new = new
-        self._job = dataclasses.replace(job, key_name=new.sealer.key_name)
+        self._job = replace(job, key_name=new.sealer.key_name)
 
     def run(self) -> CatalogJob:
         """Write every seal anew, the job's own last; give the job."""
@@ -62,7 +63,7 @@ class _Resealing:
             run_link, change_link, last_change = old.run_link, old.change_link, old.change_id
         ends = self._changes(change_link, last_change)
         self._store.run("DELETE FROM hashed WHERE job_id = ?", (job_id,))  # read again, should it be needed
-        after = dataclasses.replace(
+        after = replace(
             self._job,
             seal=self._directories(),
             link=self._runs(run_link, ends),

@@ -8,10 +8,11 @@ critical that nobody has accepted stays, and with it all that came later.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import logging
 from collections.abc import Iterator
+
+from msgspec.structs import replace
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.chains import Chains
@@ -122,7 +123,7 @@ def _drop(
         link=START,
     )
     beginning = catalog.sealer.beginning(catalog.identity(), job)
-    made = dataclasses.replace(made, link=catalog.sealer.checkpoint(beginning, made))
+    made = replace(made, link=catalog.sealer.checkpoint(beginning, made))
     store, places = catalog.store, ", ".join("?" * len(CHECKPOINT_COLUMNS))
     with store.transaction():
         store.run("DELETE FROM changes WHERE job_id = ? AND change_id <= ?", (job.job_id, made.change_id))
@@ -132,4 +133,4 @@ def _drop(
             f"INSERT INTO checkpoints (job_id, {_CHECKPOINTS}) VALUES (?, {places})",
             (job.job_id, *row_of_checkpoint(made)),
         )
-        catalog.put_job(catalog.sealed(dataclasses.replace(job, checkpoint_link=made.link)))
+        catalog.put_job(catalog.sealed(replace(job, checkpoint_link=made.link)))

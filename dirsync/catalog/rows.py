@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import functools
 import itertools
 from types import NoneType
+
+from msgspec.structs import astuple
 
 from dirsync.catalog.schema import CHANGE_COLUMNS, TOLD
 from dirsync.catalog.seal import SEAL_BYTES
@@ -29,7 +30,7 @@ JOB_COLUMNS = (
     *("link", "change_link", "acceptance_link", "checkpoint_link", "head"),
 )
 ACCEPTANCE_COLUMNS = ("acceptance_id", "accepted_at", "who", "path", "last_change")
-_COUNTS = tuple(field.name for field in dataclasses.fields(Counts))
+_COUNTS = tuple(name for name in Counts.__struct_fields__)
 RUN_COLUMNS = (
     *("run_id", "type", "started_at", "finished_at", "outcome", *_COUNTS, "entries", "bytes_total"),
     *("bytes_added", "bytes_modified", "bytes_deleted", "is_baseline", "first_change", "last_change"),
@@ -142,7 +143,7 @@ def row_of_run(run: RecordedRun) -> Row:
         written(run.started_at),
         written(run.finished_at),
         run.outcome.value,
-        *dataclasses.astuple(run.counts),
+        *astuple(run.counts),
         run.entries,
         run.bytes_total,
         run.bytes_added,

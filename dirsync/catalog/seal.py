@@ -12,14 +12,15 @@ Source: additive multiset hashes, Bellare and Micciancio 1997; BLAKE3; RFC 2104 
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hmac
 import os
 import stat
-from dataclasses import dataclass
-from struct import Struct
+import struct
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from dirsync.errors import RunError
 from dirsync.model.change import Aspect, ChangeKind
@@ -44,20 +45,17 @@ START = bytes(SEAL_BYTES)  # what the first link of a chain is chained to, and t
 KEY_BYTES = 32
 _MODULUS = 1 << (8 * SEAL_BYTES)
 # Each number as 64 bits, whatever it is: what a database can hold can be sealed.
-_ENTRY = Struct(">c?12q")
-_DIRECTORY = Struct(">c?5q")
-_CHANGE = Struct(">c???4q")
-_TOLD = Struct(">7q")
-_HASHED = Struct(">c5q")
+_ENTRY = struct.Struct(">c?12q")
+_DIRECTORY = struct.Struct(">c?5q")
+_CHANGE = struct.Struct(">c???4q")
+_TOLD = struct.Struct(">7q")
+_HASHED = struct.Struct(">c5q")
 _NOTHING = -1  # the length of what is not there
 _KEY_NAME_BYTES = 4
-_HEAD_FIELDS = tuple(
-    field.name for field in dataclasses.fields(CatalogJob) if field.name not in ("began_at", "head")
-)
+_HEAD_FIELDS = tuple(name for name in CatalogJob.__struct_fields__ if name not in ("began_at", "head"))
 
 
-@dataclass(frozen=True, slots=True)
-class Sealer:
+class Sealer(Struct, frozen=True):
     """Makes seals; with a key of 32 bytes, such that nobody else can."""
 
     key: bytes | None = None
@@ -149,7 +147,7 @@ class Sealer:
                 row.started_at.isoformat(),
                 row.finished_at.isoformat(),
                 row.outcome.value,
-                dataclasses.astuple(row.counts),
+                astuple(row.counts),
                 (row.entries, row.bytes_total, row.bytes_added, row.bytes_modified, row.bytes_deleted),
                 (row.is_baseline, row.first_change, row.last_change, row.error, row.metadata),
             )

@@ -6,7 +6,8 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dirsync.errors import RunError
 from dirsync.filters import scope_of
@@ -20,8 +21,7 @@ from dirsync.snapshot.reading import open_snapshot
 from dirsync.snapshot.selecting import selected
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seeing:
+class Seeing(Struct, frozen=True, kw_only=True):
     """How states are to be seen."""
 
     config: Callable[[], str]  # gives the file that declares jobs

@@ -6,7 +6,8 @@ import datetime
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dirsync.cli.exit_codes import Exit
 from dirsync.cli.output.lines import Lines, Mask
@@ -31,8 +32,7 @@ _HEADER = ("job", "last run", "outcome", "changes", "took", "next run")
 _NOTHING = "-"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobStatus:
+class JobStatus(Struct, frozen=True, kw_only=True):
     """One job, as the ledger and the clock see it."""
 
     job: Job

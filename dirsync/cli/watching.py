@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from dirsync.cli.logs.setup import Wishes
 from dirsync.cli.output.human import HumanObserver, Layout, QuietObserver
@@ -21,8 +22,7 @@ from dirsync.runner.run import approve_job, run_job
 from dirsync.scan import chosen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Show:
+class Show(Struct, frozen=True, kw_only=True):
     """What the command line wants to see."""
 
     json: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dirsync.model.attributes import Namespace, namespaces_carried
 from dirsync.model.capabilities import Capabilities
@@ -24,8 +24,7 @@ def kind_of_change(aspects: frozenset[Aspect], *, content_is_known: bool) -> Cha
     return ChangeKind.MODIFIED if aspects & content else ChangeKind.METADATA
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(Struct, frozen=True, kw_only=True):
     """What is compared, and how finely. Picklable: it travels to worker processes."""
 
     size: bool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from dirsync.config.counted import Counted
@@ -28,8 +27,8 @@ from dirsync.model.job import (
 from dirsync.model.place import CatalogPlace
 from dirsync.model.timing import Schedule
 
-_OF_EVERY_TRACK = frozenset(field.name for field in dataclasses.fields(TrackJob))
-_OF_TRACKS_ALONE = _OF_EVERY_TRACK - {field.name for field in dataclasses.fields(MirrorJob)}
+_OF_EVERY_TRACK = frozenset(TrackJob.__struct_fields__)
+_OF_TRACKS_ALONE = _OF_EVERY_TRACK - frozenset(MirrorJob.__struct_fields__)
 
 
 def built(name: str, keys: JobKeys, *, catalog: CatalogPlace | None) -> MirrorJob | TrackJob:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Self
+
+from msgspec import Struct, field
 
 from dirsync.model.job import Job
 from dirsync.model.place import CatalogPlace
@@ -13,14 +14,16 @@ from dirsync.model.place import CatalogPlace
 MASKED = "***"
 
 
-@dataclass(frozen=True, slots=True)
-class Mask:
+class Mask(Struct, frozen=True):
     """Replaces every known secret in a text by `***`; called with a text, gives a text.
 
     A secret is found as it is, as JSON, Python and a URL would write it, and line by line.
     """
 
-    needles: tuple[str, ...] = field(default=(), repr=False)  # longest first
+    needles: tuple[str, ...] = ()  # longest first
+
+    def __repr__(self) -> str:
+        return "Mask(…)"  # never what it hides
 
     @classmethod
     def of(cls, secrets: Iterable[str]) -> Self:
@@ -46,8 +49,7 @@ def _writings(secret: str) -> set[str]:
     return texts | quoted | {json.dumps(text)[1:-1] for text in texts} | {repr(text)[1:-1] for text in texts}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretReference:
+class SecretReference(Struct, frozen=True, kw_only=True):
     """Where a secret is kept; never the secret itself."""
 
     name: str
@@ -55,8 +57,7 @@ class SecretReference:
     file: str | None = None  # absolute path; None: it is in the environment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
+class Configuration(Struct, frozen=True, kw_only=True):
     """One jobs.yaml with all it includes, checked, with nothing left to look up."""
 
     file: str  # as the user named it

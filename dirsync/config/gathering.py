@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from dirsync.config.catalogs import address_at_length
 from dirsync.config.inheritance import EMPTY, Fragment, laid_over
@@ -14,8 +14,7 @@ from dirsync.config.sources import Sources
 from dirsync.config.validation import checked
 
 
-@dataclass(slots=True)
-class Declarations:
+class Declarations(Struct):
     """What the documents declare."""
 
     keys: FileKeys  # the main file's own, as far as they are right

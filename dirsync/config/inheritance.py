@@ -9,7 +9,8 @@ Ways to say the same thing drive each other out: a job's `schedule` drops an inh
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dirsync.config.keys import APPENDABLE
 from dirsync.config.nodes import (
@@ -103,8 +104,7 @@ def _combined(below: Node | None, value: Node, *, name: str) -> Node:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(Struct, frozen=True):
     """What one job or profile says itself."""
 
     entry: Entry
@@ -112,8 +112,7 @@ class Fragment:
     own: MappingNode
 
 
-@dataclass(frozen=True, slots=True)
-class Effective:
+class Effective(Struct, frozen=True):
     """What holds for a job."""
 
     node: MappingNode

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 
 class TextFile(NamedTuple):
@@ -24,8 +25,7 @@ class Origin(NamedTuple):
         return f"{self.file.shown}:{self.line}" if self.line else self.file.shown
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarNode:
+class ScalarNode(Struct, frozen=True):
     """One text, number, truth value or nothing, as written."""
 
     text: str
@@ -37,8 +37,7 @@ class ScalarNode:
     size = 1
 
 
-@dataclass(frozen=True, slots=True)
-class ListNode:
+class ListNode(Struct, frozen=True):
     """A list."""
 
     items: tuple[Node, ...]
@@ -46,16 +45,14 @@ class ListNode:
     size: int = 1  # nodes in it, aliases followed
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One key of a mapping, and its value."""
 
     key: ScalarNode  # as written: `exclude+`
     value: Node
 
 
-@dataclass(frozen=True, slots=True)
-class MappingNode:
+class MappingNode(Struct, frozen=True):
     """A mapping, in the order written."""
 
     entries: dict[str, Entry]

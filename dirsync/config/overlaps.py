@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dirsync.config.nodes import MappingNode, Origin, locate
 from dirsync.config.places import Ground, Mark, Surveyor
@@ -13,8 +14,7 @@ from dirsync.model.job import Job, JobType, MirrorJob
 from dirsync.model.place import RESERVED
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredJob:
+class DeclaredJob(Struct, frozen=True):
     """A job, and where it was declared."""
 
     job: Job
@@ -23,8 +23,7 @@ class DeclaredJob:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Surveyed:
+class Surveyed(Struct, frozen=True):
     """A declared job and the ground of both its sides."""
 
     declared: DeclaredJob

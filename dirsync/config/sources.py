@@ -6,7 +6,8 @@ import itertools
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dirsync.config.expansion import expanded_document
 from dirsync.config.inclusion import has_wildcard, matching_files
@@ -20,8 +21,7 @@ from dirsync.model.names import escaped
 _MAX_SECRET_BYTES = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """What was read: every document expanded, none checked."""
 
     main: MappingNode

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dirsync.filters.ruleset import Matcher, Numbered, RuleSet, for_others, matcher_in, rule_set
 from dirsync.model.job import PatternLine
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Layer:
+class Layer(Struct, frozen=True, kw_only=True, eq=False):
     """One list's rules for the children of one directory.
 
     A list without rules that look at the path is the same layer in every directory.

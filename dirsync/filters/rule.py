@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dirsync.filters.glob import Token, Wild, literal, literal_length, parse_glob, translate
 from dirsync.filters.lines import pattern_text
@@ -12,8 +13,7 @@ _SLASH = ord("/")
 _DEEP: frozenset[Token] = frozenset({Wild.DIRECTORIES, Wild.ANYTHING})  # what crosses slashes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """One pattern of a list.
 
     Its glob matches the whole name, or if `anchored` the whole path below the list's base.

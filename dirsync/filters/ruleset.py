@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dirsync.filters.rule import Rule, parse_rule
 
@@ -20,16 +21,14 @@ _KEPT_COMPILED = 1024  # lists kept compiled in one process: a job's own and its
 Numbered = tuple[int, Rule]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alternation:
+class Alternation(Struct, frozen=True, kw_only=True):
     """Several regexes as one; of those that match, the rule latest in its list is found."""
 
     fullmatch: Callable[[bytes], re.Match[bytes] | None]
     indices: tuple[int, ...]  # by group number; group 0 is nobody's
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matcher:
+class Matcher(Struct, frozen=True, kw_only=True):
     """The rules that can match one kind of child of one directory."""
 
     literals: Mapping[bytes, int]  # a name: the last rule that asks for it
@@ -50,8 +49,7 @@ class Matcher:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleSet:
+class RuleSet(Struct, frozen=True, kw_only=True):
     """One list's rules; an index is a line's position in the list."""
 
     negated: tuple[bool, ...]  # by index

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dirsync.filters.layer import Layer, layer_of
 from dirsync.filters.lines import pattern_text
@@ -22,8 +24,7 @@ class Verdict(enum.Enum):
 _SELECTED, _PASSED, _EXCLUDED = Verdict.SELECTED, Verdict.PASSED, Verdict.EXCLUDED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scope:
+class Scope(Struct, frozen=True, kw_only=True, eq=False):
     """What applies to the children of one directory; immutable, and cheap to pickle in batches."""
 
     excludes: tuple[Layer, ...]  # the first with a say decides: the nearest ignore file, the job's list last

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from dirsync.compare.rules import CONTENT, Rules
 from dirsync.filters import Scope
@@ -38,8 +39,7 @@ class Directory(NamedTuple):
     destination_path: bytes | None = None  # where it is to be moved from; None: it is at `path` there too
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(Struct, frozen=True, kw_only=True):
     """What is the same for every directory of one run."""
 
     source: LocalPlace
@@ -78,8 +78,7 @@ class Touched(NamedTuple):
     selected: bool  # False: only if one of its unselected subdirectories turns out to be wanted
 
 
-@dataclass(slots=True, kw_only=True)
-class Found:
+class Found(Struct, kw_only=True):
     """What a march found: facts, and the directories it left for the next one."""
 
     changes: list[Change] = field(default_factory=list)  # a directory before what it holds

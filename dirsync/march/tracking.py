@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from itertools import compress
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from dirsync.errors import PathError
 from dirsync.filters import Scope, Verdict
@@ -56,8 +57,7 @@ class SeenDirectory(NamedTuple):
     foreign: frozenset[bytes] = frozenset()  # directories of other file systems, which it does not enter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackContext:
+class TrackContext(Struct, frozen=True, kw_only=True):
     """What is the same for every directory of one scan."""
 
     source: LocalPlace
@@ -66,8 +66,7 @@ class TrackContext:
     source_device: int | None = None  # set: stay on this file system (`one_file_system`)
 
 
-@dataclass(slots=True, kw_only=True)
-class TrackFound:
+class TrackFound(Struct, kw_only=True):
     """What a march found."""
 
     changed: list[SeenDirectory] = field(default_factory=list)  # a directory before those in it

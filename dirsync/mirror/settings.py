@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dirsync.mirror.unchanged import SourceCheck
 from dirsync.model.attributes import Namespace, namespaces_carried
@@ -16,8 +17,7 @@ _UMASK = os.umask(0o077)
 os.umask(_UMASK)  # the only way to read it; done once, before there are threads
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """What a mirror carries over, and what it does about errors."""
 
     kept: Capabilities  # what the destination can keep

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dirsync.errors import PathError
 from dirsync.filters import Scope, Verdict, pattern_lines
@@ -19,8 +19,7 @@ CHANGED_IN_SOURCE = "changed in the source since the plan was made; left as it i
 _CAME_BACK = "is in the source again since the plan was made; left as it is"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceCheck:
+class SourceCheck(Struct, frozen=True, kw_only=True):
     """Checks step by step that the source still is what the plan saw."""
 
     scope: Scope  # of the source's root

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dirsync.model.attributes import Namespace
 from dirsync.model.entry import Entry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True, kw_only=True):
     """What a tree can keep of an entry."""
 
     mtime_resolution_ns: int = 1

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from dirsync.model.place import CatalogPlace, LocalPlace
 from dirsync.model.timing import Schedule
@@ -122,8 +123,7 @@ class PatternLine(NamedTuple):
     line: int  # 1-based
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Struct, frozen=True, kw_only=True):
     """What counts as different."""
 
     by: frozenset[Compare] = frozenset({Compare.SIZE, Compare.MTIME, Compare.MODE, Compare.OWNERSHIP})
@@ -131,16 +131,14 @@ class Comparison:
     algorithm: HashAlgorithm = HashAlgorithm.BLAKE3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class Limit(Struct, frozen=True, kw_only=True):
     """A bound, as a share of a whole or as an absolute figure; exactly one is set."""
 
     percent: float | None = None
     absolute: int | None = None  # entries, or bytes, as the guard says
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guard:
+class Guard(Struct, frozen=True, kw_only=True):
     """What must hold of a plan before its first change."""
 
     max_delete: Limit | None = field(default_factory=lambda: Limit(percent=50.0))  # None: off
@@ -155,32 +153,28 @@ class Guard:
 _DAY_SECONDS = 86_400.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Versions:
+class Versions(Struct, frozen=True, kw_only=True):
     """How long what was deleted or overwritten can be restored."""
 
     keep_seconds: float | None = 30 * _DAY_SECONDS  # None: for ever
     count: int | None = None  # versions of one path; None: any number
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retries:
+class Retries(Struct, frozen=True, kw_only=True):
     """How often a transient error is tried again."""
 
     attempts: int = 3
     wait_seconds: float = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobLog:
+class JobLog(Struct, frozen=True, kw_only=True):
     """Where and how loudly one job logs."""
 
     level: str | None = None  # a logging level's name; None: log_conf.yaml decides
     file: str | None = None  # absolute path; None: `logs/<job>.log` through log_conf.yaml
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """Which attributes count at the paths that a pattern matches, and how much a change there matters."""
 
     pattern: PatternLine
@@ -189,8 +183,7 @@ class Rule:
     severity: Severity = Severity.WARNING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fingerprint:
+class Fingerprint(Struct, frozen=True, kw_only=True):
     """How content that seems unchanged is read again in time."""
 
     refresh_seconds: float | None = (
@@ -199,8 +192,7 @@ class Fingerprint:
     budget_bytes: int | None = None  # the most that one run reads again; None: no limit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Digest:
+class Digest(Struct, frozen=True, kw_only=True):
     """A report of one job that is written on a schedule of its own."""
 
     schedule: Schedule
@@ -209,8 +201,7 @@ class Digest:
     since_seconds: float = 7 * _DAY_SECONDS  # how far it looks back
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """One job, as declared: what all types have in common."""
 
     name: str
@@ -235,11 +226,10 @@ class Job:
     @property
     def source_as_read(self) -> LocalPlace:
         """The source, with its symlinks followed where the job asks for that."""
-        return dataclasses.replace(self.source, follows_links=self.symlinks is SymlinkPolicy.FOLLOW)
+        return replace(self.source, follows_links=self.symlinks is SymlinkPolicy.FOLLOW)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MirrorJob(Job):
+class MirrorJob(Job, frozen=True, kw_only=True):
     """A job between two trees: `sync` makes the destination agree, `check` tells how it differs."""
 
     type: JobType = JobType.SYNC
@@ -254,8 +244,7 @@ class MirrorJob(Job):
     retries: Retries = field(default_factory=Retries)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackJob(Job):
+class TrackJob(Job, frozen=True, kw_only=True):
     """A job that records its source in the catalog, and every change of it."""
 
     type: JobType = JobType.TRACK

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 RESERVED = b".dirsync"  # at the top of either side of a job: dirsync's own, no part of the tree
 VERSIONS = RESERVED + b"/versions"  # of a destination: a directory a run, holding what that run displaced
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogPlace:
+class CatalogPlace(Struct, frozen=True, kw_only=True):
     """Where a catalog is."""
 
-    url: str = field(repr=False)  # `sqlite:///absolute/path` or `postgresql://…`; it may hold a password
+    url: str  # `sqlite:///absolute/path` or `postgresql://…`; it may hold a password
     key_file: str  # absolute path; where it exists, what it holds seals the catalog's rows
 
+    def __repr__(self) -> str:
+        return f"CatalogPlace(key_file={self.key_file!r})"  # the URL may hold a password
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalPlace:
+
+class LocalPlace(Struct, frozen=True, kw_only=True):
     """A directory of this machine."""
 
     path: bytes  # absolute

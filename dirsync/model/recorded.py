@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import stat
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.entry import Entry, Kind, kind_of_mode
@@ -101,8 +102,7 @@ class RecordedChange(NamedTuple):
     rotted: bool = False  # the content changed under unchanged times
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedRun:
+class RecordedRun(Struct, frozen=True, kw_only=True):
     """One run as the catalog holds it: its row is written with its last change."""
 
     run_id: int
@@ -123,8 +123,7 @@ class RecordedRun:
     metadata: str = "{}"  # JSON, free-form
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogJob:
+class CatalogJob(Struct, frozen=True, kw_only=True):
     """A job as the catalog knows it."""
 
     job_id: int
@@ -147,8 +146,7 @@ class CatalogJob:
     head: bytes  # the seal of all this
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Acceptance:
+class Acceptance(Struct, frozen=True, kw_only=True):
     """One time that somebody reviewed changes."""
 
     acceptance_id: int
@@ -158,8 +156,7 @@ class Acceptance:
     last_change: int  # up to this one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True, kw_only=True):
     """Where the history of a job begins, after what was before was pruned."""
 
     made_at: datetime.datetime  # aware, UTC

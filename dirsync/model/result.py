@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import enum
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dirsync.model.change import Change, ChangeKind
 from dirsync.model.job import JobType
@@ -22,8 +23,7 @@ class Outcome(enum.Enum):
     CRASHED = "crashed"  # only in the ledger: closed by the run that came after
 
 
-@dataclass(slots=True, kw_only=True)
-class Counts:
+class Counts(Struct, kw_only=True):
     """What a run saw and did; entries, but for the bytes."""
 
     scanned: int = 0  # source entries, root excluded
@@ -56,8 +56,7 @@ class Counts:
         return self.created + self.modified + self.metadata + self.moved + self.deleted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
+class RunResult(Struct, frozen=True, kw_only=True):
     """What came of one run of one job."""
 
     job: str

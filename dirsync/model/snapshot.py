@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import heapq
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from dirsync.model.change import Failure
 from dirsync.model.entry import Entry
@@ -46,8 +47,7 @@ class State(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotHeader:
+class SnapshotHeader(Struct, frozen=True, kw_only=True):
     """What a snapshot says of itself before its entries."""
 
     root: bytes  # absolute path of the directory that was seen

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from dirsync.model.change import ChangeKind
 from dirsync.model.result import Counts, Outcome
@@ -21,8 +22,7 @@ class Glimpse(NamedTuple):
     size: int  # bytes of a file, as it is now, or was where it is deleted; else 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubtreeTally:
+class SubtreeTally(Struct, frozen=True, kw_only=True):
     """What changed in one part of a tree."""
 
     path: bytes  # a directory; the empty one: the root itself
@@ -30,8 +30,7 @@ class SubtreeTally:
     bytes_grown: int  # by how much its files came to more; negative: to less
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpanTally:
+class SpanTally(Struct, frozen=True, kw_only=True):
     """What the runs of one span of time recorded."""
 
     begins_at: datetime.datetime  # aware
@@ -44,8 +43,7 @@ class SpanTally:
     bytes_total: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunsTally:
+class RunsTally(Struct, frozen=True, kw_only=True):
     """How the runs of one job ended, as the ledger tells; dry runs do not count."""
 
     outcomes: dict[Outcome, int] = field(default_factory=dict)  # of runs that have ended

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import enum
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
 class Weekday(enum.IntEnum):
@@ -26,16 +27,14 @@ class Start(enum.Enum):
     DELAY = "delay"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class Window(Struct, frozen=True, kw_only=True):
     """The hours of the day in which a run may start; `end` < `begin` spans midnight."""
 
     begin: datetime.time
     end: datetime.time
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
+class Schedule(Struct, frozen=True, kw_only=True):
     """A job's timing: `interval: 15m` is `every_seconds` alone.
 
     Exactly one of `every_seconds`, `at` and `cron` says when; the rest shapes it.

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Set
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dirsync.model.change import ChangeKind
 from dirsync.model.links import Identity, Linked
@@ -20,8 +21,7 @@ _FULL = 32_000  # a file system may refuse more names than this (ext2 does, ext4
 PartOf = Callable[[bytes], bytes]
 
 
-@dataclass(slots=True, kw_only=True)
-class Decisions:
+class Decisions(Struct, kw_only=True):
     """What is to become of files with several names."""
 
     leader_of: dict[bytes, Linked] = field(default_factory=dict)  # of each path that is to be linked

@@ -11,8 +11,9 @@ import enum
 import types
 import urllib.parse
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from msgspec import Struct
 
 from dirsync.model.change import Change, ChangeKind, Failure, Leader
 from dirsync.model.entry import Entry
@@ -23,8 +24,7 @@ from dirsync.model.place import RESERVED
 _NO_NAMES = frozenset({b"", b".", b".."})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Codec:
+class _Codec(Struct, frozen=True, kw_only=True):
     """How values of one type are written and read; `read` raises ValueError for any other."""
 
     write: Callable[[Any], object]

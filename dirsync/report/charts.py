@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 BOX = 100.0
 _GAP = 0.25  # of a bar's width
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
+class Bar(Struct, frozen=True, kw_only=True):
     """One rectangle."""
 
     x: float
@@ -20,24 +20,21 @@ class Bar:
     series: str  # which figure it stands for; a class of the page's style
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(Struct, frozen=True, kw_only=True):
     """All rectangles of one span, and what to say of it."""
 
     bars: tuple[Bar, ...]
     title: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     """A line from one figure to the next, and the area under it."""
 
     points: str  # as SVG's `polyline` takes them
     area: str  # as SVG's `polygon` takes them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
+class Columns(Struct, frozen=True, kw_only=True):
     """The columns of all spans, and where their zero line is."""
 
     columns: tuple[Column, ...]

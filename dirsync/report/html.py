@@ -11,9 +11,10 @@ import datetime
 import functools
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from dirsync.model.change import ChangeKind
 from dirsync.model.names import escaped, local_text, shown
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 _BELOW = frozenset({"deleted"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
+class Chart(Struct, frozen=True, kw_only=True):
     """One picture, and the words around it."""
 
     title: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dirsync.model.job import JobType, Severity
 from dirsync.model.recorded import RecordedChange
@@ -21,8 +22,7 @@ class Verdict(enum.Enum):
     ALARM = "alarm"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fold:
+class Fold(Struct, frozen=True, kw_only=True):
     """One change, and those it carried along: what was in a directory that came or went."""
 
     change: RecordedChange
@@ -31,8 +31,7 @@ class Fold:
     byte_count: int = 0  # of all their files
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Folds:
+class Folds(Struct, frozen=True, kw_only=True):
     """The first of some changes."""
 
     shown: tuple[Fold, ...] = ()
@@ -44,16 +43,14 @@ class Folds:
         return self.count - sum(1 + fold.beneath for fold in self.shown)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenChanges:
+class OpenChanges(Struct, frozen=True, kw_only=True):
     """Changes of one severity that nobody has accepted, of whatever run."""
 
     severity: Severity
     folds: Folds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BadRun:
+class BadRun(Struct, frozen=True, kw_only=True):
     """One run that did not do all it should."""
 
     run_id: int
@@ -62,8 +59,7 @@ class BadRun:
     reason: str  # why; empty: the run did not say
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastRun:
+class LastRun(Struct, frozen=True, kw_only=True):
     """The newest run of a job."""
 
     started_at: datetime.datetime
@@ -72,16 +68,14 @@ class LastRun:
     counts: Counts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
+class Size(Struct, frozen=True, kw_only=True):
     """How much a catalog holds of a job."""
 
     entries: int
     byte_count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobReport:
+class JobReport(Struct, frozen=True, kw_only=True):
     """What one job recorded."""
 
     name: str
@@ -114,8 +108,7 @@ class JobReport:
         return sum(each.folds.count for each in self.open if each.severity is severity)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """What some jobs recorded since a moment."""
 
     host: str

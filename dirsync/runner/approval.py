@@ -6,7 +6,7 @@ again: somebody has answered them.
 
 from __future__ import annotations
 
-import dataclasses
+from msgspec.structs import replace
 
 from dirsync.errors import RunError
 from dirsync.filters import scope_of
@@ -83,7 +83,7 @@ class Approval(Stages):
 
     def _settings(self, *, version_area: bytes | None) -> Settings:
         settings = super()._settings(version_area=version_area)
-        return dataclasses.replace(settings, source_check=self._source_check())
+        return replace(settings, source_check=self._source_check())
 
     def _source_check(self) -> SourceCheck:
         job = self._job

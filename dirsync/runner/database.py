@@ -6,7 +6,8 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dirsync.errors import RunError
 from dirsync.model.names import escaped
@@ -16,8 +17,7 @@ from dirsync.runner.state import ensure_state_directory
 _FILE = "ledger.db"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Database:
+class Database(Struct, frozen=True, kw_only=True):
     """An open state database; for the thread that opened it.
 
     In autocommit, each statement is durable when it returns; several become one

@@ -5,11 +5,12 @@ When it differs from that of a held plan, the plan is another job's in all but n
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import hashlib
 import json
 from collections.abc import Sequence
+
+from msgspec import Struct
 
 from dirsync.model.job import Job, PatternLine
 from dirsync.model.names import percent_encoded
@@ -37,9 +38,7 @@ _BESIDE_THE_PLAN = frozenset(
 def declaration_of(job: Job) -> str:
     """Name what a plan of a job depends on: equal names, equal plans for equal trees."""
     values = {
-        field.name: _plain(getattr(job, field.name))
-        for field in dataclasses.fields(job)
-        if field.name not in _BESIDE_THE_PLAN
+        name: _plain(getattr(job, name)) for name in job.__struct_fields__ if name not in _BESIDE_THE_PLAN
     }
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()
 
@@ -59,7 +58,7 @@ def _plain(value: object) -> object:
             return sorted(str(_plain(item)) for item in value)
         case Sequence() if not isinstance(value, str):
             return [_plain(item) for item in value]
-        case _ if dataclasses.is_dataclass(value):
-            return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        case Struct():
+            return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
         case _:
             return value

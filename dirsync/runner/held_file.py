@@ -11,8 +11,9 @@ import datetime
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
 from typing import IO, Any
+
+from msgspec import Struct, to_builtins
 
 from dirsync.model.change import Failure
 from dirsync.model.operation import Operation
@@ -27,8 +28,7 @@ _DIGEST_BYTES = 16
 _LONGEST_HEADER_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldPlan:
+class HeldPlan(Struct, frozen=True, kw_only=True):
     """What is known of a held plan without reading its steps."""
 
     job: str
@@ -66,7 +66,7 @@ def _header(about: HeldPlan) -> object:
         "kind": _KIND,
         "format": _FORMAT,
         "fields": FIELDS,
-        **asdict(about),
+        **to_builtins(about, builtin_types=(datetime.datetime,)),
         "made_at": about.made_at.isoformat(),
     }
 
@@ -91,7 +91,7 @@ def read_header(file: IO[bytes]) -> HeldPlan:
             declaration=str(header["declaration"]),
             source=_root(header["source"]),
             destination=None if destination is None else _root(destination),
-            counts=Counts(**{field.name: int(header["counts"][field.name]) for field in fields(Counts)}),
+            counts=Counts(**{name: int(header["counts"][name]) for name in Counts.__struct_fields__}),
         )
     except (KeyError, TypeError) as error:
         raise ValueError("its first line is incomplete") from error

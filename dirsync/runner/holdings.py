@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dirsync.catalog.overview import Overview
 from dirsync.model.job import Severity, TrackJob
 from dirsync.runner.recorded_jobs import Records
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holdings:
+class Holdings(Struct, frozen=True, kw_only=True):
     """What the catalog holds of one job."""
 
     entries: int

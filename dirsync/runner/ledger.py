@@ -8,11 +8,12 @@ cut off; who holds the job's lock knows which, and closes the latter as crashed.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from dirsync.errors import RunError
 from dirsync.model.job import JobType
@@ -21,14 +22,13 @@ from dirsync.model.result import Counts, Outcome, RunResult
 from dirsync.model.tallies import RunsTally
 from dirsync.runner.database import Database, open_database
 
-_COUNTS = tuple(field.name for field in dataclasses.fields(Counts))
+_COUNTS = tuple(name for name in Counts.__struct_fields__)
 _COLUMNS = ", ".join(
     ("run_id", "job", "type", "started_at", "finished_at", "outcome", "dry_run", "error", "pid", *_COUNTS)
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedRun:
+class RecordedRun(Struct, frozen=True, kw_only=True):
     """One run as the ledger holds it."""
 
     run_id: int
@@ -84,7 +84,7 @@ class Ledger:
                     _written(result.finished_at),
                     result.outcome.value,
                     _storable(result.error),
-                    *dataclasses.astuple(result.counts),
+                    *astuple(result.counts),
                     result.run_id,
                 ),
             )

@@ -9,10 +9,11 @@ creation and a deletion.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Iterator
 from functools import partial
+
+from msgspec.structs import replace
 
 from dirsync.compare.rules import CONTENT
 from dirsync.errors import PathError
@@ -228,7 +229,7 @@ class Moves:
 
     def _confirming(self, taken: frozenset[bytes]) -> Context:
         """Give the context of a march that compares content, where it is not known."""
-        return dataclasses.replace(
+        return replace(
             self._context,
             taken=taken,
             confirming=self._job.comparison.algorithm,

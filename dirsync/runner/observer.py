@@ -7,8 +7,9 @@ one thread at a time.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from dirsync.model.change import Change, Failure
 from dirsync.model.result import RunResult
@@ -24,8 +25,7 @@ class Stage(enum.Enum):
     RECORD = "record"  # into the catalog
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class Totals(Struct, frozen=True, kw_only=True):
     """What a finished plan will do."""
 
     operations: int

@@ -10,7 +10,8 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dirsync.model.entry import Entry
 from dirsync.model.place import RESERVED
@@ -23,8 +24,7 @@ from dirsync.trees.handles import join
 from dirsync.trees.local import LocalTree
 
 
-@dataclass(slots=True)
-class _Node:
+class _Node(Struct):
     """One object of the past."""
 
     where: bytes  # the path at which it lies now

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import stat
-from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dirsync.errors import RunError, Skipped
 from dirsync.model.job import Job, MirrorJob
@@ -17,8 +18,7 @@ from dirsync.trees.local import OPEN_ROOT
 from dirsync.trees.mounts import is_mount_point
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class Places(Struct, frozen=True, kw_only=True):
     """What was found at both ends."""
 
     source: LocalPlace  # pinned to the directory that was found
@@ -76,7 +76,7 @@ def _source(job: Job) -> os.stat_result:
 
 def pinned(place: LocalPlace, status: os.stat_result) -> LocalPlace:
     """Tie a place to the directory that is there now, so that no other is taken for it."""
-    return dataclasses.replace(place, identity=(status.st_dev, status.st_ino))
+    return replace(place, identity=(status.st_dev, status.st_ino))
 
 
 def _directory(job: Job, path: bytes, end: str) -> os.stat_result | None:

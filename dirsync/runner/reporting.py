@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from msgspec.structs import replace
 
 from dirsync.catalog.overview import Overview
 from dirsync.errors import RunError
@@ -85,7 +86,7 @@ class _Gathering:
             record = self._records.of(job)
             return report if record is None else self._with_the_record(report, record)
         except RunError as error:
-            return dataclasses.replace(report, trouble=self._told(job.name, str(error)))
+            return replace(report, trouble=self._told(job.name, str(error)))
 
     # The ledger
 
@@ -130,7 +131,7 @@ class _Gathering:
         catalog, known = record
         overview = Overview(catalog, known.job_id)
         reader = _Changes(record, overview)
-        report = dataclasses.replace(report, rot=reader.rot(), open=tuple(reader.open()))
+        report = replace(report, rot=reader.rot(), open=tuple(reader.open()))
         report = self._with_sizes(report, record, overview)
         first = overview.first_change_since(self._since)
         if first is None or first >= known.next_change:
@@ -139,7 +140,7 @@ class _Gathering:
         subtrees = overview.subtrees(first=newest, depth=self._depth)
         counts = _total(subtrees) if newest == first else overview.counts_since(self._since)
         most_first = sorted(subtrees, key=lambda each: (-each.counts.changes, each.path))
-        return dataclasses.replace(
+        return replace(
             report,
             counts=counts if report.type is JobType.TRACK else report.counts,
             looked_at=None if newest == first else _LOOKED_AT,
@@ -157,9 +158,9 @@ class _Gathering:
         begun_at = self._since if first_run is None else max(self._since, first_run.started_at)
         spans = tuple(overview.spans(span_begins(begun_at, self._now)))
         if report.type is not JobType.TRACK:
-            return dataclasses.replace(report, spans=spans)
+            return replace(report, spans=spans)
         before = overview.before(self._since)
-        return dataclasses.replace(
+        return replace(
             report,
             spans=spans,
             size=Size(entries=known.entries, byte_count=known.bytes_total),

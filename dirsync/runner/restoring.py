@@ -6,11 +6,12 @@ run's is: whole files, durable, nothing outside the target touched.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dirsync.errors import RunError
 from dirsync.march.driver import available_processors
@@ -37,8 +38,7 @@ from dirsync.trees.handles import ancestors, split
 from dirsync.trees.local import OPEN_ROOT, LocalTree, capabilities_of, open_tree
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """What is to be brought back."""
 
     path: bytes  # relative to the root; b"" is all
@@ -130,7 +130,7 @@ class Restore:
         """Give the directory to restore into, made if only it is missing."""
         place = LocalPlace(path=self._request.to or self._job.source.path)
         if not os.path.lexists(place.path):
-            create_destination(dataclasses.replace(self._job, destination=place))
+            create_destination(replace(self._job, destination=place))
         return pinned(place, os.stat(place.path))
 
     # Planning
@@ -179,7 +179,7 @@ class Restore:
     def _carry_out(self, plan: Plan, past: Past, target: LocalPlace) -> None:
         self._observer.stage(Stage.MIRROR)
         self._observer.planned(Totals(operations=len(plan), bytes_to_copy=plan.counts.bytes_copied))
-        job = dataclasses.replace(self._job, durability=Durability.FULL)
+        job = replace(self._job, durability=Durability.FULL)
         mirror = Mirror(
             lambda: PastTree(os.open(self._job.destination.path, OPEN_ROOT), past),
             target,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dirsync.model.place import LocalPlace
 from dirsync.trees.mounts import file_system_identity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Root:
+class Root(Struct, frozen=True, kw_only=True):
     """Which directory one end of a job was."""
 
     device: int

@@ -8,12 +8,13 @@ that is stopped goes on where it was.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dirsync.compare.rules import rules_for
 from dirsync.errors import PathError, RunError
@@ -44,8 +45,7 @@ logger = logging.getLogger(__name__)
 _MAX_READERS = 8
 
 
-@dataclass(slots=True, kw_only=True)
-class Tally:
+class Tally(Struct, kw_only=True):
     """What a scrub has read, and what it found."""
 
     files: int = 0  # read and compared
@@ -158,7 +158,7 @@ class _Scrub:
         places = look_at_places(self._job, marker_seen=frozenset())
         if places.destination is None:
             raise RunError(f"'{self._job.name}': destination '{self._job.destination}' does not exist")
-        self._job = dataclasses.replace(
+        self._job = replace(
             self._job, type=JobType.CHECK, source=places.source, destination=places.destination
         )
         self._scan(places, state)
@@ -172,7 +172,7 @@ class _Scrub:
             source=capabilities_of(self._job.source.path),
             destination=capabilities_of(self._job.destination.path),
         )
-        rules = dataclasses.replace(rules, size=True, hash=None)
+        rules = replace(rules, size=True, hash=None)
         plan = Scan(
             self._job,
             places,

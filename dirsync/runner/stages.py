@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 import logging
 import os
 from collections.abc import Iterable
 from functools import partial
+
+from msgspec.structs import replace
 
 from dirsync.compare.rules import rules_for
 from dirsync.errors import RunError
@@ -130,9 +131,7 @@ class Stages:
 
     def _pin(self, source: LocalPlace, destination: LocalPlace | None) -> None:
         """From here on these two directories are meant, and no others that take their paths."""
-        self._job = dataclasses.replace(
-            self._job, source=source, destination=destination or self._job.destination
-        )
+        self._job = replace(self._job, source=source, destination=destination or self._job.destination)
 
     def _hold_open(self, place: LocalPlace, until: contextlib.ExitStack) -> int:
         """Keep a root open, so that its file system cannot be unmounted unnoticed."""
@@ -294,7 +293,7 @@ class Stages:
         )
         verification.written(given_up=self._telling.given_up)
         if self._job.verify is Verify.ALL:
-            there = dataclasses.replace(places, destination=self._job.destination)
+            there = replace(places, destination=self._job.destination)
             verification.everything(there, folder=self._state, given_up=self._telling.given_up)
 
     def _remember(self, places: Places) -> None:

@@ -7,10 +7,11 @@ turns out bad is marked, so that the next run copies it again.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from dirsync.compare.rules import CONTENT, Rules
 from dirsync.errors import PathError, RunError
@@ -63,7 +64,7 @@ class Verification:
         tell: Tell,
     ) -> None:
         self._job = job
-        self._rules = dataclasses.replace(rules, size=True)
+        self._rules = replace(rules, size=True)
         self._record = record
         self._unverified = unverified
         self._observer = observer
@@ -184,7 +185,7 @@ class Verification:
         """
         self._observer.stage(Stage.SCAN)
         sieve = RotSieve(self._job, self._record, check=self._deadline.check)
-        rules = dataclasses.replace(self._rules, hash=self._job.comparison.algorithm)
+        rules = replace(self._rules, hash=self._job.comparison.algorithm)
         scan = Scan(
             self._job,
             places,

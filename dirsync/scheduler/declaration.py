@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dirsync.errors import DirsyncError
 from dirsync.model.job import Job
@@ -15,8 +16,7 @@ logger = logging.getLogger(__name__)
 _Stamp = tuple[int, int, int, int] | None  # None: not there, or not to be seen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declaration:
+class Declaration(Struct, frozen=True, kw_only=True):
     """A configuration as the scheduler sees it."""
 
     jobs: tuple[Job, ...]

@@ -8,8 +8,10 @@ by now was missed: it is due still, once, however many have passed.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dirsync.model.job import Job
 from dirsync.model.result import Outcome
@@ -24,8 +26,7 @@ _TICK = timedelta(microseconds=1)
 _RAN = frozenset(Outcome) - {Outcome.SKIPPED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class Past(Struct, frozen=True, kw_only=True):
     """What a due time is counted from; moments are aware."""
 
     job: str  # seeds the jitter, so that jobs of one schedule spread

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import schedule
+from msgspec.structs import replace
 
 from dirsync.errors import RunError
 from dirsync.model.job import Job

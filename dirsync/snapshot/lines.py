@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import IO, Any, NamedTuple, Self
+
+from msgspec import Struct
 
 from dirsync.snapshot.writing import ENTRIES_BEGIN, ENTRIES_END
 
@@ -29,8 +30,7 @@ class BrokenLine(ValueError):
         self.number = number
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotLines:
+class SnapshotLines(Struct, frozen=True, kw_only=True):
     """Where the parts of a file are."""
 
     file: IO[bytes]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import os
 import stat
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
+
+from msgspec.structs import replace
 
 from dirsync.model.attributes import Namespace
 from dirsync.model.capabilities import Capabilities
@@ -40,7 +41,7 @@ _VFAT = Capabilities(
 _LIMITED = {
     "vfat": _VFAT,
     "msdos": _VFAT,
-    "exfat": dataclasses.replace(_VFAT, mtime_resolution_ns=_SECOND_NS // 100),
+    "exfat": replace(_VFAT, mtime_resolution_ns=_SECOND_NS // 100),
 }
 _COARSE_NS = {"ext3": _SECOND_NS, "ext2": _SECOND_NS, "hfsplus": _SECOND_NS, "ntfs3": 100, "ntfs": 100}
 

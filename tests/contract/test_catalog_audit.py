@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.flaws import Flaw
@@ -148,7 +148,7 @@ def test_commands_work_on_every_catalog(url: str, tmp_path: Path) -> None:
     root = tree(tmp_path / "s", {"a": {"b": b"1"}})
     state, said = str(tmp_path / "state"), list[str]()
     place = CatalogPlace(url=url, key_file=str(tmp_path / "key"))
-    job = dataclasses.replace(track_job(root, tmp_path / "state"), catalog=place)
+    job = structs.replace(track_job(root, tmp_path / "state"), catalog=place)
     make_catalog(place, [job], state=state, said=said.append)
     seal_with_key(place, [job.name], state=state, said=said.append)
     for number in range(3):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import os
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from dirsync.model.job import Compare, Comparison, TrackJob
 from dirsync.model.recorded import RecordedChange
@@ -34,10 +34,10 @@ def on(url: str, job: TrackJob, place: Path) -> TrackJob:
     """Give a job of its own name with a catalog at a URL."""
     place.mkdir()
     assert job.catalog is not None
-    return dataclasses.replace(
+    return structs.replace(
         job,
         name=f"tracked{next(_numbers)}",
-        catalog=dataclasses.replace(job.catalog, url=url),
+        catalog=structs.replace(job.catalog, url=url),
         comparison=Comparison(by=frozenset({*Comparison().by, Compare.HASH})),
     )
 
@@ -55,7 +55,7 @@ def test_the_same_edits_make_the_same_history(
 ) -> None:
     with workplace() as place:
         source = tree(place / "source", children)
-        plain = dataclasses.replace(track_job(source, place / "state"), guard=UNGUARDED)
+        plain = structs.replace(track_job(source, place / "state"), guard=UNGUARDED)
         urls = (f"sqlite:///{place}/catalog.db", debian_database, wheel_database)
         jobs = [(on(url, plain, place / f"{n}"), place / f"{n}") for n, url in enumerate(urls)]
         for some in ([], *rounds, []):

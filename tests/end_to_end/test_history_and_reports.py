@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shutil
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from dirsync.cli.main import main
 from tests.trees import Children, tree
@@ -264,7 +264,7 @@ def _pretend_nothing_happened(place: Place) -> None:
         (root,) = catalog.directories_at(known.job_id, [b""]).values()
         rows = [row for _, row in catalog.entries_in(known.job_id, [root.directory_id])]
         (old,) = [row for row in rows if row.name == b"same"]
-        as_before = dataclasses.replace(a_run(50), entries=known.entries, bytes_total=known.bytes_total)
+        as_before = structs.replace(a_run(50), entries=known.entries, bytes_total=known.bytes_total)
         with recording(catalog, known, run_id=50) as recorded:
             recorded.put(root, root, entries=[old._replace(ctime_ns=ctime_ns)], instead=[old])
             recorded.commit(as_before, scope=known.scope, ending=ending(ledger, job.name, before=known))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from dirsync.errors import RunError
 from dirsync.model.change import Change, Failure
@@ -52,7 +52,7 @@ class Watched(Silent):
 def guarded(place: Path, *, on_trip: OnTrip = OnTrip.HOLD) -> MirrorJob:
     """Declare a mirror in which every deletion trips a guard."""
     guard = Guard(max_delete=Limit(absolute=0), min_free=None, source_not_empty=False, on_trip=on_trip)
-    return dataclasses.replace(sync_job(place / "s", place / "d"), guard=guard)
+    return structs.replace(sync_job(place / "s", place / "d"), guard=guard)
 
 
 def run(job: MirrorJob, place: Path, *, dry_run: bool = False, saves_plan: bool = False) -> RunResult:
@@ -95,7 +95,7 @@ def held(place: Path, **declared: object) -> MirrorJob:
             "swap": b"a file",
         },
     )
-    job = dataclasses.replace(guarded(place), **declared)  # type: ignore[arg-type]
+    job = structs.replace(guarded(place), **declared)
     assert run(job, place).outcome is Outcome.HELD
     return job
 
@@ -110,13 +110,13 @@ def test_tripped_guard_holds_the_plan_and_its_approval_makes_the_trees_equal(tmp
     assert about is not None
     assert about.reason is not None
     assert "max_delete" in about.reason
-    assert dataclasses.replace(result.counts, scanned=0) == dataclasses.replace(about.counts, scanned=0)
+    assert structs.replace(result.counts, scanned=0) == structs.replace(about.counts, scanned=0)
     assert len(watched.changes) == result.counts.changes
     assert run(job, tmp_path).counts == Counts(scanned=12)
 
 
 def test_message_names_the_guard_and_the_way_on(tmp_path: Path) -> None:
-    job = dataclasses.replace(guarded(tmp_path), name="two words")
+    job = structs.replace(guarded(tmp_path), name="two words")
     tree(tmp_path / "s", {})
     tree(tmp_path / "d", {"gone": b"gone"})
     error = run(job, tmp_path).error
@@ -155,7 +155,7 @@ def test_dry_run_stores_its_plan_only_when_asked_to(tmp_path: Path) -> None:
 
 def test_run_that_succeeds_ends_the_holding_and_one_that_fails_does_not(tmp_path: Path) -> None:
     job = held(tmp_path)
-    lenient = dataclasses.replace(job, guard=Guard(max_delete=None))
+    lenient = structs.replace(job, guard=Guard(max_delete=None))
     os.rename(tmp_path / "s", tmp_path / "away")
     failed = run(lenient, tmp_path).outcome
     still = is_held(str(tmp_path / "state"), "mirror")
@@ -249,7 +249,7 @@ def test_deletion_of_what_is_excluded_needs_no_absence(tmp_path: Path) -> None:
     exclude = (PatternLine(b"*.o", "jobs.yaml", 1), PatternLine(b"/cache/", "jobs.yaml", 2))
     tree(tmp_path / "s", {"a.o": b"x", "cache": {"f": b"x"}, "b": b"x"})
     tree(tmp_path / "d", {"a.o": b"x", "cache": {"f": b"x"}, "c": b"x"})
-    job = dataclasses.replace(guarded(tmp_path), exclude=exclude, delete_excluded=True)
+    job = structs.replace(guarded(tmp_path), exclude=exclude, delete_excluded=True)
     run(job, tmp_path)
     result, _ = approve(job, tmp_path)
 
@@ -261,7 +261,7 @@ def test_path_given_up_by_the_plan_is_given_up_by_its_approval(tmp_path: Path) -
     exclude = (PatternLine(b"/way/keep", "jobs.yaml", 1),)
     tree(tmp_path / "s", {"way": b"a file"})
     tree(tmp_path / "d", {"way": {"keep": b"x"}, "gone": b"gone"})
-    job = dataclasses.replace(guarded(tmp_path), exclude=exclude)
+    job = structs.replace(guarded(tmp_path), exclude=exclude)
     run(job, tmp_path)
     result, watched = approve(job, tmp_path)
 
@@ -302,13 +302,11 @@ def test_destination_that_was_to_be_made_must_not_be_there_yet(tmp_path: Path) -
 
 def test_job_that_is_declared_otherwise_fails_the_approval_but_not_with_other_guards(tmp_path: Path) -> None:
     job = held(tmp_path)
-    result, _ = approve(dataclasses.replace(job, delete=DeletePolicy.KEEP), tmp_path)
+    result, _ = approve(structs.replace(job, delete=DeletePolicy.KEEP), tmp_path)
 
     assert result.error is not None
     assert "declared otherwise" in result.error
-    assert (
-        approve(dataclasses.replace(job, guard=Guard(), workers=2), tmp_path)[0].outcome is Outcome.SUCCEEDED
-    )
+    assert approve(structs.replace(job, guard=Guard(), workers=2), tmp_path)[0].outcome is Outcome.SUCCEEDED
 
 
 @pytest.mark.parametrize(
@@ -430,7 +428,7 @@ def trashed(place: Path, source: Children, destination: Children) -> MirrorJob:
     """Have a plan held that keeps what it displaces, directories whole."""
     tree(place / "s", source)
     tree(place / "d", destination)
-    job = dataclasses.replace(guarded(place), delete=DeletePolicy.TRASH)
+    job = structs.replace(guarded(place), delete=DeletePolicy.TRASH)
     assert run(job, place).outcome is Outcome.HELD
     return job
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import stat
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from dirsync.model.change import Aspect, Failure
 from dirsync.model.job import Compare, Comparison, MirrorJob
@@ -28,7 +28,7 @@ ANY = {"user.comment": b"x\0y", "trusted.t": b"", "security.s": b"s" * 300}
 
 def comparing_xattrs(job: MirrorJob) -> MirrorJob:
     by = job.comparison.by | {Compare.XATTRS}
-    return dataclasses.replace(job, comparison=Comparison(by=by))
+    return structs.replace(job, comparison=Comparison(by=by))
 
 
 def assert_equal_and_idle(job: MirrorJob, place: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.job import Compare, Comparison, JobType, MirrorJob
@@ -28,7 +28,7 @@ def disk(tmp_path: Path) -> Iterator[RottingDisk]:
 
 def mirrored_by_hash(job: MirrorJob, place: Path) -> MirrorJob:
     """Mirror a tree, and have the hashes of its source on record."""
-    job = dataclasses.replace(job, comparison=BY_HASH)
+    job = structs.replace(job, comparison=BY_HASH)
     assert watched_run(job, place)[0].outcome is Outcome.SUCCEEDED
     result, watched = watched_run(job, place)
     assert (result.outcome, watched.changes) == (Outcome.SUCCEEDED, [])
@@ -62,7 +62,7 @@ def test_rot_of_the_source_is_held_by_a_run_that_compares_no_hashes(
     disk.rot(source / "a")
     os.utime(tmp_path / "d/a", ns=(1, 1))
 
-    result, watched = watched_run(dataclasses.replace(job, comparison=Comparison()), tmp_path)
+    result, watched = watched_run(structs.replace(job, comparison=Comparison()), tmp_path)
 
     assert (result.outcome, result.counts.failed) == (Outcome.PARTIAL, 1)
     assert [failure.path for failure in watched.failures] == [b"a"]
@@ -145,9 +145,7 @@ def test_rot_is_told_by_runs_that_change_nothing(tmp_path: Path, disk: RottingDi
     job = mirrored_by_hash(sync_job(source, tmp_path / "d"), tmp_path)
     disk.rot(source / "a")
 
-    result, watched = watched_run(
-        dataclasses.replace(job, type=type_), tmp_path, dry_run=type_ is JobType.SYNC
-    )
+    result, watched = watched_run(structs.replace(job, type=type_), tmp_path, dry_run=type_ is JobType.SYNC)
 
     assert result.outcome is Outcome.PARTIAL
     assert [failure.path for failure in watched.failures] == [b"a"]
@@ -165,7 +163,7 @@ def test_the_record_loses_what_the_source_lost(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_puts_nothing_on_record(tmp_path: Path) -> None:
-    job = dataclasses.replace(sync_job(tree(tmp_path / "s", {"a": b"1"}), tmp_path / "d"), comparison=BY_HASH)
+    job = structs.replace(sync_job(tree(tmp_path / "s", {"a": b"1"}), tmp_path / "d"), comparison=BY_HASH)
     watched_run(job, tmp_path)
 
     watched_run(job, tmp_path, dry_run=True)

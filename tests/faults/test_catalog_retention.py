@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 import sqlite3
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.catalog.retention import checkpoint
 from dirsync.errors import RunError
@@ -117,7 +117,7 @@ def test_what_is_beyond_the_checkpoint_is_refused_in_words() -> None:
 
 def test_job_that_keeps_for_a_while_prunes_at_the_end_of_its_runs(tmp_path: Path) -> None:
     root = tree(tmp_path / "s", {"a": b"1"})
-    job = dataclasses.replace(track_job(root, tmp_path / "state"), keep_seconds=0.001)
+    job = structs.replace(track_job(root, tmp_path / "state"), keep_seconds=0.001)
     for number in range(4):
         (root / f"{number}").touch()
         result, _ = watched_run(job, tmp_path)

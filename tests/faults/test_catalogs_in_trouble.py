@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import random
 import shutil
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.catalog import sqlite_file
 from dirsync.catalog.flaws import Flaw
@@ -45,7 +45,7 @@ class Tracked:
         self.root = tree(place / "s", TREE)
         self.file = (catalog or place / "state") / "catalog.db"
         url, key = f"sqlite:///{self.file}", str(place / "state" / "catalog.key")
-        self.job = dataclasses.replace(
+        self.job = structs.replace(
             track_job(self.root, place / "state"), catalog=CatalogPlace(url=url, key_file=key)
         )
 
@@ -334,7 +334,7 @@ def test_file_that_may_not_be_written_is_told(tracked: Tracked) -> None:
 def test_catalog_in_which_another_source_has_the_job_s_name_is_refused(tracked: Tracked) -> None:
     (tracked.place / "other").mkdir()
     other = Tracked(tracked.place / "other")
-    other.job = dataclasses.replace(other.job, catalog=tracked.job.catalog)
+    other.job = structs.replace(other.job, catalog=tracked.job.catalog)
     outcome, error = other.run()
 
     assert outcome is Outcome.FAILED

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import os
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.model.job import Durability, MirrorJob, Retries
 from dirsync.model.result import Outcome
@@ -24,7 +24,7 @@ def durable_job(place: Path, count: int) -> MirrorJob:
     tree(place / "s", {name: File(b"new", mtime_ns=T) for name in names})
     tree(place / "d", {name: File(b"older", mtime_ns=T - 1) for name in names})
     job = sync_job(place / "s", place / "d")
-    return dataclasses.replace(job, durability=Durability.FULL, retries=Retries(wait_seconds=0))
+    return structs.replace(job, durability=Durability.FULL, retries=Retries(wait_seconds=0))
 
 
 def files(root: Path) -> Snapshot:
@@ -91,7 +91,7 @@ def test_a_disk_mounted_within_the_destination_is_made_durable_too(
     """Copies make no barrier here: what is left is the one at the end."""
     tree(tmp_path / "s", {"m": {"l": Link("x")}})
     tree(tmp_path / "d", {"m": {}, "other": {}})
-    job = dataclasses.replace(sync_job(tmp_path / "s", tmp_path / "d"), durability=Durability.FULL)
+    job = structs.replace(sync_job(tmp_path / "s", tmp_path / "d"), durability=Durability.FULL)
     synced: list[int] = []
     monkeypatch.setattr(kernel, "sync_file_system", lambda fd: synced.append(os.fstat(fd).st_dev))
     with mounted(tmp_path / "d/m") as inner, mounted(tmp_path / "d/other"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 import threading
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from dirsync.march import driver
 from dirsync.model.change import Failure
@@ -51,7 +51,7 @@ def following(place: Path, source: Children, destination: Children | None = None
     (place / "secret").write_bytes(b"secret")
     tree(place / "s", source)
     tree(place / "d", destination or {})
-    return dataclasses.replace(sync_job(place / "s", place / "d"), symlinks=SymlinkPolicy.FOLLOW)
+    return structs.replace(sync_job(place / "s", place / "d"), symlinks=SymlinkPolicy.FOLLOW)
 
 
 def run(job: MirrorJob, place: Path) -> tuple[RunResult, dict[bytes, str]]:
@@ -79,7 +79,7 @@ def test_destination_holds_what_the_links_lead_to(
         monkeypatch.setattr(driver, "_start", lambda *_: None)  # do not march on until they are there
     job = following(tmp_path, LINKS)
     by = frozenset({Compare.HASH, Compare.SIZE, Compare.MODE, Compare.MTIME} if by_hash else Comparison().by)
-    job = dataclasses.replace(job, workers=2, comparison=Comparison(by=by))
+    job = structs.replace(job, workers=2, comparison=Comparison(by=by))
     subprocess.run(["cp", "-rLp", tmp_path / "s", tmp_path / "expected"], check=True)
     first, failures = run(job, tmp_path)
     again, _ = run(job, tmp_path)
@@ -150,7 +150,7 @@ def test_filters_see_the_path_of_the_link_and_the_kind_of_its_target(tmp_path: P
         },
     )
     lines = [b"/real/", b"*.o", b"dirlink/", b"flink/"]
-    job = dataclasses.replace(job, exclude=tuple(PatternLine(line, "jobs.yaml", 1) for line in lines))
+    job = structs.replace(job, exclude=tuple(PatternLine(line, "jobs.yaml", 1) for line in lines))
     result, _ = run(job, tmp_path)
 
     assert result.outcome is Outcome.SUCCEEDED
@@ -159,7 +159,7 @@ def test_filters_see_the_path_of_the_link_and_the_kind_of_its_target(tmp_path: P
 
 def test_excluded_link_that_leads_nowhere_is_no_failure(tmp_path: Path) -> None:
     job = following(tmp_path, {"out": Link("/etc/passwd"), "f": b"f"})
-    job = dataclasses.replace(job, exclude=(PatternLine(b"out", "jobs.yaml", 1),))
+    job = structs.replace(job, exclude=(PatternLine(b"out", "jobs.yaml", 1),))
 
     assert run(job, tmp_path)[0].outcome is Outcome.SUCCEEDED
 
@@ -189,7 +189,7 @@ def test_check_job_follows_too(tmp_path: Path) -> None:
     job = following(tmp_path, LINKS)
     run(job, tmp_path)
     (tmp_path / "d" / "to_a" / "g").unlink()
-    result, _ = run(dataclasses.replace(job, type=JobType.CHECK), tmp_path)
+    result, _ = run(structs.replace(job, type=JobType.CHECK), tmp_path)
 
     assert result.counts.created == 1
 
@@ -207,7 +207,7 @@ def test_link_to_a_directory_that_vanishes_keeps_its_replica(tmp_path: Path) -> 
 
 def test_held_plan_of_followed_links_is_approved_or_refused_by_what_they_lead_to(tmp_path: Path) -> None:
     job = following(tmp_path, LINKS | {"other": b"other"}, {"gone": b"gone"})
-    job = dataclasses.replace(job, guard=Guard(max_delete=Limit(absolute=0), min_free=None))
+    job = structs.replace(job, guard=Guard(max_delete=Limit(absolute=0), min_free=None))
     run(job, tmp_path)
     (tmp_path / "s" / "to_f").unlink()
     (tmp_path / "s" / "to_f").symlink_to("other")
@@ -242,9 +242,7 @@ def flipping(path: Path, *targets: str) -> Iterator[None]:
 def test_link_that_is_flipped_out_of_the_source_meanwhile_leaks_nothing(tmp_path: Path) -> None:
     tree(tmp_path / "beside", {"f": b"secret", "secret": b"secret"})
     job = following(tmp_path, {"real": {"f": b"fine"}, "flip": Link("real"), "through": Link("flip/f")})
-    job = dataclasses.replace(
-        job, delete=DeletePolicy.KEEP, exclude=(PatternLine(b"*.next", "jobs.yaml", 1),)
-    )
+    job = structs.replace(job, delete=DeletePolicy.KEEP, exclude=(PatternLine(b"*.next", "jobs.yaml", 1),))
     with flipping(tmp_path / "s" / "flip", "../beside", "real"):
         for _ in range(60):
             run(job, tmp_path)

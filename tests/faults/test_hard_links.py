@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import os
 import stat
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.model.change import Aspect
 from dirsync.model.job import JobType, MirrorJob, PatternLine, Preserve
@@ -96,7 +96,7 @@ def test_names_are_grouped_as_in_the_source(tmp_path: Path, case: str) -> None:
 def test_names_that_are_linked_otherwise_are_told_and_checked(tmp_path: Path) -> None:
     job = job_between(tmp_path, {"a": file(), "b": to("a")}, {"a": file(), "b": file()})
 
-    checked, told = watched_run(dataclasses.replace(job, type=JobType.CHECK), tmp_path)
+    checked, told = watched_run(structs.replace(job, type=JobType.CHECK), tmp_path)
     assert [(change.path, change.aspects) for change in told.changes] == [(b"b", frozenset({Aspect.LINKS}))]
     assert checked.counts.metadata == 1
 
@@ -110,7 +110,7 @@ def test_names_outside_the_mirrored_tree_stay_what_they_are(tmp_path: Path) -> N
     )
     os.link(tmp_path / "d" / "a", tmp_path / "snapshot")
     before = os.stat(tmp_path / "snapshot")
-    job = dataclasses.replace(job, exclude=(PatternLine(b"*.log", "test", 1),))
+    job = structs.replace(job, exclude=(PatternLine(b"*.log", "test", 1),))
     run(job, state=tmp_path / "state")
 
     after = os.stat(tmp_path / "snapshot")
@@ -162,7 +162,7 @@ def test_a_snapshot_that_is_made_during_the_run_is_not_altered(tmp_path: Path) -
 
 def test_without_hardlinks_to_preserve_each_name_is_a_file(tmp_path: Path) -> None:
     job = job_between(tmp_path, {"a": file(), "b": to("a")}, {})
-    job = dataclasses.replace(job, preserve=job.preserve - {Preserve.HARDLINKS})
+    job = structs.replace(job, preserve=job.preserve - {Preserve.HARDLINKS})
     run(job, state=tmp_path / "state")
 
     assert os.stat(tmp_path / "d" / "a").st_nlink == 1

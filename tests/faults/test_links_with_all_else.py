@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import os
 import shutil
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.model.job import (
     Compare,
@@ -202,7 +202,7 @@ def test_copy_in_place_of_a_link_is_durable_before_it_has_its_name(
             raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
 
     monkeypatch.setattr(fsops, "gate", refuse_links)
-    job = dataclasses.replace(job, durability=Durability.FULL)
+    job = structs.replace(job, durability=Durability.FULL)
 
     assert run(job, state=tmp_path / "state").outcome is Outcome.SUCCEEDED
     assert deeds.index("sync_file") < deeds.index("rename_to_free_name")
@@ -264,14 +264,14 @@ def test_what_was_linked_is_read_back_once(tmp_path: Path, monkeypatch: pytest.M
         return original(self, ends, written)
 
     monkeypatch.setattr(verification.Verification, "_read_back", reading)
-    result = run(dataclasses.replace(job, verify=Verify.WRITTEN), state=tmp_path / "state")
+    result = run(structs.replace(job, verify=Verify.WRITTEN), state=tmp_path / "state")
 
     assert (result.outcome, read) == (Outcome.SUCCEEDED, [b"a"])
 
 
 def test_verify_all_agrees_with_what_was_linked(tmp_path: Path) -> None:
     job = job_between(tmp_path, {"a": file(), "b": to("a")}, {"a": file(b"old"), "b": file()})
-    result = run(dataclasses.replace(job, verify=Verify.ALL), state=tmp_path / "state")
+    result = run(structs.replace(job, verify=Verify.ALL), state=tmp_path / "state")
 
     assert (result.outcome, result.counts.failed) == (Outcome.SUCCEEDED, 0)
 
@@ -288,7 +288,7 @@ def test_followed_links_give_what_they_lead_to_with_its_attributes(tmp_path: Pat
     }
     job = job_between(tmp_path, source, {"f": File(b"x", mode=0o600, mtime_ns=T)})
     by = Comparison().by | {Compare.XATTRS}
-    job = dataclasses.replace(job, symlinks=SymlinkPolicy.FOLLOW, comparison=Comparison(by=by))
+    job = structs.replace(job, symlinks=SymlinkPolicy.FOLLOW, comparison=Comparison(by=by))
     result, watched = watched_run(job, tmp_path)
     seen = snapshot(tmp_path / "d")
 
@@ -334,7 +334,7 @@ def test_phases_are_in_the_order_that_cannot_hurt() -> None:
 
 def test_guards_see_no_change_in_a_linked_file_that_its_directory_took_along(tmp_path: Path) -> None:
     job = job_between(tmp_path, {"o": {"a": file(), "b": to("a"), "c": file(b"1")}}, {})
-    job = dataclasses.replace(job, delete=DeletePolicy.TRASH)
+    job = structs.replace(job, delete=DeletePolicy.TRASH)
     run(job, state=tmp_path / "state")
     tree(tmp_path / "s/x", {})
     os.rename(tmp_path / "s/o", tmp_path / "s/x/o")

@@ -7,7 +7,6 @@ its old replica stays. Giving a file back its size and mtime does not hide an ed
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.model.job import Retries
 from dirsync.model.result import Outcome
@@ -63,7 +63,7 @@ def memory() -> Iterator[Path]:
 @pytest.mark.parametrize("edit", [GROWS, OVERWRITES, HIDES], ids=["grows", "overwrites", "hides its edits"])
 def test_a_file_that_keeps_changing_is_unstable_and_its_old_replica_stays(memory: Path, edit: str) -> None:
     source = tree(memory / "s", {"live": b"-" * SIZE, "calm": b"1"})
-    job = dataclasses.replace(sync_job(source, memory / "d"), retries=Retries(attempts=3, wait_seconds=0.01))
+    job = structs.replace(sync_job(source, memory / "d"), retries=Retries(attempts=3, wait_seconds=0.01))
     assert run(job, state=memory / "state").outcome is Outcome.SUCCEEDED
     old = (memory / "d/live").read_bytes()
     (source / "live").write_bytes(b"+" * (SIZE + 1))
@@ -85,7 +85,7 @@ def test_a_file_that_keeps_changing_is_unstable_and_its_old_replica_stays(memory
 
 def test_a_file_that_comes_to_rest_between_two_tries_is_copied(memory: Path) -> None:
     source = tree(memory / "s", {"live": b"-" * SIZE})
-    job = dataclasses.replace(sync_job(source, memory / "d"), retries=Retries(attempts=50, wait_seconds=0.1))
+    job = structs.replace(sync_job(source, memory / "d"), retries=Retries(attempts=50, wait_seconds=0.1))
     brief = OPEN_ENDED.format(edit=OVERWRITES).replace("while True", "while number < 50_000")
 
     with subprocess.Popen(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import os
 import signal
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.model.change import Change, ChangeKind
 from dirsync.model.job import (
@@ -359,12 +359,12 @@ def test_a_snapshot_by_hard_links_keeps_metadata_when_a_file_moves(place: Place)
 def test_guards_count_after_pairing(place: Place) -> None:
     place.holds({"old": files(100), "keep": b"1"})
     place.rename("old", "new")
-    place.job = dataclasses.replace(
+    place.job = structs.replace(
         place.job, guard=Guard(max_delete=Limit(absolute=0), max_change=Limit(absolute=1))
     )
     assert place.lines() == ["moved old > new"]
     place.rename("new", "newer")
-    place.job = dataclasses.replace(place.job, guard=Guard(max_change=Limit(absolute=0)))
+    place.job = structs.replace(place.job, guard=Guard(max_change=Limit(absolute=0)))
 
     assert place.run()[0].outcome is Outcome.HELD
 
@@ -385,13 +385,13 @@ def test_guards_count_after_pairing(place: Place) -> None:
 def test_no_directory_moves_where_it_must_not(place: Place, changed: dict[str, object]) -> None:
     place.holds({"old": files(10), "keep": b"1"})
     place.rename("old", "new")
-    place.job = dataclasses.replace(place.job, **changed)  # type: ignore[arg-type]
+    place.job = structs.replace(place.job, **changed)
 
     assert "moved old > new" not in place.run()[1].lines
 
 
 def test_excluded_content_of_a_renamed_directory_stays_where_it_was(place: Place) -> None:
-    place.job = dataclasses.replace(place.job, exclude=(PatternLine(b"*.log", "test", 1),))
+    place.job = structs.replace(place.job, exclude=(PatternLine(b"*.log", "test", 1),))
     place.holds({"old": {**files(3), "a.log": b"1"}})
     (place.mirror / "old/mine.log").write_bytes(b"somebody's")
     place.rename("old", "new")
@@ -402,7 +402,7 @@ def test_excluded_content_of_a_renamed_directory_stays_where_it_was(place: Place
 
 
 def test_ignore_files_hold_in_a_renamed_directory(place: Place) -> None:
-    place.job = dataclasses.replace(place.job, ignore_files=(b".ignore",))
+    place.job = structs.replace(place.job, ignore_files=(b".ignore",))
     place.holds({".ignore": b"*.log", "old": {**files(3), ".ignore": b"*.tmp", "a.log": b"1", "a.tmp": b"1"}})
     place.rename("old", "new")
     _, watched = place.run()
@@ -435,7 +435,7 @@ def test_a_dry_run_shows_the_move_and_changes_nothing(place: Place) -> None:
 
 
 def test_a_hash_comparison_reads_every_file_that_moves(place: Place) -> None:
-    place.job = dataclasses.replace(
+    place.job = structs.replace(
         place.job, comparison=Comparison(by=frozenset({Compare.SIZE, Compare.MTIME, Compare.HASH}))
     )
     place.holds({"old": {**files(5), "x": File(b"one", mtime_ns=T)}})
@@ -599,7 +599,7 @@ def nested_renames(place: Place) -> list[str]:
 
 def test_a_held_plan_with_moves_is_approved(place: Place) -> None:
     nested_renames(place)
-    place.job = dataclasses.replace(
+    place.job = structs.replace(
         place.job, delete=DeletePolicy.TRASH, guard=Guard(max_change=Limit(absolute=0), on_trip=OnTrip.HOLD)
     )
     assert place.run()[0].outcome is Outcome.HELD

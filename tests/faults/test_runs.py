@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import stat
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.model.job import Compare, Comparison, Guard, OnError, PatternLine, Preserve, SymlinkPolicy
 from dirsync.model.result import Outcome
@@ -79,7 +79,7 @@ def renaming_over(directory: Path, names: list[str]) -> Iterator[None]:
 def test_a_change_of_size_is_seen_where_only_the_hash_is_compared(tmp_path: Path) -> None:
     tree(tmp_path / "s", {"f": b"long text", "same": b"x"})
     tree(tmp_path / "d", {"f": b"q", "same": b"x"})
-    job = dataclasses.replace(
+    job = structs.replace(
         sync_job(tmp_path / "s", tmp_path / "d"), comparison=Comparison(by=frozenset({Compare.HASH}))
     )
     result = run(job, state=tmp_path / "state")
@@ -92,7 +92,7 @@ def test_equal_content_by_hash_gets_its_time_without_a_copy(tmp_path: Path) -> N
     tree(tmp_path / "s", Directory({"f": File(b"same", mtime_ns=T)}, mtime_ns=T))
     tree(tmp_path / "d", Directory({"f": File(b"same", mtime_ns=T + 1)}, mtime_ns=T))
     by = Comparison(by=frozenset({Compare.SIZE, Compare.MTIME, Compare.HASH}))
-    job = dataclasses.replace(sync_job(tmp_path / "s", tmp_path / "d"), comparison=by)
+    job = structs.replace(sync_job(tmp_path / "s", tmp_path / "d"), comparison=by)
     before = os.stat(tmp_path / "d/f").st_ino
     result = run(job, state=tmp_path / "state")
 
@@ -105,7 +105,7 @@ def test_set_id_bits_do_not_pass_to_an_owner_they_were_not_given_by(tmp_path: Pa
     """A user's own set-uid program must not become root's."""
     tree(tmp_path / "s", {"program": File(b"x", mode=0o6755, uid=NOBODY, gid=NOBODY)})
     preserve = frozenset({Preserve.MTIME, Preserve.MODE})
-    job = dataclasses.replace(sync_job(tmp_path / "s", tmp_path / "d"), preserve=preserve)
+    job = structs.replace(sync_job(tmp_path / "s", tmp_path / "d"), preserve=preserve)
     run(job, state=tmp_path / "state")
 
     status = os.stat(tmp_path / "d/program")
@@ -120,7 +120,7 @@ def test_a_run_that_stops_at_the_first_failure_tells_each_change_once(memory: Pa
     subprocess.run(
         ["mount", "--bind", memory / "d/0700", memory / "d/0700"], check=True
     )  # cannot be replaced
-    job = dataclasses.replace(sync_job(memory / "s", memory / "d"), workers=4, on_error=OnError.STOP)
+    job = structs.replace(sync_job(memory / "s", memory / "d"), workers=4, on_error=OnError.STOP)
     try:
         result, watched = watched_run(job, memory)
     finally:
@@ -148,7 +148,7 @@ def test_read_only_directories_are_written_to_by_their_owner_and_read_only_after
     )
     subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", memory], check=True)
     preserve = frozenset(Preserve) - ({Preserve.MODE} if not preserve_mode else set())
-    job = dataclasses.replace(
+    job = structs.replace(
         sync_job(memory / "s", memory / "d"), preserve=preserve, exclude=(PatternLine(b"*.log", "test", 1),)
     )
 
@@ -163,7 +163,7 @@ def test_read_only_directories_are_written_to_by_their_owner_and_read_only_after
 def test_a_directory_wanted_for_its_content_leaves_its_parent_finished(tmp_path: Path) -> None:
     tree(tmp_path / "s", Directory({"a": {"x.jpg": b"1", "y": b"2"}}, mtime_ns=T))
     tree(tmp_path / "d", Directory({}, mtime_ns=T))
-    job = dataclasses.replace(
+    job = structs.replace(
         sync_job(tmp_path / "s", tmp_path / "d"), include=(PatternLine(b"*.jpg", "test", 1),)
     )
     first = run(job, state=tmp_path / "state")
@@ -176,8 +176,8 @@ def test_a_directory_wanted_for_its_content_leaves_its_parent_finished(tmp_path:
 def test_a_file_shorter_than_it_says_is_given_up_and_not_padded(tmp_path: Path) -> None:
     """Files of sysfs say 4,096 bytes and hold two."""
     source = Path("/sys/kernel")
-    job = dataclasses.replace(sync_job(source, tmp_path / "d"), one_file_system=True)
-    job = dataclasses.replace(job, retries=dataclasses.replace(job.retries, wait_seconds=0))
+    job = structs.replace(sync_job(source, tmp_path / "d"), one_file_system=True)
+    job = structs.replace(job, retries=structs.replace(job.retries, wait_seconds=0))
     result, watched = watched_run(job, tmp_path)
 
     assert result.outcome is Outcome.PARTIAL
@@ -189,7 +189,7 @@ def test_a_bind_mount_of_the_same_file_system_is_a_mount_point(tmp_path: Path) -
     tree(tmp_path / "s", {"f": b"1"})
     tree(tmp_path / "d", {})
     job = sync_job(tmp_path / "s", tmp_path / "d")
-    job = dataclasses.replace(job, guard=dataclasses.replace(UNGUARDED, mountpoint=True))
+    job = structs.replace(job, guard=structs.replace(UNGUARDED, mountpoint=True))
     assert run(job, state=tmp_path / "state").outcome is Outcome.SKIPPED
     subprocess.run(["mount", "--bind", tmp_path / "d", tmp_path / "d"], check=True)
     try:
@@ -241,7 +241,7 @@ def test_an_ignore_file_that_cannot_be_read_blocks_its_directory(memory: Path) -
     tree(memory / "s", {".ignore": File(b"*.log", mode=0o000), "new": b"1"})
     tree(memory / "d", {"x.log": b"1"})
     subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", memory], check=True)
-    job = dataclasses.replace(sync_job(memory / "s", memory / "d"), ignore_files=(b".ignore",))
+    job = structs.replace(sync_job(memory / "s", memory / "d"), ignore_files=(b".ignore",))
 
     assert as_nobody(lambda: run(job, state=memory / "state").outcome is Outcome.FAILED)
     assert os.listdir(memory / "d") == ["x.log"]
@@ -249,7 +249,7 @@ def test_an_ignore_file_that_cannot_be_read_blocks_its_directory(memory: Path) -
 
 def test_a_link_to_an_ignore_file_is_no_ignore_file(tmp_path: Path) -> None:
     tree(tmp_path / "s", {"rules": b"*.log", ".ignore": Link("rules"), "a.log": b"1"})
-    job = dataclasses.replace(sync_job(tmp_path / "s", tmp_path / "d"), ignore_files=(b".ignore",))
+    job = structs.replace(sync_job(tmp_path / "s", tmp_path / "d"), ignore_files=(b".ignore",))
     run(job, state=tmp_path / "state")
 
     assert sorted(os.listdir(tmp_path / "d")) == [".ignore", "a.log", "rules"]
@@ -281,7 +281,7 @@ def test_delete_excluded_removes_skipped_links_though_nothing_else_changed(
     source: Children = {"l": Link("x", mtime_ns=T), "f": File(b"1", mtime_ns=T)}
     tree(tmp_path / "s", source)
     tree(tmp_path / "d", source)
-    job = dataclasses.replace(
+    job = structs.replace(
         sync_job(tmp_path / "s", tmp_path / "d"), delete_excluded=True, symlinks=SymlinkPolicy.SKIP
     )
     run(job, state=tmp_path / "state")
@@ -306,7 +306,7 @@ def test_a_guard_that_trips_changes_nothing(tmp_path: Path) -> None:
     tree(tmp_path / "s", {"a": b"new"})
     tree(tmp_path / "d", {"b": b"1", "c": b"1"})
     before = snapshot(tmp_path / "d")
-    job = dataclasses.replace(sync_job(tmp_path / "s", tmp_path / "d"), guard=Guard())
+    job = structs.replace(sync_job(tmp_path / "s", tmp_path / "d"), guard=Guard())
     result = run(job, state=tmp_path / "state")
 
     assert result.outcome is Outcome.HELD

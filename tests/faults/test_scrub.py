@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.model.content import Soundness
 from dirsync.model.job import MirrorJob, PatternLine
@@ -141,7 +141,7 @@ def test_rows_of_paths_that_are_gone_go(tmp_path: Path) -> None:
 
 def test_excluded_files_are_not_read(tmp_path: Path) -> None:
     job = mirrored(tmp_path, tree(tmp_path / "s", {"a": b"1", "b.tmp": b"2"}), tmp_path / "d")
-    job = dataclasses.replace(job, exclude=(PatternLine(b"*.tmp", "test", 1),))
+    job = structs.replace(job, exclude=(PatternLine(b"*.tmp", "test", 1),))
 
     assert scrub(job, tmp_path)[1].tally.files == 1
 

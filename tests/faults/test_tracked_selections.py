@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.cli.job_states import job_state
@@ -63,7 +63,7 @@ def test_a_file_that_takes_the_place_of_a_directory_that_was_entered_ends_it(tmp
 def test_an_include_list_that_is_added_forgets_what_it_does_not_select(tmp_path: Path) -> None:
     inside = {"f.jpg": b"1", "n": b"", "z": {"q.jpg": b"", "m": b""}}
     job = tracked(tmp_path, {"x": inside, "y.jpg": b"2"})
-    job = dataclasses.replace(job, include=PICTURES)
+    job = structs.replace(job, include=PICTURES)
     _, watched = watched_run(job, tmp_path)
 
     assert told(watched) == []
@@ -87,7 +87,7 @@ def test_what_is_on_another_file_system_is_forgotten_once_it_is_not_entered(
 ) -> None:
     job = track_job(mounted, tmp_path / "state")
     watched_run(job, tmp_path)
-    job = dataclasses.replace(job, one_file_system=True)
+    job = structs.replace(job, one_file_system=True)
     _, watched = watched_run(job, tmp_path)
 
     assert told(watched) == []
@@ -100,7 +100,7 @@ def test_what_is_on_another_file_system_is_forgotten_once_it_is_not_entered(
 def test_what_is_mounted_over_a_directory_hides_it_and_deletes_nothing(mounted: Path, tmp_path: Path) -> None:
     subprocess.run(["umount", mounted / "m"], check=True)
     (mounted / "m/below").write_bytes(b"1")
-    job = dataclasses.replace(track_job(mounted, tmp_path / "state"), one_file_system=True)
+    job = structs.replace(track_job(mounted, tmp_path / "state"), one_file_system=True)
     watched_run(job, tmp_path)
     subprocess.run(["mount", "-t", "tmpfs", "none", mounted / "m"], check=True)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import time
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.catalog.opening import open_catalog
 from dirsync.model.change import Aspect, ChangeKind
@@ -39,7 +39,7 @@ def line(text: str) -> PatternLine:
 def tracked(place: Path, children: object = None, **keys: object) -> TrackJob:
     """Make a source, and a job that has recorded it once."""
     source = tree(place / "s", children or {})  # type: ignore[arg-type]
-    job = dataclasses.replace(track_job(source, place / "state"), **keys)  # type: ignore[arg-type]
+    job = structs.replace(track_job(source, place / "state"), **keys)
     result, _ = watched_run(job, place)
     assert result.outcome is Outcome.SUCCEEDED, result.error
     return job
@@ -225,7 +225,7 @@ def test_rules_say_what_counts_where(tmp_path: Path) -> None:
 
 def test_what_is_no_longer_selected_is_forgotten_and_not_deleted(tmp_path: Path) -> None:
     job = tracked(tmp_path, {"keep": b"1", "drop": b"2", "cache": {"x": {"y": b""}}, "l": Link("keep")})
-    narrower = dataclasses.replace(job, exclude=(line("/drop"), line("cache/")), symlinks=SymlinkPolicy.SKIP)
+    narrower = structs.replace(job, exclude=(line("/drop"), line("cache/")), symlinks=SymlinkPolicy.SKIP)
     result, watched = watched_run(narrower, tmp_path)
 
     assert (result.outcome, told(watched), history(job)) == (Outcome.SUCCEEDED, [], [])
@@ -268,7 +268,7 @@ def test_a_dry_run_tells_and_records_nothing(tmp_path: Path) -> None:
 def test_rot_is_found_in_time_and_told_once_as_a_change(tmp_path: Path) -> None:
     with rotting_disk(tmp_path) as disk:
         tree(disk.root, {"a": b"a" * 5000, "b": b"b" * 5000, "d": {"c": b"c" * 5000}})
-        job = dataclasses.replace(
+        job = structs.replace(
             track_job(disk.root, tmp_path / "state"), comparison=HASHED, exclude=(line("lost+found"),)
         )
         watched_run(job, tmp_path)
@@ -276,7 +276,7 @@ def test_rot_is_found_in_time_and_told_once_as_a_change(tmp_path: Path) -> None:
         assert watched_run(job, tmp_path)[1].changes == []
 
         time.sleep(2.1)  # the catalog knows when in whole seconds
-        refreshing = dataclasses.replace(job, fingerprint=Fingerprint(refresh_seconds=0.5))
+        refreshing = structs.replace(job, fingerprint=Fingerprint(refresh_seconds=0.5))
         _, watched = watched_run(refreshing, tmp_path)
         assert told(watched) == [("modified", b"d/c")]
         assert any("bit rot: 'd/c'" in notice for notice in watched.notices)
@@ -290,7 +290,7 @@ def test_rot_is_found_in_time_and_told_once_as_a_change(tmp_path: Path) -> None:
 def test_a_sync_jobs_changes_are_in_the_history_too(tmp_path: Path) -> None:
     source = tree(tmp_path / "s", {"a": b"1", "d": {"b": File(b"2222", mtime_ns=T)}})
     place = track_job(source, tmp_path / "state").catalog
-    job = dataclasses.replace(sync_job(source, tmp_path / "d"), catalog=place)
+    job = structs.replace(sync_job(source, tmp_path / "d"), catalog=place)
     watched_run(job, tmp_path)
     os.rename(source / "d", source / "e")
     (source / "a").unlink()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.model.job import Compare, Comparison, Durability, HashAlgorithm, MirrorJob, OnError, Verify
 from dirsync.model.result import Outcome
@@ -29,7 +29,7 @@ def disk(tmp_path: Path) -> Iterator[RottingDisk]:
 
 
 def verified(job: MirrorJob, verify: Verify = Verify.WRITTEN) -> MirrorJob:
-    return dataclasses.replace(job, verify=verify)
+    return structs.replace(job, verify=verify)
 
 
 def at_first(
@@ -61,7 +61,7 @@ def test_a_disk_that_does_not_hold_what_was_written_is_found_out_and_mended_by_t
     durability: Durability,
 ) -> None:
     source = tree(tmp_path / "s", {"a": b"precious", "b": b"other"})
-    job = dataclasses.replace(verified(sync_job(source, disk.root / "d"), verify), durability=durability)
+    job = structs.replace(verified(sync_job(source, disk.root / "d"), verify), durability=durability)
     with monkeypatch.context() as patched:
         patched.setattr(fsops, "gate", rotting(disk, "d/a"))
         result, watched = watched_run(job, tmp_path)
@@ -87,7 +87,7 @@ def test_a_source_that_changed_since_it_was_copied_is_left_for_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tree(tmp_path / "s", {"a": b"1", "b": b"2"})
-    job = dataclasses.replace(verified(sync_job(source, tmp_path / "d")), durability=Durability.FULL)
+    job = structs.replace(verified(sync_job(source, tmp_path / "d")), durability=Durability.FULL)
     edit = at_first("sync_file_system", lambda: (source / "a").write_bytes(b"changed"))
     with monkeypatch.context() as patched:
         patched.setattr(fsops, "gate", edit)
@@ -103,7 +103,7 @@ def test_an_edit_that_restored_size_and_mtime_is_found_when_the_copy_is_read_bac
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tree(tmp_path / "s", {"a": File(b"before", mtime_ns=1_600_000_000_000_000_000)})
-    job = dataclasses.replace(verified(sync_job(source, tmp_path / "d")), durability=Durability.FULL)
+    job = structs.replace(verified(sync_job(source, tmp_path / "d")), durability=Durability.FULL)
     with monkeypatch.context() as patched:
         patched.setattr(
             fsops, "gate", at_first("sync_file_system", lambda: edit_in_secret(source / "a", b"behind"))
@@ -125,7 +125,7 @@ def edit_in_secret(path: Path, data: bytes) -> None:
 
 def test_a_run_killed_before_it_read_back_leaves_that_to_the_next(tmp_path: Path, disk: RottingDisk) -> None:
     source = tree(tmp_path / "s", {"a": b"precious"})
-    job = dataclasses.replace(verified(sync_job(source, disk.root / "d")), durability=Durability.FULL)
+    job = structs.replace(verified(sync_job(source, disk.root / "d")), durability=Durability.FULL)
     child = os.fork()
     if child == 0:
         fsops.gate = at_first("sync_file_system", lambda: os.kill(os.getpid(), signal.SIGKILL))
@@ -161,7 +161,7 @@ def test_stop_at_the_first_error_holds_for_what_is_read_back(
     tmp_path: Path, disk: RottingDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tree(tmp_path / "s", {"a": b"precious", "b": b"other"})
-    job = dataclasses.replace(verified(sync_job(source, disk.root / "d")), on_error=OnError.STOP)
+    job = structs.replace(verified(sync_job(source, disk.root / "d")), on_error=OnError.STOP)
     with monkeypatch.context() as patched:
         patched.setattr(fsops, "gate", rotting(disk, "d/a"))
         result, _ = watched_run(job, tmp_path)
@@ -213,6 +213,6 @@ def test_a_verified_run_over_an_unchanged_source_plans_nothing(tmp_path: Path) -
 def test_sha256_is_verified_and_recorded_as_such(tmp_path: Path) -> None:
     job = verified(sync_job(tree(tmp_path / "s", {"a": b""}), tmp_path / "d"))
     comparison = Comparison(by=frozenset({Compare.SIZE, Compare.MTIME}), algorithm=HashAlgorithm.SHA256)
-    run(dataclasses.replace(job, comparison=comparison), state=tmp_path / "state")
+    run(structs.replace(job, comparison=comparison), state=tmp_path / "state")
 
     assert on_record(tmp_path)[b"a"].hex().startswith("e3b0c44298fc1c14")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import os
 import shutil
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.errors import Busy, RunError
 from dirsync.model.job import DeletePolicy, MirrorJob, PatternLine, Versions
@@ -53,7 +53,7 @@ def memory() -> Iterator[Path]:
 
 def keeping_job(place: Path, versions: Versions | None = None) -> MirrorJob:
     job = sync_job(place / "s", place / "d")
-    return dataclasses.replace(job, delete=DeletePolicy.TRASH, versions=versions or Versions())
+    return structs.replace(job, delete=DeletePolicy.TRASH, versions=versions or Versions())
 
 
 def mirrored(place: Path) -> Snapshot:
@@ -204,7 +204,7 @@ def test_a_deleted_directory_is_one_rename_and_one_version(
 
 def test_a_directory_that_holds_excluded_files_stays_with_them_and_the_rest_is_kept(tmp_path: Path) -> None:
     source = tree(tmp_path / "s", {"d": {"a": b"1", "sub": {"b": b"2"}}})
-    job = dataclasses.replace(keeping_job(tmp_path), exclude=(PatternLine(b"*.log", "test", 1),))
+    job = structs.replace(keeping_job(tmp_path), exclude=(PatternLine(b"*.log", "test", 1),))
     run(job, state=tmp_path / "state")
     (tmp_path / "d/d/x.log").write_bytes(b"mine")
     shutil.rmtree(source / "d")
@@ -244,7 +244,7 @@ def test_names_of_255_bytes_and_trees_deeper_than_any_path_are_kept(tmp_path: Pa
     assert {path: seen for path, seen in back.items() if path} == {
         path: seen for path, seen in before.items() if path.startswith(b"n")
     }
-    old = dataclasses.replace(job, versions=Versions(keep_seconds=0.001))
+    old = structs.replace(job, versions=Versions(keep_seconds=0.001))
     assert run(old, state=tmp_path / "state").outcome is Outcome.SUCCEEDED
     assert os.listdir(tmp_path / "d" / VERSION_AREA) == []
 
@@ -257,7 +257,7 @@ def test_versions_go_when_their_time_is_over(tmp_path: Path) -> None:
     run(job, state=tmp_path / "state")
     assert len(list(versions_of(job, b"f", state=str(tmp_path / "state")))) == 1
     time.sleep(0.3)
-    short = dataclasses.replace(job, versions=Versions(keep_seconds=0.2))
+    short = structs.replace(job, versions=Versions(keep_seconds=0.2))
     run(short, state=tmp_path / "state")
 
     assert list(versions_of(job, b"f", state=str(tmp_path / "state"))) == []

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from dirsync.model.job import Compare, Comparison
 from dirsync.model.result import Outcome
@@ -264,7 +265,7 @@ def test_any_tree_becomes_any_other_and_a_second_run_does_nothing(
         kept = keep_bytes(place / "destination", place / "kept", files=keeps_a_snapshot)
         job = sync_job(place / "source", place / "destination")
         if compares_xattrs:
-            job = dataclasses.replace(job, comparison=Comparison(by=job.comparison.by | {Compare.XATTRS}))
+            job = structs.replace(job, comparison=Comparison(by=job.comparison.by | {Compare.XATTRS}))
 
         first = run(job, state=place / "state")
         assert first.outcome is Outcome.SUCCEEDED, first

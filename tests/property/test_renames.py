@@ -6,7 +6,6 @@ Names, sizes and mtimes are few, so that what moved has look-alikes of other con
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import os
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from dirsync.model.job import DeletePolicy, MirrorJob, PatternLine
 from dirsync.model.result import Outcome
@@ -111,9 +111,9 @@ def test_what_is_renamed_and_edited_between_runs_is_mirrored_and_comes_back(
     with workplace() as place:
         job = sync_job(tree(place / "source", children), place / "destination")
         if excludes:
-            job = dataclasses.replace(job, exclude=(PatternLine(b"f", "test", 1),))
+            job = structs.replace(job, exclude=(PatternLine(b"f", "test", 1),))
         if keeps:
-            job = dataclasses.replace(job, delete=DeletePolicy.TRASH)
+            job = structs.replace(job, delete=DeletePolicy.TRASH)
         assert run(job, state=place / "state").outcome is Outcome.SUCCEEDED
         was: list[tuple[datetime.datetime, Snapshot]] = []
         for number, some in enumerate(rounds):

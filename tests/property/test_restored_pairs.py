@@ -6,10 +6,10 @@ kept, too, but not restored. `DIRSYNC_EXAMPLES=5000` for a long run.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 
 from hypothesis import HealthCheck, Phase, given, settings
+from msgspec import structs
 
 from dirsync.model.job import DeletePolicy
 from dirsync.model.result import Outcome
@@ -42,9 +42,7 @@ def test_the_tree_that_was_comes_back_exactly(pair: Pair) -> None:
         source, destination = (bare(linked(whole(side), made=[])) for side in pair)
         wanted = snapshot(tree(place / "source", source))
         before = snapshot(tree(place / "destination", destination))
-        job = dataclasses.replace(
-            sync_job(place / "source", place / "destination"), delete=DeletePolicy.TRASH
-        )
+        job = structs.replace(sync_job(place / "source", place / "destination"), delete=DeletePolicy.TRASH)
         at = datetime.datetime.now(datetime.UTC)
         assert run(job, state=place / "state").outcome is Outcome.SUCCEEDED
         assert not differences(wanted, mirrored(snapshot(place / "destination")))

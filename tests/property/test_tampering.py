@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import dataclasses
 import os
 import random
 import tempfile
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.catalog.flaws import Flaw
 from dirsync.model.job import Compare, Comparison
@@ -110,7 +110,7 @@ def edited_and_verified(place: Path, *, seed: int) -> int:
     root = place / "s"
     root.mkdir()
     comparison = Comparison(by=frozenset(Compare)) if seed % 2 else Comparison()
-    job = dataclasses.replace(track_job(root, place / "state"), guard=UNGUARDED, comparison=comparison)
+    job = structs.replace(track_job(root, place / "state"), guard=UNGUARDED, comparison=comparison)
     runs = 0
     for count in range(8):
         for _ in range(chance.randint(0, 12)):

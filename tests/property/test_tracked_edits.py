@@ -9,7 +9,6 @@ before: what is left must be what the other changes say.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from dirsync.catalog.opening import open_catalog
 from dirsync.compare.states import compare_states
@@ -287,11 +287,9 @@ def test_the_catalog_says_what_was_done(
 ) -> None:
     with workplace() as place:
         source = tree(place / "source", children)
-        job = dataclasses.replace(track_job(source, place / "state"), moves=renames, guard=UNGUARDED)
+        job = structs.replace(track_job(source, place / "state"), moves=renames, guard=UNGUARDED)
         if hashes:
-            job = dataclasses.replace(
-                job, comparison=Comparison(by=frozenset({*Comparison().by, Compare.HASH}))
-            )
+            job = structs.replace(job, comparison=Comparison(by=frozenset({*Comparison().by, Compare.HASH})))
         result, watched = watched_run(job, place)
         assert result.outcome is Outcome.SUCCEEDED
         assert {change.path for change in watched.changes} == snapshot(source).keys() - {b""}

@@ -7,12 +7,12 @@ The oracle is a second job that records the same tree for the first time, with t
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from dirsync.model.change import Change, ChangeKind
 from dirsync.model.job import PatternLine, TrackJob
@@ -50,7 +50,7 @@ def test_a_catalog_is_as_one_begun_anew(
 ) -> None:
     with workplace() as place:
         source = tree(place / "source", children)
-        job = dataclasses.replace(track_job(source, place / "state"), moves=renames, guard=UNGUARDED)
+        job = structs.replace(track_job(source, place / "state"), moves=renames, guard=UNGUARDED)
         job = selecting(job, first)
         result, _ = watched_run(job, place)
         assert result.outcome is Outcome.SUCCEEDED
@@ -71,14 +71,14 @@ def test_a_catalog_is_as_one_begun_anew(
 def selecting(job: TrackJob, what: Lists) -> TrackJob:
     include, exclude = (tuple(PatternLine(each, "test", 1) for each in some) for some in what)
     event("an include list" if include else "no include list")
-    return dataclasses.replace(job, include=include, exclude=exclude)
+    return structs.replace(job, include=include, exclude=exclude)
 
 
 def checked(job: TrackJob, place: Path, *, count: int) -> set[bytes]:
     """Check a catalog against one begun anew; give the paths in it."""
     anew = place / f"anew-{count}"
     anew.mkdir()
-    other = dataclasses.replace(job, catalog=track_job(place / "source", anew / "state").catalog)
+    other = structs.replace(job, catalog=track_job(place / "source", anew / "state").catalog)
     watched_run(other, anew)
 
     seen = on_record(job, place)

@@ -7,11 +7,12 @@ for a file that has only just been written.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from msgspec import structs
 
 from dirsync.model.job import MirrorJob
 from dirsync.plan.plan import Plan
@@ -37,7 +38,7 @@ class Bench:
 
     def job(self) -> MirrorJob:
         """Declare the job between the source and the destination as it is now."""
-        return dataclasses.replace(
+        return structs.replace(
             sync_job(self.source, self.destination),
             workers=self.scenario.workers,
             durability=self.scenario.durability,

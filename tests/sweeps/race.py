@@ -7,13 +7,14 @@ removed. A control does the same work by paths, as `shutil` does, and must lose.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from msgspec import structs
 
 from dirsync.model.job import DeletePolicy, PatternLine
 from tests.jobs import run, sync_job
@@ -102,7 +103,7 @@ def _fight(field: Battlefield, tally: Tally) -> list[str]:
     """Run a few times under attack; tell what got out or in."""
     source, destination = field.renewed()
     excluded = tuple(PatternLine(line, "race", 1) for line in (b"/q", b"/junk-*"))
-    job = dataclasses.replace(sync_job(source, destination), exclude=excluded, delete=DeletePolicy.REMOVE)
+    job = structs.replace(sync_job(source, destination), exclude=excluded, delete=DeletePolicy.REMOVE)
     with attacked([source, destination], outside=field.outside):
         for _ in range(_RUNS_A_FIGHT):
             run(job, state=source.parent / "state")

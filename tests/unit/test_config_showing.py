@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec import structs
 
 from dirsync.config import job_from_options, load
 from dirsync.config.keys import SECTIONS, FileKeys, JobKeys, SecretKeys, names_of
@@ -47,9 +47,9 @@ def _without_origins(job: Job) -> Job:
         return tuple(PatternLine(line.text, "", 0) for line in lines)
 
     if isinstance(job, TrackJob):
-        rules = tuple(dataclasses.replace(rule, pattern=bare((rule.pattern,))[0]) for rule in job.rules)
-        job = dataclasses.replace(job, rules=rules)
-    return dataclasses.replace(job, include=bare(job.include), exclude=bare(job.exclude))
+        rules = tuple(structs.replace(rule, pattern=bare((rule.pattern,))[0]) for rule in job.rules)
+        job = structs.replace(job, rules=rules)
+    return structs.replace(job, include=bare(job.include), exclude=bare(job.exclude))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from msgspec import structs
 
 from dirsync.model.entry import Entry
 from dirsync.model.job import MirrorJob
@@ -71,7 +72,7 @@ def test_nothing_is_believed_of_another_destination(tmp_path: Path) -> None:
 def test_a_run_without_moves_leaves_nothing_that_it_made_untrue(tmp_path: Path) -> None:
     job = mirrored(tmp_path)
     (tmp_path / "s/a").write_bytes(b"333")
-    run(dataclasses.replace(job, moves=False), state=tmp_path / "state")
+    run(structs.replace(job, moves=False), state=tmp_path / "state")
 
     assert remembered(job, tmp_path, "a") is None
     assert remembered(job, tmp_path, "d/g") is None

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import datetime
 import time
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from dirsync.model.change import ChangeKind
 from dirsync.model.job import JobType, Severity
@@ -34,7 +34,7 @@ def job(**more: object) -> JobReport:
         last=last,
         runs=RunsTally(outcomes={Outcome.SUCCEEDED: 3}),
     )
-    return replace(plain, **more)  # type: ignore[arg-type]
+    return replace(plain, **more)
 
 
 def open_(severity: Severity, count: int) -> tuple[OpenChanges, ...]:

@@ -7,7 +7,8 @@ import logging
 import logging.config
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 import dirsync
 from dirsync.cli.logs.defaults import BUILT_IN
@@ -21,8 +22,7 @@ FILE_NAME = "log_conf.yaml"
 _CONSOLE = "console"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class Wishes(Struct, frozen=True, kw_only=True):
     """What the command line says about logging."""
 
     log_conf: str | None = None  # None: look for log_conf.yaml

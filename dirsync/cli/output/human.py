@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dirsync.cli.output.lines import Lines, Mask, error_line
 from dirsync.cli.output.progress import Figures, Progress
@@ -15,8 +16,7 @@ from dirsync.model.result import RunResult
 from dirsync.runner.observer import Stage, Totals
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class Layout(Struct, frozen=True, kw_only=True):
     """What the lines of a run are made of."""
 
     lists_changes: bool = False  # each change is a line

@@ -7,7 +7,7 @@ photos  not sound: 1 rotted, 1 differs; 12,345 files verified, 3.4 GB (2.1 s)
 
 from __future__ import annotations
 
-import dataclasses
+from msgspec.structs import replace
 
 from dirsync.cli.output.human import HumanObserver, Layout, QuietObserver
 from dirsync.cli.output.lines import Lines, error_line
@@ -73,7 +73,7 @@ class HumanScrub(HumanObserver):
     """Shows a scrub to a person."""
 
     def __init__(self, job: Job, *, lines: Lines, progress: Progress) -> None:
-        told_as = dataclasses.replace(job, type=JobType.CHECK)
+        told_as = replace(job, type=JobType.CHECK)
         super().__init__(told_as, lines=lines, progress=progress, layout=Layout(lists_changes=True))
 
     def rotted(self, path: bytes, soundness: Soundness) -> None:

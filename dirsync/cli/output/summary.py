@@ -7,7 +7,7 @@ photos  partly done: 3 created, 2 paths failed (2.1 s)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from dirsync.cli.output.tones import Tone, toned
 from dirsync.cli.output.units import human_bytes, human_count, human_seconds, plural
@@ -29,8 +29,7 @@ _HEADS = {
 }
 
 
-@dataclass(slots=True)
-class Failures:
+class Failures(Struct):
     """The first failures of a run, and how many there were in all."""
 
     first: list[Failure] = field(default_factory=list)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from dirsync.model.change import Aspect
 from dirsync.model.job import Severity
@@ -28,8 +29,7 @@ class Gone(NamedTuple):
     recorded: bytes  # where the catalog has it
 
 
-@dataclass(slots=True, kw_only=True)
-class Findings:
+class Findings(Struct, kw_only=True):
     """Everything a scan found; long lists are kept on disk."""
 
     came: SpillList[Finding] = field(default_factory=SpillList)

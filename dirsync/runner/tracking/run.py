@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 import logging
 import os
 import tempfile
 from collections.abc import Iterator
 from functools import partial
+
+from msgspec.structs import replace
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.contents import Contents
@@ -87,7 +88,7 @@ class TrackStages:
         """
         try:
             place = look_at_source(self._job)
-            self._job = dataclasses.replace(self._job, source=place)
+            self._job = replace(self._job, source=place)
             with self._catalog() as catalog:
                 self._tell_notices(catalog)
                 self._record(
@@ -231,7 +232,7 @@ class TrackStages:
 
     def _scope(self) -> bytes:
         """Name what of the declaration decides what is recorded."""
-        plain = dataclasses.replace(self._job, moves=True, keep_seconds=None, fingerprint=Fingerprint())
+        plain = replace(self._job, moves=True, keep_seconds=None, fingerprint=Fingerprint())
         return bytes.fromhex(declaration_of(plain))
 
     def _check_root(self, piece: TrackFound) -> None:

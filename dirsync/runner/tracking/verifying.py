@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import logging
+
+from msgspec.structs import replace
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.contents import Contents
@@ -77,7 +78,7 @@ class _Verifying:
             RunError: the source is not there, or the catalog cannot be used.
             Cancelled: a signal came; nothing was recorded.
         """
-        self._job = dataclasses.replace(self._job, source=look_at_source(self._job))
+        self._job = replace(self._job, source=look_at_source(self._job))
         if not has_catalog(self._job, self._ledger):
             raise RunError(f"'{self._job.name}': nothing is recorded yet; run the job once first")
         with catalog_of(self._job, self._ledger) as catalog:
