@@ -122,7 +122,7 @@ def test_a_directory_that_was_renamed_and_cannot_be_listed_has_moved(
 
     with monkeypatch.context() as patched:
         patched.setattr(sight, "list_directory", partly_blind)
-        patched.setattr(tracking, "list_subdirectories", lambda _, names, **__: [None] * len(names))
+        patched.setattr(tracking, "glance", lambda _, names, **__: [None] * len(names))
         _, watched = watched_run(job, tmp_path)
     assert told(watched) == [("moved", b"n")]
     assert set(on_record(job, tmp_path)) == {b"n", b"n/e", b"n/e/f", b"g"}

@@ -348,3 +348,20 @@ def test_a_directory_made_anew_is_not_taken_for_the_one_that_was_there(tmp_path:
 
     changes = {(change.kind, change.path, change.old_path) for change in history(job) if change.run_id == 3}
     assert changes == {(ChangeKind.MOVED, b"z", b"y"), (ChangeKind.DELETED, b"m", None)}
+
+
+def test_a_directory_whose_name_a_file_took_was_not_moved(tmp_path: Path) -> None:
+    job = tracked(tmp_path, {"a": {}, "b": {"a": b"1"}})
+    os.rename(tmp_path / "s/a", tmp_path / "s/c")
+    os.rename(tmp_path / "s/b/a", tmp_path / "s/a")
+
+    changes = [("modified", b"a"), ("deleted", b"b/a"), ("created", b"c")]
+    assert told(watched_run(job, tmp_path)[1]) == changes
+
+
+def test_a_directory_that_left_one_that_is_gone_has_moved(tmp_path: Path) -> None:
+    job = tracked(tmp_path, {"a": {"b": {"f": b"1", "g": b"2"}}})
+    os.rename(tmp_path / "s/a/b", tmp_path / "s/b")
+    (tmp_path / "s/a").rmdir()
+
+    assert told(watched_run(job, tmp_path)[1]) == [("deleted", b"a"), ("moved", b"b")]

@@ -181,12 +181,13 @@ class Comparing:
                 yield directory
 
     def _is_gone(self, path: bytes) -> bool:
-        """Whether no directory is at a path any more; another one is compared with what was there."""
+        """Whether nothing is at a path any more; whatever is there is compared with what was."""
         try:
-            entry = self._source.entry(path)
+            return self._source.entry(path) is None
+        except (FileNotFoundError, NotADirectoryError):
+            return True
         except OSError:
             return False
-        return entry is None or not entry.is_directory
 
     # Hashes
 
