@@ -22,7 +22,7 @@ from pathlib import Path
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.opening import open_catalog
 from dirsync.catalog.recording import Recording, recording
-from dirsync.march.digests import written_digests
+from dirsync.march.digests import packed_digests
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.job import JobType, Severity
 from dirsync.model.place import CatalogPlace
@@ -127,9 +127,9 @@ class _Measuring:
         )
 
     def _rescan(self) -> None:
-        with self._catalog() as (catalog, job), tempfile.NamedTemporaryFile() as file:
+        with self._catalog() as (catalog, job):
             with self._timed("  digests"):
-                written_digests(catalog.digests(job.job_id), file=file.name)
+                packed_digests(catalog.digests(job.job_id))
             run_id = (job.last_run or 0) + 1
             chosen = self._draw.sample(range(self._directories), _CHANGED_DIRECTORIES)
             with recording(catalog, job, run_id=run_id) as rows:

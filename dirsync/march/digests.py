@@ -24,21 +24,19 @@ _CHECKSUM_BITS = 32
 
 
 class Digests:
-    """The digests of one tree's directories; picklable: worker processes read its file."""
+    """The digests of one tree's directories; for worker processes, put where they can read them."""
 
-    def __init__(self, file: str) -> None:
-        """Read what `written_digests` wrote."""
+    def __init__(self, packed: bytes, *, file: str | None = None) -> None:
+        """Take what `packed_digests` gave; `file` holds the same."""
+        self._packed = packed
         self._file = file
-        with open(file, "rb") as opened:
-            size = os.fstat(opened.fileno()).st_size
-            self._shift = int.from_bytes(opened.read(1), "little")
-            count_of_starts = _buckets(self._shift) + 1
-            count = (size - 1 - count_of_starts * _KEY_BYTES) // _RECORD_BYTES
-            self._starts = array("I")  # of each bucket, and where the last one ends
-            self._starts.frombytes(opened.read(count_of_starts * _KEY_BYTES))
-            self._keys = array("I")
-            self._keys.frombytes(opened.read(count * _KEY_BYTES))
-            self._digests = opened.read(count * DIGEST_BYTES)
+        self._shift = packed[0]
+        keys_at = 1 + _KEY_BYTES * (_buckets(self._shift) + 1)
+        count = (len(packed) - keys_at) // _RECORD_BYTES
+        self._digests_at = keys_at + _KEY_BYTES * count
+        whole = memoryview(packed)
+        self._starts = array("I", whole[1:keys_at].tobytes())  # of each bucket, and where the last one ends
+        self._keys = array("I", whole[keys_at : self._digests_at].tobytes())
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -56,33 +54,39 @@ class Digests:
             )
         except ValueError:
             return None
-        return self._digests[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES]
+        beginning = self._digests_at + at * DIGEST_BYTES
+        return self._packed[beginning : beginning + DIGEST_BYTES]
+
+    def put_into(self, file: str) -> Digests:
+        """Write them to a file; give those that other processes can be handed.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with open(file, "wb") as opened:
+            opened.write(self._packed)
+        return Digests(self._packed, file=file)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel by the file's name; each process reads it once."""
+        assert self._file is not None
         return _read_once, (self._file, os.stat(self._file).st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=1)
 def _read_once(file: str, mtime_ns: int) -> Digests:
-    return Digests(file)
+    with open(file, "rb") as opened:
+        return Digests(opened.read(), file=file)
 
 
-def written_digests(digests: Iterable[tuple[bytes, bytes | None]], *, file: str) -> Digests:
-    """Write the digests of paths to a file, and give what finds them there.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+def packed_digests(digests: Iterable[tuple[bytes, bytes | None]]) -> bytes:
+    """Pack the digests of paths as `Digests` finds them."""
     known = {_key_of(path): digest for path, digest in digests if digest and len(digest) == DIGEST_BYTES}
     keys = sorted(known)
     shift = _CHECKSUM_BITS - max(len(keys).bit_length() - 1, 0)
-    with open(file, "wb") as opened:
-        opened.write(bytes([shift]))
-        opened.write(_starts(keys, shift=shift).tobytes())
-        opened.write(array("I", [key & 0xFFFFFFFF for key in keys]).tobytes())
-        opened.write(b"".join(map(known.__getitem__, keys)))
-    return Digests(file)
+    lower_halves = array("I", [key & 0xFFFFFFFF for key in keys])
+    columns = (_starts(keys, shift=shift).tobytes(), lower_halves.tobytes())
+    return b"".join((bytes([shift]), *columns, *map(known.__getitem__, keys)))
 
 
 def _key_of(path: bytes) -> int:

@@ -19,7 +19,7 @@ from dirsync.catalog.recording import Recording, recording
 from dirsync.catalog.retention import pruned
 from dirsync.errors import GuardTripped, RunError
 from dirsync.filters import root_scope
-from dirsync.march.digests import Digests, written_digests
+from dirsync.march.digests import Digests
 from dirsync.march.driver import available_processors, march_tree
 from dirsync.march.tracking import TrackContext, TrackedDirectory, TrackFound, track
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
@@ -42,6 +42,7 @@ from dirsync.runner.tracking.conclusion import Concluded, Conclusion
 from dirsync.runner.tracking.ends import ending
 from dirsync.runner.tracking.findings import Findings
 from dirsync.runner.tracking.hashing import Hasher
+from dirsync.runner.tracking.kept_digests import digests_on_record
 from dirsync.runner.tracking.refreshing import Refresher, Reread
 from dirsync.scan.chosen import LISTER, Lister
 from dirsync.trees.handles import join
@@ -49,6 +50,7 @@ from dirsync.trees.local import open_tree
 
 logger = logging.getLogger(__name__)
 
+_IN_THREADS = LISTER is Lister.NATIVE  # which spends its time outside Python
 _MAX_HASHERS = 8
 _NOTICES = "catalog_notices"  # the fact that holds what was last said of the catalog
 
@@ -193,7 +195,7 @@ class TrackStages:
                 root,
                 workers=self._job.workers,
                 deadline=self._deadline,
-                in_threads=LISTER is Lister.NATIVE,
+                in_threads=_IN_THREADS,
             ):
                 self._check_root(piece)
                 comparing.take(piece)
@@ -216,19 +218,13 @@ class TrackStages:
         if known.last_run is None or known.scope != self._scope():
             yield None
             return
-        with self._folder_of_digests() as folder:
-            file = os.path.join(folder, f"{file_name_of(self._job.name)}.digests")
-            try:
-                yield written_digests(catalog.digests(known.job_id), file=file)
-            finally:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(file)
-
-    def _folder_of_digests(self) -> contextlib.AbstractContextManager[str]:
-        """Give the state directory; to a dry run, which holds no lock, a folder of its own."""
-        if not self._dry_run:
-            return contextlib.nullcontext(self._state)
-        return tempfile.TemporaryDirectory(prefix="dirsync-")
+        file = os.path.join(self._state, f"{file_name_of(self._job.name)}.digests")
+        digests = digests_on_record(catalog, known, file=file, keeps=not self._dry_run)
+        if _IN_THREADS:
+            yield digests
+            return
+        with tempfile.NamedTemporaryFile(prefix="dirsync-") as shared:
+            yield digests.put_into(shared.name)
 
     def _scope(self) -> bytes:
         """Name what of the declaration decides what is recorded."""
