@@ -218,14 +218,15 @@ class Comparing:
             old = before.get(name)
             row, is_known = self._with_hash(seen.path, row, old, fingerprints)
             complete &= is_known
+            kept = row if is_known or old is None else _to_be_read(row, old)
             if old is None:
                 self._came(seen.path, row)
-            elif row == old:
+            elif kept == old:
                 continue
             else:
                 instead.append(old)
                 self._altered(seen.path, old, row)
-            entries.append(row)
+            entries.append(kept)
         for name in before.keys() - now.keys():
             if self._is_absent(known, name):
                 instead.append(before[name])
@@ -390,6 +391,17 @@ def _has_other_inode(row: Recorded, before: Rows) -> bool:
 
 def _stamp(row: Recorded) -> tuple[int, int, int]:
     return row.size, row.mtime_ns, row.ctime_ns
+
+
+def _to_be_read(row: Recorded, old: Recorded) -> Recorded:
+    """Give what is kept of a file that could not be read: its content of before.
+
+    With a ctime that is not its own it is read again, and compared with what it was.
+    """
+    if row.hash is not None or old.hash is None:
+        return row
+    ctime_ns = old.ctime_ns if old.ctime_ns != row.ctime_ns else ~row.ctime_ns
+    return row._replace(hash=old.hash, hashed_at=old.hashed_at, ctime_ns=ctime_ns)
 
 
 def _are_alike(before: Rows, now: Rows) -> bool:
