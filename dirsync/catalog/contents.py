@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from dirsync.catalog.catalog import Catalog
-from dirsync.catalog.rows import blob, number, recorded_of
+from dirsync.catalog.rows import directory_of, recorded_of
 from dirsync.catalog.side_rows import HASHED_COLUMNS, hashed_of
-from dirsync.catalog.store import ENTRY_COLUMNS
+from dirsync.catalog.store import DIRECTORY_COLUMNS, ENTRY_COLUMNS
 from dirsync.model.content import Stamp
-from dirsync.model.recorded import Recorded
-from dirsync.trees.handles import join
+from dirsync.model.recorded import Recorded, RecordedDirectory
 
 _HASHED = ", ".join(HASHED_COLUMNS)
 _AT_ONCE = 400  # values in one statement
+
+
+class OnRecord(NamedTuple):
+    """A file whose content is on record."""
+
+    directory: RecordedDirectory  # that it is in
+    row: Recorded
 
 
 class Contents:
@@ -26,21 +33,24 @@ class Contents:
 
     # On record
 
-    def read_before(self, moment: int) -> Iterator[tuple[int, bytes, Recorded]]:
-        """Give the files whose content was last read before a moment (seconds since 1970), oldest first.
+    def read_before(self, moment: int | None, *, by_directory: bool) -> Iterator[OnRecord]:
+        """Give the files whose content was last read before a moment (seconds since 1970; None: all).
 
-        Each with the id of its directory, and its path.
+        Oldest first, or those of one directory together.
         """
-        columns = ", ".join(f"e.{name}" for name in ENTRY_COLUMNS)
+        columns = ", ".join((*(f"d.{n}" for n in DIRECTORY_COLUMNS), *(f"e.{n}" for n in ENTRY_COLUMNS)))
+        before, values = ("", ()) if moment is None else ("AND e.hashed_at < ? ", (moment,))
+        # SQLite would rather walk through all entries than sort; on most days few of them are due.
+        directory = "e.directory_id" if moment is None else "+e.directory_id"
+        order = f"{directory}, e.name" if by_directory else "e.hashed_at, e.directory_id, e.name"
         statement = (
-            f"SELECT e.directory_id, d.path, {columns} FROM entries e JOIN directories d "
+            f"SELECT {columns} FROM entries e JOIN directories d "
             "ON d.job_id = e.job_id AND d.directory_id = e.directory_id "
-            "WHERE e.job_id = ? AND e.hashed_at IS NOT NULL AND e.hashed_at < ? ORDER BY e.hashed_at"
+            f"WHERE e.job_id = ? AND e.hashed_at IS NOT NULL {before}ORDER BY {order}"
         )
-        read = self._catalog.read
-        for directory_id, path, *row in self._store.rows(statement, (self._job_id, moment)):
-            recorded = read(recorded_of, tuple(row))
-            yield read(number, directory_id), join(read(blob, path), recorded.name), recorded
+        read, width = self._catalog.read, len(DIRECTORY_COLUMNS)
+        for row in self._store.rows(statement, (self._job_id, *values)):
+            yield OnRecord(read(directory_of, row[:width]), read(recorded_of, row[width:]))
 
     def totals(self) -> tuple[int, int]:
         """Count the files whose content is on record, and their bytes."""

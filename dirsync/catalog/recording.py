@@ -43,6 +43,8 @@ class Recording:
         self._dropped: list[tuple[int, bytes]] = []
         self._directories: list[Row] = []
         self._changes: list[Row] = []
+        self._staged: set[int] = set()  # directories that the catalog holds, put or dropped
+        self._unfinished: dict[int, RecordedDirectory] = {}  # those of them that more may come of, so far
 
     def new_directory(self, path: bytes, *, ino: int) -> RecordedDirectory:
         """Give a directory that the catalog does not hold yet."""
@@ -56,15 +58,54 @@ class Recording:
         *,
         entries: Sequence[Recorded],
         instead: Iterable[Recorded],
+        more: bool = False,
     ) -> None:
         """Have a directory as it is now: `entries` are those that are new or altered in it.
 
         `instead` are the catalog's own of these names, and those that are gone. The seal of
-        `new` is made here, of that of `old` (None: the catalog does not hold it).
+        `new` is made here, of that of `old` (None: the catalog does not hold it). `more`: what
+        else is altered in it may follow, by `put_more`; it stays in memory until the commit.
         """
-        id_, seal = new.directory_id, self._sealer.entry
+        sum_ = 0
+        if old is not None:
+            self._stage_once(old)
+            self._seal = taken(self._seal, self._sealer.directory(old))
+            sum_ = old.seal
+        new = new._replace(seal=self._with_entries(new.directory_id, sum_, entries, instead))
+        if more:
+            self._unfinished[new.directory_id] = new
+        else:
+            self._put_directory(new)
+        self._flush(at_least=_BATCH)
+
+    def put_more(
+        self, directory_id: int, *, entries: Sequence[Recorded], instead: Iterable[Recorded]
+    ) -> None:
+        """Have more entries of a directory that was put so that more may follow; none of them twice."""
+        directory = self._unfinished[directory_id]
+        sum_ = self._with_entries(directory_id, directory.seal, entries, instead)
+        self._unfinished[directory_id] = directory._replace(seal=sum_)
+        self._flush(at_least=_BATCH)
+
+    def takes(self, directory_id: int) -> bool:
+        """Whether more may come of a directory that the catalog holds."""
+        return directory_id not in self._staged or directory_id in self._unfinished
+
+    def is_unfinished(self, directory_id: int) -> bool:
+        """Whether a directory was put, and `put_more` may follow."""
+        return directory_id in self._unfinished
+
+    def _stage_once(self, directory: RecordedDirectory) -> None:
+        """Note that a directory is staged: twice, and the seal would be wrong for good."""
+        assert directory.directory_id not in self._staged, f"staged twice: {directory.path!r}"
+        self._staged.add(directory.directory_id)
+
+    def _with_entries(
+        self, id_: int, sum_: int, entries: Sequence[Recorded], instead: Iterable[Recorded]
+    ) -> int:
+        """Stage entries of a directory; give the sum of its entries' seals, that was `sum_` before."""
+        seal = self._sealer.entry
         names = {entry.name for entry in entries}
-        sum_ = 0 if old is None else old.seal
         for gone in instead:
             sum_ = taken(sum_, seal(id_, gone))
             if gone.name not in names:
@@ -72,17 +113,16 @@ class Recording:
         for entry in entries:
             sum_ = added(sum_, seal(id_, entry))
             self._entries.append((id_, *entry))
-        new = new._replace(seal=sum_)
+        return sum_
+
+    def _put_directory(self, new: RecordedDirectory) -> None:
         whole = self._sealer.directory(new)
-        new = new._replace(mark=mark_of(whole))
         self._seal = added(self._seal, whole)
-        if old is not None:
-            self._seal = taken(self._seal, self._sealer.directory(old))
-        self._directories.append(row_of_directory(new))
-        self._flush(at_least=_BATCH)
+        self._directories.append(row_of_directory(new._replace(mark=mark_of(whole))))
 
     def drop(self, directory: RecordedDirectory) -> None:
         """Have a directory and all its entries gone."""
+        self._stage_once(directory)
         self._seal = taken(self._seal, self._sealer.directory(directory))
         self._staging.drop_directories([directory.directory_id])
 
@@ -140,6 +180,9 @@ class Recording:
         Raises:
             Busy: another run, of another state directory, recorded the job since this one began.
         """
+        for directory in self._unfinished.values():
+            self._put_directory(directory)
+            self._flush(at_least=_BATCH)
         self._flush(at_least=1)
         run = replace(run, first_change=self._job.next_change, last_change=self._next_change - 1)
         link = self._sealer.run(self._job.link, run, change_link=self._change_link, state=self._seal)

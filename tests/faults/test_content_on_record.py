@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dirsync.catalog.contents import Contents
 from dirsync.catalog.opening import open_catalog
+from dirsync.catalog.recording import recording
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.content import Soundness
 from dirsync.model.job import Compare, Comparison, Fingerprint, TrackJob
 from dirsync.model.recorded import recorded_rows
 from dirsync.model.result import Outcome, RunResult
+from dirsync.model.stop import Stop
 from dirsync.runner.observer import Silent
 from dirsync.runner.scrub import Tally
 from dirsync.runner.tracking.auditing import verify_catalog
+from dirsync.runner.tracking.verifying import verify_tracked
 from dirsync.trees.local import LocalTree
-from tests.faults.test_tracking import HASHED, T, history, told, tracked
-from tests.jobs import watched_run
-from tests.trees import File
+from tests.faults.test_tracking import HASHED, T, history, line, told, tracked
+from tests.jobs import track_job, watched_run
+from tests.rotting_disk import rotting_disk
+from tests.trees import File, tree
 
 OFTEN = Fingerprint(refresh_seconds=0.5)
 A_WHILE = 1.6  # seconds until what was just read is due, for the catalog knows when in whole seconds
@@ -79,6 +87,52 @@ def failing(patched: pytest.MonkeyPatch, *broken: bytes) -> None:
         return content(tree_, path, *rest, **keys)  # type: ignore[arg-type]
 
     patched.setattr(LocalTree, "content", partly)
+
+
+# What goes while it is due to be read again
+
+
+def test_what_is_excluded_now_and_due_to_be_read_again_leaves_a_sound_catalog(tmp_path: Path) -> None:
+    job = tracked(tmp_path, {"x": {"f": b"1", "z": {"g": b"2"}}, "y": b"2"}, comparison=HASHED)
+    time.sleep(A_WHILE)
+    job = dataclasses.replace(job, exclude=(line("/x/"),), fingerprint=OFTEN)
+    watched_run(job, tmp_path)
+
+    assert flaws(job, tmp_path) == []
+    assert ages(job).keys() == {b"y"}
+
+
+def test_what_an_ignore_file_excludes_and_is_due_leaves_a_sound_catalog(tmp_path: Path) -> None:
+    children = {".ign": b"", "x": {"f": b"1"}, "y": b"2"}
+    job = tracked(tmp_path, children, comparison=HASHED, ignore_files=(b".ign",), fingerprint=OFTEN)
+    (tmp_path / "s/.ign").write_bytes(b"/x/\n")
+    time.sleep(A_WHILE)
+    watched_run(job, tmp_path)
+
+    assert flaws(job, tmp_path) == []
+    assert ages(job).keys() == {b".ign", b"y"}
+
+
+@pytest.mark.parametrize("deeds", ["put drop", "drop drop", "drop put", "put put"])
+def test_a_directory_that_is_staged_twice_is_an_error_of_this_program(tmp_path: Path, deeds: str) -> None:
+    job = tracked(tmp_path, {"d": {"f": b"1"}})
+    assert job.catalog is not None
+    with open_catalog(job.catalog, may_create=False) as catalog:
+        known = catalog.job(job.name)
+        assert known is not None
+        (directory,) = catalog.directories_at(known.job_id, [b"d"]).values()
+        with recording(catalog, known, run_id=2) as rows:
+
+            def do(deed: str) -> None:
+                if deed == "drop":
+                    rows.drop(directory)
+                else:
+                    rows.put(directory, directory, entries=[], instead=[])
+
+            first, second = deeds.split()
+            do(first)
+            with pytest.raises(AssertionError, match="staged twice"):
+                do(second)
 
 
 # What cannot be read
@@ -166,3 +220,153 @@ def test_a_file_whose_times_say_nothing_is_read_again_after_a_failure(
     _, watched = watched_run(job, tmp_path)
 
     assert [(change.path, set(change.aspects)) for change in watched.changes] == [(b"a", {Aspect.HASH})]
+
+
+# Reading again, in time
+
+
+def test_a_file_in_a_directory_where_something_always_changes_is_read_again(
+    tmp_path: Path, read: list[bytes]
+) -> None:
+    job = tracked(tmp_path, {"d": {"f": b"1", "g": b"1"}}, comparison=HASHED, fingerprint=OFTEN)
+    read.clear()
+    for number in range(2):
+        time.sleep(A_WHILE)
+        (tmp_path / "s/d/g").write_bytes(b"%d" % number)
+        watched_run(job, tmp_path)
+
+    assert sorted(read) == [b"d/f", b"d/f", b"d/g", b"d/g"]
+    assert flaws(job, tmp_path) == []
+    assert time.time() - min(age for age in ages(job).values() if age is not None) < 30
+
+
+def test_a_file_in_a_directory_that_moved_is_read_again_where_it_is(
+    tmp_path: Path, read: list[bytes]
+) -> None:
+    children = {"d": {"f": b"1", "g": b"1", "e": {"h": b"1"}}}
+    job = tracked(tmp_path, children, comparison=HASHED, fingerprint=OFTEN)
+    time.sleep(A_WHILE)
+    os.rename(tmp_path / "s/d", tmp_path / "s/n")
+    (tmp_path / "s/n/g").unlink()
+    read.clear()
+    _, watched = watched_run(job, tmp_path)
+
+    assert told(watched) == [("moved", b"n"), ("deleted", b"n/g")]
+    assert sorted(read) == [b"n/e/h", b"n/f"]
+    assert flaws(job, tmp_path) == []
+
+
+def test_rot_is_found_in_a_directory_where_something_always_changes(tmp_path: Path) -> None:
+    with rotting_disk(tmp_path) as disk:
+        source = tree(disk.root / "s", {"f": b"f" * 5000, "g": b"1"})
+        job = dataclasses.replace(track_job(source, tmp_path / "state"), comparison=HASHED, fingerprint=OFTEN)
+        watched_run(job, tmp_path)
+        disk.rot(source / "f")
+        time.sleep(A_WHILE)
+        (source / "g").write_bytes(b"22")
+        _, watched = watched_run(job, tmp_path)
+
+        assert sorted(told(watched)) == [("modified", b"f"), ("modified", b"g")]
+        assert [change.path for change in history(job) if change.rotted] == [b"f"]
+        assert flaws(job, tmp_path) == []
+
+
+# Budgets
+
+
+def test_a_file_that_cannot_be_read_uses_up_no_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: list[bytes]
+) -> None:
+    children = {"d": {"a": b"1" * 10}, "e": {"b": b"1" * 10, "c": b"1" * 10}}
+    job = tracked(tmp_path, children, comparison=HASHED)
+    job = dataclasses.replace(job, fingerprint=dataclasses.replace(OFTEN, budget_bytes=10))
+    failing(monkeypatch, b"d/a")
+    read.clear()
+    for _ in range(2):
+        time.sleep(A_WHILE)
+        result, watched = watched_run(job, tmp_path)
+        assert (result.outcome, [each.path for each in watched.failures]) == (Outcome.PARTIAL, [b"d/a"])
+
+    assert read == [b"e/b", b"e/c"]
+
+
+def test_a_budget_of_a_scrub_is_for_what_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: list[bytes]
+) -> None:
+    children = {f"{number:02}": b"1" * 10 for number in range(40)}
+    job = tracked(tmp_path, children, comparison=HASHED, workers=3)
+    failing(monkeypatch, *(b"%02d" % number for number in range(30)))
+    read.clear()
+    result = verify_tracked(
+        job, state=str(tmp_path / "state"), observer=Quiet(), stop=Stop(), budget_bytes=25
+    )
+
+    assert (result.outcome, result.counts.failed) == (Outcome.PARTIAL, 30)
+    assert sorted(read) == [b"30", b"31"]
+
+
+def test_a_file_larger_than_the_budget_is_read_as_the_only_one(tmp_path: Path, read: list[bytes]) -> None:
+    job = tracked(tmp_path, {"a": b"1" * 10, "b": b"1" * 100, "c": b""}, comparison=HASHED)
+    job = dataclasses.replace(job, fingerprint=dataclasses.replace(OFTEN, budget_bytes=20))
+    read.clear()
+    runs_ = []
+    for _ in range(3):
+        time.sleep(A_WHILE)
+        watched_run(job, tmp_path)
+        runs_.append(sorted(read))
+        read.clear()
+
+    assert runs_ == [[b"a"], [b"b"], [b"a", b"c"]]
+
+
+def test_a_file_that_is_not_as_it_was_is_not_read_to_find_that_out(tmp_path: Path, read: list[bytes]) -> None:
+    job = tracked(tmp_path, {"a": b"1", "b": b"2"}, comparison=HASHED)
+    (tmp_path / "s/a").write_bytes(b"11")
+    read.clear()
+    verify_tracked(job, state=str(tmp_path / "state"), observer=Quiet(), stop=Stop(), budget_bytes=None)
+
+    assert read == [b"b"]
+
+
+# Memory
+
+
+def test_what_is_due_is_read_as_the_catalog_gives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: list[bytes]
+) -> None:
+    children = {f"d{number}": {f"{each:03}": b"" for each in range(200)} for number in range(5)}
+    job = tracked(tmp_path, children, comparison=HASHED)
+    given: list[int] = []
+    read_before = Contents.read_before
+
+    def counted(contents: Contents, *rest: object, **keys: object) -> Iterator[object]:
+        for each in read_before(contents, *rest, **keys):  # type: ignore[arg-type]
+            given.append(len(read))
+            yield each
+
+    monkeypatch.setattr(Contents, "read_before", counted)
+    time.sleep(A_WHILE)
+    read.clear()
+    watched_run(dataclasses.replace(job, fingerprint=OFTEN), tmp_path)
+
+    assert (len(given), len(read)) == (1000, 1000)
+    assert max(index - before for index, before in enumerate(given)) < 50
+    assert flaws(job, tmp_path) == []
+
+
+def test_a_directory_of_very_many_files_is_staged_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: list[bytes]
+) -> None:
+    from dirsync.runner.tracking import refreshing
+
+    job = tracked(tmp_path, {"d": {f"{n:02}": b"" for n in range(20)}, "e": b""}, comparison=HASHED)
+    monkeypatch.setattr(refreshing, "_AT_ONCE", 5)
+    time.sleep(A_WHILE)
+    read.clear()
+    watched_run(dataclasses.replace(job, fingerprint=OFTEN), tmp_path)
+
+    assert len(read) == 21
+    assert flaws(job, tmp_path) == []
+    read.clear()
+    watched_run(dataclasses.replace(job, fingerprint=Fingerprint(refresh_seconds=60)), tmp_path)
+    assert read == []

@@ -25,7 +25,7 @@ from dirsync.model.recorded import (
     recorded_rows,
     storable,
 )
-from dirsync.runner.tracking.findings import Finding, Findings, Gone
+from dirsync.runner.tracking.findings import Finding, Findings, Gone, Unfinished
 from dirsync.runner.tracking.hashing import Fingerprint, Hasher
 from dirsync.runner.tracking.overlay import Overlay
 from dirsync.trees.handles import join
@@ -64,12 +64,14 @@ class Comparing:
         findings: Findings,
         came_first: Came | None,
         scope_changed: bool,
+        due_before: int | None,
         failed: Failed,
     ) -> None:
         """Stage what is found with `recording`; `scope_changed`: the job may select less than on record.
 
         `came_first` is told of each entry of a job's first run, which is no finding; None: it
-        is not the first.
+        is not the first. `due_before`: content that was read before (seconds since 1970) is
+        going to be read again; None: none is.
         """
         self._job = job
         self._catalog = catalog
@@ -81,6 +83,7 @@ class Comparing:
         self._findings = findings
         self._came_first = came_first
         self._scope_changed = scope_changed
+        self._due_before = due_before
         self._failed = failed
         self._counting = Counting(job)
         self._hashes = not self._counting.is_uniform or Compare.HASH in job.comparison.by
@@ -88,7 +91,7 @@ class Comparing:
         self._replaced: set[bytes] = set()  # those of them where something else is on record
         self.moved = Overlay()
         self.staged: set[int] = set()  # directories on record that were seen, or that could not be listed
-        self.altered: set[int] = set()  # those of them that are staged
+        self.unfinished: dict[int, Unfinished] = {}  # those of them whose files may be read again yet
         self.entries_added = 0
         self.bytes_added = 0  # to what all files in the catalog come to; negative if it is less
 
@@ -348,9 +351,19 @@ class Comparing:
         new = directory or self._recording.new_directory(seen.path, ino=ino)
         new = new._replace(path=seen.path, digest=digest, unseen_since=None, ino=ino)
         if new != directory or entries or instead:
-            if directory is not None:
-                self.altered.add(directory.directory_id)
-            self._recording.put(directory, new, entries=entries, instead=instead)
+            more = self._has_due(known, instead)
+            self._recording.put(directory, new, entries=entries, instead=instead, more=more)
+
+    def _has_due(self, known: _Known, instead: list[Recorded]) -> bool:
+        """Whether files that stay as they are on record are due to be read again; it is noted where."""
+        if self._due_before is None or known.directory is None:
+            return False
+        altered = frozenset(row.name for row in instead)
+        for row in known.before.values():
+            if row.hashed_at is not None and row.hashed_at < self._due_before and row.name not in altered:
+                self.unfinished[known.directory.directory_id] = Unfinished(known.seen.path, altered)
+                return True
+        return False
 
     def _inode_of(self, known: _Known) -> int:
         if not known.seen.path:
@@ -376,7 +389,6 @@ class Comparing:
         if new.unseen_since is None:
             new = new._replace(unseen_since=self._run_id)
         if new != directory:
-            self.altered.add(new.directory_id)
             self._recording.put(directory, new, entries=[], instead=[])
 
 

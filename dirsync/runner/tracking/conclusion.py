@@ -69,9 +69,13 @@ class Conclusion:
         self.entries_gone = 0
         self.bytes_gone = 0
 
-    def changes(self) -> Iterator[Concluded]:
-        """Give every change, in the order of the paths unless there are very many."""
+    def settle(self) -> None:
+        """Stage the directories that went or moved unseen: nobody else may stage them after that."""
         self._carry_along()
+        self._expand()
+
+    def changes(self) -> Iterator[Concluded]:
+        """Give every change, once all is settled, in the order of the paths unless there are very many."""
         first: list[Concluded] = []
         changes = self._all()
         for change in changes:
@@ -83,7 +87,6 @@ class Conclusion:
         yield from sorted(first, key=lambda change: change.path.replace(b"/", b"\0"))
 
     def _all(self) -> Iterator[Concluded]:
-        self._expand()
         pairs = self._moved_files() if self._job.moves else {}
         moved_off = {old_path for old_path, _ in pairs.values()}
         for finding in self._findings.came:

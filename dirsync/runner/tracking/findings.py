@@ -29,6 +29,13 @@ class Gone(NamedTuple):
     recorded: bytes  # where the catalog has it
 
 
+class Unfinished(NamedTuple):
+    """A directory on record that was altered, and holds files that are due to be read again."""
+
+    path: bytes  # where it is now
+    altered: frozenset[bytes]  # names of what was altered in it, or went: not due
+
+
 class Findings(Struct, kw_only=True):
     """Everything a scan found; long lists are kept on disk."""
 

@@ -1,16 +1,22 @@
 """Reading again what seems unchanged, and naming what rotted: other content under unchanged times.
 
 What rotted keeps the hash it has on record, so that it is found again until somebody
-accepts it; as a change it is recorded once.
+accepts it; as a change it is recorded once. Without a budget files are read directory by
+directory, as the catalog gives them. With one the longest unread come first, and what
+came of them waits on disk until all of a directory are together.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pickle
+import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import groupby
-from operator import itemgetter
+from itertools import groupby, islice
+from types import MappingProxyType
 from typing import NamedTuple
 
 from dirsync.catalog.catalog import Catalog
@@ -19,36 +25,54 @@ from dirsync.catalog.recording import Recording
 from dirsync.model.change import Aspect, ChangeKind, Failure
 from dirsync.model.job import Severity, TrackJob
 from dirsync.model.recorded import CatalogJob, Recorded, RecordedDirectory, storable
+from dirsync.runner.tracking.budget import Budget, Due
+from dirsync.runner.tracking.findings import Unfinished
 from dirsync.trees.handles import join
 from dirsync.trees.hashing import Content
 from dirsync.trees.local import LocalTree, open_tree
 from dirsync.trees.parallel import in_threads
 
-_AT_ONCE = 2_000  # files that are read before their rows are staged
+_AT_ONCE = 2_000  # files of one directory that are staged at once
+_NONE: Mapping[int, Unfinished] = MappingProxyType({})
 
 
 class Reread(NamedTuple):
-    """One file that was read again."""
+    """One file that was to be read again."""
 
-    directory_id: int
-    path: bytes
-    row: Recorded  # as it is on record
-    content: Content | None  # None: it could not be read
-    reason: str | None = None  # why it could not be read
+    file: Due
+    content: Content | None  # None: it was not read
+    read_at: int = 0  # seconds since 1970
+    reason: str | None = None  # why it could not be read; None without content: it is not as on record
+
+    @property
+    def path(self) -> bytes:
+        """Where the file is."""
+        return self.file.path
+
+    @property
+    def row(self) -> Recorded:
+        """The file as it is on record."""
+        return self.file.row
 
     @property
     def is_comparable(self) -> bool:
         """Whether the file is still the one on record, so that its content has to be too."""
         if self.content is None or not self.content.unchanged:
             return False
-        status = self.content.status
-        stamp = (status.st_size, storable(status.st_mtime_ns), storable(status.st_ctime_ns))
-        return stamp == (self.row.size, self.row.mtime_ns, self.row.ctime_ns)
+        return _is_as_recorded(self.content.status, self.row)
 
     @property
     def rotted(self) -> bool:
         """Whether its content is another than on record, though nothing else tells."""
         return self.is_comparable and self.content is not None and self.content.hash != self.row.hash
+
+
+class _Read(NamedTuple):
+    """What is to be staged of a file that was read: when."""
+
+    directory: RecordedDirectory
+    row: Recorded  # as it is on record
+    read_at: int  # seconds since 1970
 
 
 class Refresher:
@@ -68,8 +92,6 @@ class Refresher:
     ) -> None:
         """`told` hears of each file that was read; `check` may raise to stop."""
         self._job = job
-        self._catalog = catalog
-        self._known = known
         self._contents = Contents(catalog, known.job_id)
         self._recording = recording
         self._workers = workers
@@ -77,67 +99,86 @@ class Refresher:
         self._failed = failed
         self._told = told
 
-    def overdue(self, *, besides: set[int]) -> None:
-        """Read what was not read for longer than the job allows, within its budget.
+    def overdue(self, *, before: int | None, unfinished: Mapping[int, Unfinished]) -> None:
+        """Read what was last read before a moment (None: nothing is due), within the job's budget.
 
-        `besides`: directories that are left for another run, for this one has staged them.
+        `unfinished`: directories that this run has staged, by their ids, and of which more may
+        come. Others that it has staged are left for the next.
         """
-        fingerprint = self._job.fingerprint
-        if fingerprint.refresh_seconds is None:
-            return
-        before = int(time.time() - fingerprint.refresh_seconds)
-        rows = self._contents.read_before(before)
-        rows = (row for row in rows if row[0] not in besides)
-        self.read(within_budget(rows, fingerprint.budget_bytes))
+        if before is not None:
+            self._read_again(before, self._job.fingerprint.budget_bytes, unfinished)
 
-    def read(self, rows: Iterable[tuple[int, bytes, Recorded]]) -> None:
-        """Read files again, given as directory id, path and row, and stage what came of it.
+    def everything(self, *, budget_bytes: int | None) -> None:
+        """Read every file; with a budget, the longest unread until their bytes have used it up."""
+        self._read_again(None, budget_bytes, _NONE)
 
-        The files of one directory must come together, or all within one batch.
-        """
+    def _read_again(
+        self, before: int | None, budget_bytes: int | None, unfinished: Mapping[int, Unfinished]
+    ) -> None:
+        by_directory = budget_bytes is None
+        files = self._due(before, unfinished, by_directory=by_directory)
+        read = self._compared(files, Budget(budget_bytes))
+        if by_directory:
+            self._stage(read)
+        else:
+            with contextlib.closing(_ByDirectory()) as sorted_:
+                for each in read:
+                    sorted_.add(each)
+                self._stage(sorted_)
+
+    def _due(
+        self, before: int | None, unfinished: Mapping[int, Unfinished], *, by_directory: bool
+    ) -> Iterator[Due]:
+        """Give the files to read, but for those of which this run has staged what they are."""
+        for directory, row in self._contents.read_before(before, by_directory=by_directory):
+            now = unfinished.get(directory.directory_id)
+            if now is not None:
+                if row.name not in now.altered:
+                    yield Due(directory, join(now.path, row.name), row)
+            elif self._recording.takes(directory.directory_id):
+                yield Due(directory, join(directory.path, row.name), row)
+
+    def _compared(self, files: Iterable[Due], budget: Budget) -> Iterator[_Read]:
+        """Read files, tell what came of them, and give those that could be compared, in their order."""
         opens = partial(open_tree, self._job.source)
-        batch: list[Reread] = []
-        for reread in in_threads(rows, self._read, open_handles=opens, workers=self._workers):
+        covered = budget.covered(files)
+        for reread in in_threads(covered, self._read, open_handles=opens, workers=self._workers):
+            if reread is None:
+                continue
+            budget.take_back(reread.file, was_read=reread.content is not None)
             self._told(reread)
-            is_other_directory = bool(batch) and batch[-1].directory_id != reread.directory_id
-            if len(batch) >= _AT_ONCE and is_other_directory:
-                self._stage(batch)
-                batch = []
-            batch.append(reread)
-        self._stage(batch)
+            if reread.reason is not None:
+                self._failed(Failure(reread.path, reread.reason))
+            if reread.rotted:
+                self._record_rot(reread)
+            if reread.is_comparable:
+                yield _Read(reread.file.directory, reread.row, reread.read_at)
 
-    def _read(self, tree: LocalTree, row: tuple[int, bytes, Recorded]) -> Reread:
-        directory_id, path, recorded = row
+    def _read(self, tree: LocalTree, file: Due | None) -> Reread | None:
+        if file is None:
+            return None
         try:
-            content = tree.content(path, self._job.comparison.algorithm, check=self._check, from_disk=True)
+            if not _is_as_recorded(tree.status(file.path), file.row):
+                return Reread(file, None)  # the next scan tells
+            algorithm = self._job.comparison.algorithm
+            content = tree.content(file.path, algorithm, check=self._check, from_disk=True)
         except FileNotFoundError:
-            return Reread(directory_id, path, recorded, None)  # gone: the next scan tells
+            return Reread(file, None)  # gone: the next scan tells
         except OSError as error:
-            return Reread(directory_id, path, recorded, None, f"cannot be read: {error.strerror or error}")
-        return Reread(directory_id, path, recorded, content)
+            return Reread(file, None, reason=f"cannot be read: {error.strerror or error}")
+        return Reread(file, content, int(time.time()))
 
-    def _stage(self, batch: list[Reread]) -> None:
-        """Stage what was read of whole directories."""
-        directories = self._directories(batch)
-        now = int(time.time())
-        for directory_id, rereads in groupby(sorted(batch, key=itemgetter(0)), key=itemgetter(0)):
-            sound: list[Reread] = []
-            for reread in rereads:
-                if reread.reason is not None:
-                    self._failed(Failure(reread.path, reread.reason))
-                elif reread.is_comparable:
-                    sound.append(reread)
-                    if reread.rotted:
-                        self._record_rot(reread)
-            if sound and directory_id in directories:
-                directory = directories[directory_id]
-                entries = [reread.row._replace(hashed_at=now) for reread in sound]
-                self._recording.put(directory, directory, entries=entries, instead=[r.row for r in sound])
-
-    def _directories(self, batch: list[Reread]) -> dict[int, RecordedDirectory]:
-        paths = sorted({reread.path.rpartition(b"/")[0] for reread in batch})
-        found = self._catalog.directories_at(self._known.job_id, paths)
-        return {directory.directory_id: directory for directory in found.values()}
+    def _stage(self, read: Iterable[_Read]) -> None:
+        """Stage when files were read, given directory by directory."""
+        for directory_id, group in groupby(read, key=_directory_id):
+            while part := list(islice(group, _AT_ONCE)):
+                entries = [row._replace(hashed_at=read_at) for _, row, read_at in part]
+                instead = [row for _, row, _ in part]
+                if self._recording.is_unfinished(directory_id):
+                    self._recording.put_more(directory_id, entries=entries, instead=instead)
+                else:
+                    directory, more = part[0].directory, len(part) == _AT_ONCE
+                    self._recording.put(directory, directory, entries=entries, instead=instead, more=more)
 
     def _record_rot(self, reread: Reread) -> None:
         """Record a rot as a change, unless it is one already that nobody has accepted."""
@@ -156,23 +197,33 @@ class Refresher:
         )
 
 
-def within_budget(
-    rows: Iterable[tuple[int, bytes, Recorded]], budget_bytes: int | None
-) -> list[tuple[int, bytes, Recorded]]:
-    """Choose rows until their bytes have used a budget up, at least one; by directory."""
-    chosen: list[tuple[int, bytes, Recorded]] = []
-    used_bytes = 0
-    for row in rows:
-        if budget_bytes is not None and chosen and used_bytes + row[2].size > budget_bytes:
-            break
-        used_bytes += row[2].size
-        chosen.append(row)
-    return sorted(chosen, key=lambda row: (row[0], row[1]))
+class _ByDirectory:
+    """What came in any order, given directory by directory; what is long waits on disk."""
+
+    def __init__(self) -> None:
+        self._connection = sqlite3.connect("")  # a file without a name, made when memory gets short
+        self._connection.execute("CREATE TABLE read (directory_id INTEGER, row BLOB)")
+
+    def add(self, read: _Read) -> None:
+        """Take one in."""
+        row = pickle.dumps(read, protocol=pickle.HIGHEST_PROTOCOL)
+        self._connection.execute("INSERT INTO read VALUES (?, ?)", (_directory_id(read), row))
+
+    def __iter__(self) -> Iterator[_Read]:
+        for (row,) in self._connection.execute("SELECT row FROM read ORDER BY directory_id"):
+            read: _Read = pickle.loads(row)
+            yield read
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        self._connection.close()
 
 
-def by_directory(catalog: Catalog, known: CatalogJob) -> Iterator[tuple[int, bytes, Recorded]]:
-    """Give every file of a job whose content is on record, directory by directory."""
-    for directory in catalog.directories_beneath(known.job_id, b""):
-        for directory_id, row in catalog.entries_in(known.job_id, [directory.directory_id]):
-            if row.hash is not None:
-                yield directory_id, join(directory.path, row.name), row
+def _directory_id(read: _Read) -> int:
+    return read.directory.directory_id
+
+
+def _is_as_recorded(status: os.stat_result, row: Recorded) -> bool:
+    """Whether size and times are those on record."""
+    stamp = (status.st_size, storable(status.st_mtime_ns), storable(status.st_ctime_ns))
+    return stamp == (row.size, row.mtime_ns, row.ctime_ns)

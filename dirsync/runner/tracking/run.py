@@ -7,7 +7,8 @@ import datetime
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from msgspec.structs import replace
@@ -40,7 +41,7 @@ from dirsync.runner.tracking.catalogs import catalog_of, has_catalog, recorded_j
 from dirsync.runner.tracking.comparing import Comparing
 from dirsync.runner.tracking.conclusion import Concluded, Conclusion
 from dirsync.runner.tracking.ends import ending
-from dirsync.runner.tracking.findings import Findings
+from dirsync.runner.tracking.findings import Findings, Unfinished
 from dirsync.runner.tracking.hashing import Hasher
 from dirsync.runner.tracking.kept_digests import digests_on_record
 from dirsync.runner.tracking.refreshing import Refresher, Reread
@@ -131,12 +132,14 @@ class TrackStages:
         try:
             with recording(catalog, known, run_id=run_id) as rows, contextlib.closing(findings):
                 self._observer.stage(Stage.SCAN)
-                comparing = self._scanned(catalog, known, rows, run_id, hasher, findings)
+                due_before = self._due_before()
+                comparing = self._scanned(catalog, known, rows, run_id, hasher, findings, due_before)
                 self._check_guards(known, findings)
-                self._refresh(catalog, known, rows, besides=comparing.altered)
+                conclusion = self._settled(catalog, known, rows, comparing, findings)
+                self._refresh(catalog, known, rows, due_before, comparing.unfinished)
                 self._deadline.check()
                 self._observer.stage(Stage.RECORD)
-                run = self._concluded(catalog, known, rows, run_id, comparing, findings)
+                run = self._concluded(known, rows, run_id, comparing, conclusion)
                 if not self._dry_run:
                     rows.commit(
                         run, scope=self._scope(), ending=ending(self._ledger, self._job.name, before=known)
@@ -173,6 +176,7 @@ class TrackStages:
         run_id: int,
         hasher: Hasher,
         findings: Findings,
+        due_before: int | None,
     ) -> Comparing:
         with open_tree(self._job.source) as source, self._digests(catalog, known) as digests:
             comparing = Comparing(
@@ -186,6 +190,7 @@ class TrackStages:
                 findings=findings,
                 came_first=self._came_first if known.last_run is None else None,
                 scope_changed=known.scope != self._scope(),
+                due_before=due_before,
                 failed=self._failed,
             )
             march = partial(track, self._context(digests))
@@ -247,8 +252,20 @@ class TrackStages:
             remedy = f"begin anew with 'dirsync catalog init {self._job.name}'"
             check_source(self._job, self._ledger, deleted=len(findings.went), remedy=remedy)
 
-    def _refresh(self, catalog: Catalog, known: CatalogJob, rows: Recording, *, besides: set[int]) -> None:
-        """Read again what is due, and tell what rotted."""
+    def _due_before(self) -> int | None:
+        """Say before when content was read that is due to be read again; None: none is."""
+        refresh_seconds = self._job.fingerprint.refresh_seconds
+        return None if refresh_seconds is None else int(time.time() - refresh_seconds)
+
+    def _refresh(
+        self,
+        catalog: Catalog,
+        known: CatalogJob,
+        rows: Recording,
+        due_before: int | None,
+        unfinished: Mapping[int, Unfinished],
+    ) -> None:
+        """Read again what is due, and tell what rotted; what went is staged by now, and left alone."""
         refresher = Refresher(
             self._job,
             catalog,
@@ -259,7 +276,7 @@ class TrackStages:
             failed=self._failed,
             told=self._told_of_content,
         )
-        refresher.overdue(besides=besides)
+        refresher.overdue(before=due_before, unfinished=unfinished)
 
     def _told_of_content(self, reread: Reread) -> None:
         if reread.rotted:
@@ -288,15 +305,14 @@ class TrackStages:
         self._bytes_of[ChangeKind.CREATED] += row.file_bytes
         self._observer.changed(Change(ChangeKind.CREATED, None, row.entry(join(parent, row.name))))
 
-    def _concluded(
+    def _settled(
         self,
         catalog: Catalog,
         known: CatalogJob,
         rows: Recording,
-        run_id: int,
         comparing: Comparing,
         findings: Findings,
-    ) -> RecordedRun:
+    ) -> Conclusion:
         conclusion = Conclusion(
             self._job,
             catalog,
@@ -306,6 +322,12 @@ class TrackStages:
             moved=comparing.moved,
             staged=comparing.staged,
         )
+        conclusion.settle()
+        return conclusion
+
+    def _concluded(
+        self, known: CatalogJob, rows: Recording, run_id: int, comparing: Comparing, conclusion: Conclusion
+    ) -> RecordedRun:
         for change in conclusion.changes():
             rows.change(
                 change.path,

@@ -26,7 +26,7 @@ from dirsync.runner.places import look_at_source
 from dirsync.runner.scrub import ScrubObserver, Tally, scrubbed
 from dirsync.runner.tracking.catalogs import catalog_of, has_catalog, recorded_job
 from dirsync.runner.tracking.ends import ending
-from dirsync.runner.tracking.refreshing import Refresher, Reread, by_directory, within_budget
+from dirsync.runner.tracking.refreshing import Refresher, Reread
 
 logger = logging.getLogger(__name__)
 
@@ -107,11 +107,7 @@ class _Verifying:
             failed=self._failed,
             told=self._told,
         )
-        if budget_bytes is None:
-            refresher.read(by_directory(catalog, known))
-        else:
-            oldest_first = contents.read_before(int(_now().timestamp()) + 1)
-            refresher.read(within_budget(oldest_first, budget_bytes))
+        refresher.everything(budget_bytes=budget_bytes)
 
     def _commit(self, known: CatalogJob, rows: Recording, run_id: int) -> None:
         if not rows.has_rows:
