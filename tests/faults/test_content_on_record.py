@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +23,10 @@ from dirsync.model.stop import Stop
 from dirsync.runner.observer import Silent
 from dirsync.runner.scrub import Tally
 from dirsync.runner.tracking.auditing import verify_catalog
+from dirsync.runner.tracking.states import EarlierState
 from dirsync.runner.tracking.verifying import verify_tracked
 from dirsync.trees.local import LocalTree
-from tests.faults.test_tracking import HASHED, T, history, line, told, tracked
+from tests.faults.test_tracking import HASHED, T, history, line, runs, told, tracked
 from tests.jobs import track_job, watched_run
 from tests.rotting_disk import rotting_disk
 from tests.trees import File, tree
@@ -370,3 +372,31 @@ def test_a_directory_of_very_many_files_is_staged_in_parts(
     read.clear()
     watched_run(dataclasses.replace(job, fingerprint=Fingerprint(refresh_seconds=60)), tmp_path)
     assert read == []
+
+
+def test_an_earlier_state_takes_little_memory_whatever_a_run_changed(tmp_path: Path) -> None:
+    count = 6000
+    job = tracked(tmp_path, {"d": {f"{number:04}": b"" for number in range(count)}, "e": {}})
+    os.rename(tmp_path / "s/d", tmp_path / "s/e/n")
+    watched_run(job, tmp_path)
+    for number in range(count):
+        os.chmod(tmp_path / f"s/e/n/{number:04}", 0o600)
+    watched_run(job, tmp_path)
+    for number in range(count):
+        os.rename(tmp_path / f"s/e/n/{number:04}", tmp_path / f"s/e/{number:04}")
+    watched_run(job, tmp_path)
+    assert [run.counts.moved for run in runs(job)] == [count, 0, 1, 0]
+    assert job.catalog is not None
+    with open_catalog(job.catalog, may_create=False) as catalog:
+        known = catalog.job(job.name)
+        assert known is not None
+        state = EarlierState(job, catalog, known, run_id=1, folder=str(tmp_path))
+        tracemalloc.start()
+        try:
+            seen = sum(1 for each in state.sightings() if each.path.startswith(b"d/"))
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+    assert seen == count
+    assert peak_bytes < 5_000_000

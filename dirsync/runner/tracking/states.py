@@ -10,7 +10,8 @@ import contextlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.retention import checkpoint
@@ -18,9 +19,11 @@ from dirsync.errors import RunError
 from dirsync.model.change import ChangeKind, Failure
 from dirsync.model.entry import Kind
 from dirsync.model.job import Compare, HashAlgorithm, TrackJob
-from dirsync.model.recorded import CatalogJob, Recorded, RecordedChange, RecordedDirectory
+from dirsync.model.recorded import CatalogJob, Recorded, RecordedChange, RecordedDirectory, RecordedRun
 from dirsync.model.snapshot import Seen, Sighting, path_key
 from dirsync.trees.handles import join
+
+Changes = Callable[[Sequence[ChangeKind]], Iterator[RecordedChange]]  # those of one run, of some kinds
 
 _COLUMNS = ("mode", "size", "mtime_ns", "uid", "gid", "target", "hash")
 
@@ -104,12 +107,18 @@ class EarlierState:
             past.fill(self._latest.sightings())
             for run in self._catalog.runs(self._known.job_id, after_run=self._run_id):
                 if run.last_change >= run.first_change:
-                    past.take_back(self._changes(run.first_change, run.last_change))
+                    past.take_back(partial(self._changes, run))
             yield from past.sightings()
 
-    def _changes(self, first: int, last: int) -> list[RecordedChange]:
-        changes = self._catalog.changes(self._known.job_id, first=first, last=last, quiet=True)
-        return [change for change in changes if not change.rotted]
+    def _changes(self, run: RecordedRun, kinds: Sequence[ChangeKind]) -> Iterator[RecordedChange]:
+        changes = self._catalog.changes(
+            self._known.job_id,
+            first=run.first_change,
+            last=run.last_change,
+            kinds=[kind.value for kind in kinds],
+            quiet=True,
+        )
+        return (change for change in changes if not change.rotted)
 
 
 class _Past:
@@ -121,6 +130,10 @@ class _Past:
         connection.execute("PRAGMA journal_mode = OFF")
         columns = ", ".join(_COLUMNS)
         connection.execute(f"CREATE TABLE entries (path BLOB PRIMARY KEY, key BLOB, failure TEXT, {columns})")
+        connection.execute(f"CREATE TABLE taken (path BLOB, key BLOB, failure TEXT, {columns})")
+        connection.execute("CREATE TABLE moves (depth INTEGER, path BLOB, old_path BLOB)")
+        connection.create_function("old_path_of", 3, _old_path_of, deterministic=True)
+        connection.create_function("path_key", 1, path_key, deterministic=True)
 
     def fill(self, sightings: Iterable[Sighting]) -> None:
         """Take a state in."""
@@ -130,28 +143,39 @@ class _Past:
         places = ", ".join("?" * (3 + len(_COLUMNS)))
         self._connection.executemany(f"INSERT OR REPLACE INTO entries VALUES ({places})", rows)
 
-    def take_back(self, changes: list[RecordedChange]) -> None:
-        """Take one run's changes back at once: paths are of after it, old paths of before it."""
-        for change in changes:
-            if change.kind is ChangeKind.CREATED:
-                self._connection.execute("DELETE FROM entries WHERE path = ?", (change.path,))
-        kept = (ChangeKind.DELETED, ChangeKind.MODIFIED, ChangeKind.METADATA)
-        was = [c for c in changes if c.kind in kept and c.old is not None and c.path]
-        self._put(_told_row(change.path, change.old) for change in was if change.old is not None)
-        moves = [change for change in changes if change.kind is ChangeKind.MOVED]
-        taken = [(move, self._taken(move.path)) for move in sorted(moves, key=_deepest_first)]
-        for move, rows in taken:
-            assert move.old_path is not None
-            self._put(_moved_row(row, move.path, move.old_path) for row in rows)
-            if move.old is not None:
-                self._put([_told_row(move.old_path, move.old)])
+    def take_back(self, changes: Changes) -> None:
+        """Take one run's changes back at once: paths are of after it, old paths of before it.
 
-    def _taken(self, path: bytes) -> list[tuple[object, ...]]:
-        """Take a path and all beneath it out."""
+        They are asked for kind by kind, for a run may have made very many.
+        """
+        for change in changes([ChangeKind.CREATED]):
+            self._connection.execute("DELETE FROM entries WHERE path = ?", (change.path,))
+        kept = changes([ChangeKind.DELETED, ChangeKind.MODIFIED, ChangeKind.METADATA])
+        self._put(_told_row(c.path, c.old) for c in kept if c.old is not None and c.path)
+        self._put_moves(changes([ChangeKind.MOVED]))
+        moves = self._connection.execute("SELECT path, old_path FROM moves ORDER BY depth DESC, rowid")
+        for path, old_path in moves:
+            self._take(path, old_path)
+        self._connection.execute("INSERT OR REPLACE INTO entries SELECT * FROM taken ORDER BY rowid")
+        moved = changes([ChangeKind.MOVED])
+        self._put(_told_row(c.old_path, c.old) for c in moved if c.old is not None and c.old_path is not None)
+        self._connection.execute("DELETE FROM taken")
+        self._connection.execute("DELETE FROM moves")
+
+    def _put_moves(self, moves: Iterable[RecordedChange]) -> None:
+        rows = ((move.path.count(b"/"), move.path, move.old_path) for move in moves)
+        self._connection.executemany("INSERT INTO moves VALUES (?, ?, ?)", rows)
+
+    def _take(self, path: bytes, old_path: bytes) -> None:
+        """Take a path and all beneath it out, with the paths of before."""
         where, values = "path = ? OR (path > ? AND path < ?)", (path, path + b"/", path + b"0")
-        rows = self._connection.execute(f"SELECT * FROM entries WHERE {where}", values).fetchall()
+        columns = ", ".join(("failure", *_COLUMNS))
+        self._connection.execute(
+            f"INSERT INTO taken SELECT old_path, path_key(old_path), {columns} FROM "
+            f"(SELECT old_path_of(path, ?, ?) AS old_path, {columns} FROM entries WHERE {where})",
+            (path, old_path, *values),
+        )
         self._connection.execute(f"DELETE FROM entries WHERE {where}", values)
-        return rows
 
     def sightings(self) -> Iterator[Sighting]:
         """Give what is there, in path order."""
@@ -162,10 +186,6 @@ class _Past:
                 yield Seen(recorded.entry(path), hash_)
             if failure is not None:
                 yield Failure(path, failure)
-
-
-def _deepest_first(change: RecordedChange) -> int:
-    return -change.path.count(b"/")
 
 
 def _row(sighting: Sighting) -> tuple[object, ...]:
@@ -182,11 +202,9 @@ def _told_row(path: bytes, old: Recorded) -> tuple[object, ...]:
     return (path, path_key(path), None, *figures, old.target, old.hash)
 
 
-def _moved_row(row: tuple[object, ...], path: bytes, old_path: bytes) -> tuple[object, ...]:
-    now = row[0]
-    assert isinstance(now, bytes)
-    then = old_path + now[len(path) :]
-    return (then, path_key(then), *row[2:])
+def _old_path_of(now: bytes, path: bytes, old_path: bytes) -> bytes:
+    """Give where something was that is at or beneath a path by now."""
+    return old_path + now[len(path) :]
 
 
 def run_at(catalog: Catalog, known: CatalogJob, text: str, *, before: str | None) -> int:
