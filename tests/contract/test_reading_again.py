@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.catalog.contents import Contents
 from dirsync.model.job import Compare, Comparison, Fingerprint
@@ -50,9 +50,9 @@ def test_what_is_read_again_leaves_a_sound_catalog(
     children = {"d": {"f": b"1", "g": b"1"}, "e": {"h": b"1", "i": b"1"}, "m": {"j": b"1"}, "x": {"k": b"1"}}
     job = track_job(tree(tmp_path / "s", children), tmp_path / "state")
     assert job.catalog is not None
-    place = dataclasses.replace(job.catalog, url=url)
+    place = structs.replace(job.catalog, url=url)
     hashed = Comparison(by=frozenset({*Comparison().by, Compare.HASH}))
-    job = dataclasses.replace(job, catalog=place, comparison=hashed)
+    job = structs.replace(job, catalog=place, comparison=hashed)
     watched_run(job, tmp_path)
     time.sleep(1.6)
     began_at = int(time.time())
@@ -61,7 +61,7 @@ def test_what_is_read_again_leaves_a_sound_catalog(
     (tmp_path / "s/x/k").unlink()
     (tmp_path / "s/x").rmdir()
     often = Fingerprint(refresh_seconds=0.5, budget_bytes=budget_bytes)
-    result, _ = watched_run(dataclasses.replace(job, fingerprint=often), tmp_path)
+    result, _ = watched_run(structs.replace(job, fingerprint=often), tmp_path)
 
     assert result.outcome is Outcome.SUCCEEDED
     with opened(url, may_create=False) as catalog:

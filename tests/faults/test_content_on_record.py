@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
 import tracemalloc
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dirsync.catalog.contents import Contents
 from dirsync.catalog.opening import open_catalog
@@ -20,12 +20,13 @@ from dirsync.model.job import Compare, Comparison, Fingerprint, TrackJob
 from dirsync.model.recorded import recorded_rows
 from dirsync.model.result import Outcome, RunResult
 from dirsync.model.stop import Stop
+from dirsync.runner.accepting import accept_changes
 from dirsync.runner.observer import Silent
 from dirsync.runner.scrub import Tally
-from dirsync.runner.tracking.auditing import verify_catalog
 from dirsync.runner.tracking.states import EarlierState
 from dirsync.runner.tracking.verifying import verify_tracked
 from dirsync.trees.local import LocalTree
+from tests.catalogs_on_record import flaws, on_record
 from tests.faults.test_tracking import HASHED, T, history, line, runs, told, tracked
 from tests.jobs import track_job, watched_run
 from tests.rotting_disk import rotting_disk
@@ -41,19 +42,6 @@ class Quiet(Silent):
     def rotted(self, path: bytes, soundness: Soundness) -> None: ...
 
     def scrubbed(self, result: RunResult, tally: Tally) -> None: ...
-
-
-def flaws(job: TrackJob, place: Path) -> list[str]:
-    assert job.catalog is not None
-    found: list[str] = []
-    verify_catalog(
-        job.catalog,
-        state=str(place / "state"),
-        job=None,
-        found=lambda flaw: found.append(flaw.text),
-        noticed=lambda _: None,
-    )
-    return found
 
 
 def ages(job: TrackJob) -> dict[bytes, int | None]:
@@ -97,7 +85,7 @@ def failing(patched: pytest.MonkeyPatch, *broken: bytes) -> None:
 def test_what_is_excluded_now_and_due_to_be_read_again_leaves_a_sound_catalog(tmp_path: Path) -> None:
     job = tracked(tmp_path, {"x": {"f": b"1", "z": {"g": b"2"}}, "y": b"2"}, comparison=HASHED)
     time.sleep(A_WHILE)
-    job = dataclasses.replace(job, exclude=(line("/x/"),), fingerprint=OFTEN)
+    job = structs.replace(job, exclude=(line("/x/"),), fingerprint=OFTEN)
     watched_run(job, tmp_path)
 
     assert flaws(job, tmp_path) == []
@@ -261,7 +249,7 @@ def test_a_file_in_a_directory_that_moved_is_read_again_where_it_is(
 def test_rot_is_found_in_a_directory_where_something_always_changes(tmp_path: Path) -> None:
     with rotting_disk(tmp_path) as disk:
         source = tree(disk.root / "s", {"f": b"f" * 5000, "g": b"1"})
-        job = dataclasses.replace(track_job(source, tmp_path / "state"), comparison=HASHED, fingerprint=OFTEN)
+        job = structs.replace(track_job(source, tmp_path / "state"), comparison=HASHED, fingerprint=OFTEN)
         watched_run(job, tmp_path)
         disk.rot(source / "f")
         time.sleep(A_WHILE)
@@ -281,7 +269,7 @@ def test_a_file_that_cannot_be_read_uses_up_no_budget(
 ) -> None:
     children = {"d": {"a": b"1" * 10}, "e": {"b": b"1" * 10, "c": b"1" * 10}}
     job = tracked(tmp_path, children, comparison=HASHED)
-    job = dataclasses.replace(job, fingerprint=dataclasses.replace(OFTEN, budget_bytes=10))
+    job = structs.replace(job, fingerprint=structs.replace(OFTEN, budget_bytes=10))
     failing(monkeypatch, b"d/a")
     read.clear()
     for _ in range(2):
@@ -309,7 +297,7 @@ def test_a_budget_of_a_scrub_is_for_what_can_be_read(
 
 def test_a_file_larger_than_the_budget_is_read_as_the_only_one(tmp_path: Path, read: list[bytes]) -> None:
     job = tracked(tmp_path, {"a": b"1" * 10, "b": b"1" * 100, "c": b""}, comparison=HASHED)
-    job = dataclasses.replace(job, fingerprint=dataclasses.replace(OFTEN, budget_bytes=20))
+    job = structs.replace(job, fingerprint=structs.replace(OFTEN, budget_bytes=20))
     read.clear()
     runs_ = []
     for _ in range(3):
@@ -349,7 +337,7 @@ def test_what_is_due_is_read_as_the_catalog_gives_it(
     monkeypatch.setattr(Contents, "read_before", counted)
     time.sleep(A_WHILE)
     read.clear()
-    watched_run(dataclasses.replace(job, fingerprint=OFTEN), tmp_path)
+    watched_run(structs.replace(job, fingerprint=OFTEN), tmp_path)
 
     assert (len(given), len(read)) == (1000, 1000)
     assert max(index - before for index, before in enumerate(given)) < 50
@@ -365,12 +353,12 @@ def test_a_directory_of_very_many_files_is_staged_in_parts(
     monkeypatch.setattr(refreshing, "_AT_ONCE", 5)
     time.sleep(A_WHILE)
     read.clear()
-    watched_run(dataclasses.replace(job, fingerprint=OFTEN), tmp_path)
+    watched_run(structs.replace(job, fingerprint=OFTEN), tmp_path)
 
     assert len(read) == 21
     assert flaws(job, tmp_path) == []
     read.clear()
-    watched_run(dataclasses.replace(job, fingerprint=Fingerprint(refresh_seconds=60)), tmp_path)
+    watched_run(structs.replace(job, fingerprint=Fingerprint(refresh_seconds=60)), tmp_path)
     assert read == []
 
 
@@ -400,3 +388,20 @@ def test_an_earlier_state_takes_little_memory_whatever_a_run_changed(tmp_path: P
 
     assert seen == count
     assert peak_bytes < 5_000_000
+
+
+def test_an_earlier_state_has_the_content_of_before_accepted_rot(tmp_path: Path) -> None:
+    with rotting_disk(tmp_path) as disk:
+        source = disk.root / "s"
+        source.mkdir()
+        (source / "a").write_bytes(b"x" * 5000)
+        job = structs.replace(track_job(source, tmp_path / "state"), comparison=HASHED, fingerprint=OFTEN)
+        watched_run(job, tmp_path)
+        _, before = on_record(job, tmp_path)[b"a"]
+        disk.rot(source / "a")
+        time.sleep(1.6)
+        watched_run(job, tmp_path)
+        assert on_record(job, tmp_path, run_id=1)[b"a"][1] == before
+        accept_changes(job, b"", state=str(tmp_path / "state"), last_run=None)
+        assert on_record(job, tmp_path)[b"a"][1] != before
+        assert on_record(job, tmp_path, run_id=1)[b"a"][1] == before

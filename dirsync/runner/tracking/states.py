@@ -107,7 +107,7 @@ class EarlierState:
             past.fill(self._latest.sightings())
             for run in self._catalog.runs(self._known.job_id, after_run=self._run_id):
                 if run.last_change >= run.first_change:
-                    past.take_back(partial(self._changes, run))
+                    past.take_back(partial(self._changes, run), rot=self._rot(run))
             yield from past.sightings()
 
     def _changes(self, run: RecordedRun, kinds: Sequence[ChangeKind]) -> Iterator[RecordedChange]:
@@ -119,6 +119,11 @@ class EarlierState:
             quiet=True,
         )
         return (change for change in changes if not change.rotted)
+
+    def _rot(self, run: RecordedRun) -> Iterator[RecordedChange]:
+        return self._catalog.changes(
+            self._known.job_id, first=run.first_change, last=run.last_change, only_rot=True
+        )
 
 
 class _Past:
@@ -143,15 +148,20 @@ class _Past:
         places = ", ".join("?" * (3 + len(_COLUMNS)))
         self._connection.executemany(f"INSERT OR REPLACE INTO entries VALUES ({places})", rows)
 
-    def take_back(self, changes: Changes) -> None:
+    def take_back(self, changes: Changes, *, rot: Iterable[RecordedChange]) -> None:
         """Take one run's changes back at once: paths are of after it, old paths of before it.
 
-        They are asked for kind by kind, for a run may have made very many.
+        They are asked for kind by kind, for a run may have made very many. Rot is on record
+        only where it was accepted, and may have been overwritten since.
         """
         for change in changes([ChangeKind.CREATED]):
             self._connection.execute("DELETE FROM entries WHERE path = ?", (change.path,))
         kept = changes([ChangeKind.DELETED, ChangeKind.MODIFIED, ChangeKind.METADATA])
         self._put(_told_row(c.path, c.old) for c in kept if c.old is not None and c.path)
+        self._connection.executemany(
+            "UPDATE entries SET hash = ? WHERE path = ? AND hash = ?",
+            ((c.old.hash, c.path, c.new.hash) for c in rot if c.old is not None and c.new is not None),
+        )
         self._put_moves(changes([ChangeKind.MOVED]))
         moves = self._connection.execute("SELECT path, old_path FROM moves ORDER BY depth DESC, rowid")
         for path, old_path in moves:
