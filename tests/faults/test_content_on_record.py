@@ -193,12 +193,12 @@ def test_a_file_whose_times_say_nothing_is_read_again_after_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some file systems keep no ctime: then only size and mtime tell that it was not read yet."""
-    from dirsync.runner.tracking import comparing
+    from dirsync.runner.tracking import matching
 
     job = tracked(tmp_path, {"a": File(b"123", mtime_ns=T)}, comparison=HASHED)
     ctime_ns = os.stat(tmp_path / "s/a").st_ctime_ns
     monkeypatch.setattr(
-        comparing,
+        matching,
         "recorded_rows",
         lambda listing: [row._replace(ctime_ns=ctime_ns) for row in recorded_rows(listing)],
     )

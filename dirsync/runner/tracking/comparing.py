@@ -6,46 +6,28 @@ came and went, is known only when all of the tree was seen: that is left as find
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.recording import Recording
 from dirsync.catalog.seal import told
 from dirsync.compare.counting import Counting, aspects_of, change_of
-from dirsync.march.tracking import SeenDirectory, TrackFound
+from dirsync.march.tracking import TrackFound
 from dirsync.model.change import Aspect, ChangeKind, Failure
 from dirsync.model.content import Stamp
 from dirsync.model.job import Compare, TrackJob
 from dirsync.model.recorded import (
     Recorded,
-    RecordedDirectory,
-    passage_of,
-    recorded_of,
-    recorded_rows,
     storable,
 )
 from dirsync.runner.tracking.findings import Finding, Findings, Gone, Unfinished
 from dirsync.runner.tracking.hashing import Fingerprint, Hasher
-from dirsync.runner.tracking.overlay import Overlay
+from dirsync.runner.tracking.matching import Match, Matching
 from dirsync.trees.handles import join
 from dirsync.trees.local import LocalTree
 
-_NOT_FOLLOWED = 0  # the inode of directories that are merely entered: what is in one moves by itself
-
-Rows = dict[bytes, Recorded]
 Failed = Callable[[Failure], None]
 Came = Callable[[bytes, Recorded], None]  # an entry, and the directory it is in
-
-
-class _Known(NamedTuple):
-    """One directory that was seen, and what the catalog has of it."""
-
-    seen: SeenDirectory
-    now: Rows  # what was seen in it, hashes not yet in
-    unselected: Rows  # what was seen in it, and is not recorded
-    directory: RecordedDirectory | None  # None: the catalog does not hold it
-    before: Rows
 
 
 class Comparing:
@@ -87,114 +69,23 @@ class Comparing:
         self._failed = failed
         self._counting = Counting(job)
         self._hashes = not self._counting.is_uniform or Compare.HASH in job.comparison.by
-        self._new_inodes: dict[bytes, int] = {}  # by path, of directories that are not on record there
-        self._replaced: set[bytes] = set()  # those of them where something else is on record
-        self.moved = Overlay()
-        self.staged: set[int] = set()  # directories on record that were seen, or that could not be listed
+        self.matching = Matching(job, catalog, job_id, source=source)
         self.unfinished: dict[int, Unfinished] = {}  # those of them whose files may be read again yet
         self.entries_added = 0
         self.bytes_added = 0  # to what all files in the catalog come to; negative if it is less
 
     def take(self, piece: TrackFound) -> None:
         """Compare one piece of the scan, and stage what is to be recorded of it."""
-        known = self._on_record(piece.changed)
+        known = self.matching.of(piece.changed)
         fingerprints = self._hashed(known) if self._hashes else {}
         for each in known:
             self._compare(each, fingerprints)
         for failure in piece.unlisted:
             self._not_listed(failure)
 
-    # What the catalog has
-
-    def _on_record(self, changed: list[SeenDirectory]) -> list[_Known]:
-        where = [self.moved.recorded(seen.path) for seen in changed]
-        directories = self._catalog.directories_at(self._job_id, where)
-        rows = self._rows_of(directories.values())
-        return [self._known(seen, directories, rows) for seen in changed]
-
-    def _rows_of(self, directories: Iterable[RecordedDirectory]) -> dict[int, Rows]:
-        rows: dict[int, Rows] = {directory.directory_id: {} for directory in directories}
-        for directory_id, row in self._catalog.entries_in(self._job_id, list(rows)):
-            rows[directory_id][row.name] = row
-        return rows
-
-    def _known(
-        self, seen: SeenDirectory, directories: dict[bytes, RecordedDirectory], rows: dict[int, Rows]
-    ) -> _Known:
-        """Find what the catalog has of a directory, also if it had another path."""
-        now, unselected = self._seen_rows(seen)
-        where = self.moved.recorded(seen.path)  # by now: this piece may have shown that it was moved
-        directory = directories.get(where)
-        if directory is None and where != seen.path:
-            directory = self._catalog.directories_at(self._job_id, [where]).get(where)
-        if directory is not None and directory.directory_id in self.moved.ids and where == seen.path:
-            directory = None  # what is recorded here is elsewhere by now
-        if directory is None and self._job.moves:
-            directory = self._moved_here(seen.path, now)
-        if directory is None:
-            before: Rows = {}
-        elif directory.directory_id in rows:
-            before = rows[directory.directory_id]
-        else:
-            before = self._rows_of([directory])[directory.directory_id]
-        if directory is not None:
-            self.staged.add(directory.directory_id)
-        for row in now.values():
-            if row.is_passage:
-                self._new_inodes[join(seen.path, row.name)] = _NOT_FOLLOWED
-            elif row.is_directory and row.name and _has_other_inode(row, before):
-                path = join(seen.path, row.name)
-                self._new_inodes[path] = row.ino
-                if row.name in before:
-                    self._replaced.add(path)
-        return _Known(seen, now, unselected, directory, before)
-
-    def _seen_rows(self, seen: SeenDirectory) -> tuple[Rows, Rows]:
-        """Give what is recorded of what was seen, and what is not recorded."""
-        rows = {row.name: row for row in recorded_rows(seen.listing)}
-        for name in seen.entered:
-            rows[name] = passage_of(rows[name])
-        unselected = {name: rows.pop(name) for name in seen.unselected - seen.entered}
-        return rows if seen.path else {b"": recorded_of(self._source.directory(b"")), **rows}, unselected
-
-    def _moved_here(self, path: bytes, now: Rows) -> RecordedDirectory | None:
-        """Find the directory that was moved here: of this inode, gone from where it was, alike inside."""
-        for directory in self._gone_from_elsewhere(path):
-            if _are_alike(self._rows_of([directory])[directory.directory_id], now):
-                self.moved.add(path, directory)
-                return directory
-        return None
-
-    def _moved_unlisted_here(self, path: bytes) -> RecordedDirectory | None:
-        """Find the one directory that may have been moved here, where nobody can look inside."""
-        candidates = list(self._gone_from_elsewhere(path))
-        if len(candidates) != 1:
-            return None
-        self.moved.add(path, candidates[0])
-        return candidates[0]
-
-    def _gone_from_elsewhere(self, path: bytes) -> Iterator[RecordedDirectory]:
-        """Give the directories on record of a new one's inode that are no longer where they were."""
-        ino = self._new_inodes.get(path, _NOT_FOLLOWED)
-        if ino == _NOT_FOLLOWED or path in self._replaced:
-            return
-        for directory in self._catalog.directory_with(self._job_id, ino):
-            is_known = directory.directory_id in self.staged or not directory.path
-            if not is_known and self._is_gone(self.moved.now(directory.path)):
-                yield directory
-
-    def _is_gone(self, path: bytes) -> bool:
-        """Whether nothing is at a path any more; whatever is there is compared with what was."""
-        try:
-            return self._source.entry(path) is None
-        except (FileNotFoundError, NotADirectoryError):
-            return True
-        except OSError:
-            return False
-
     # Hashes
 
-    def _hashed(self, known: list[_Known]) -> dict[bytes, Fingerprint]:
+    def _hashed(self, known: list[Match]) -> dict[bytes, Fingerprint]:
         """Read the files whose content has to be known, and is not."""
         return self._hasher.of(
             Stamp(join(each.seen.path, row.name), row.size, row.mtime_ns, row.ctime_ns)
@@ -212,7 +103,7 @@ class Comparing:
 
     # One directory
 
-    def _compare(self, known: _Known, fingerprints: dict[bytes, Fingerprint]) -> None:
+    def _compare(self, known: Match, fingerprints: dict[bytes, Fingerprint]) -> None:
         seen, now, _, _, before = known
         entries: list[Recorded] = []
         instead: list[Recorded] = []
@@ -285,7 +176,7 @@ class Comparing:
         counted = self._counting.at(parent, new.name, is_directory=new.is_directory)
         aspects = aspects_of(new, old, counted)
         if Aspect.KIND in aspects and old.is_directory:
-            self._findings.gone.append(Gone(path, self.moved.recorded(path)))
+            self._findings.gone.append(Gone(path, self.matching.moved.recorded(path)))
         if not aspects and told(new) == told(old):
             return
         self._findings.altered.append(Finding(path, old, new, counted.severity, aspects))
@@ -303,7 +194,7 @@ class Comparing:
             if not new.is_directory:
                 self._went(parent, old)
 
-    def _is_absent(self, known: _Known, name: bytes) -> bool:
+    def _is_absent(self, known: Match, name: bytes) -> bool:
         """Settle what it means that a name on record was not seen; False: it is not known to be absent."""
         path = join(known.seen.path, name)
         if name in known.unselected:
@@ -321,7 +212,7 @@ class Comparing:
 
     def _leave(self, path: bytes) -> None:
         """Have what is at a path recorded no more, for the job no longer selects it."""
-        self._findings.forgotten.append(Gone(path, self.moved.recorded(path)))
+        self._findings.forgotten.append(Gone(path, self.matching.moved.recorded(path)))
 
     def _went(self, parent: bytes, row: Recorded) -> None:
         path = join(parent, row.name)
@@ -330,7 +221,7 @@ class Comparing:
             self._findings.went.append(Finding(path, row, None, severity))
         self._findings.explained.add(parent)
         if row.is_directory:
-            self._findings.gone.append(Gone(path, self.moved.recorded(path)))
+            self._findings.gone.append(Gone(path, self.matching.moved.recorded(path)))
 
     def _count_gone(self, row: Recorded) -> None:
         if not row.is_passage:
@@ -338,7 +229,7 @@ class Comparing:
             self.bytes_added -= row.file_bytes
 
     def _stage(
-        self, known: _Known, entries: list[Recorded], instead: list[Recorded], *, digest: bytes | None
+        self, known: Match, entries: list[Recorded], instead: list[Recorded], *, digest: bytes | None
     ) -> None:
         """Stage what a directory holds now, unless it is as it is on record."""
         seen, now, _, directory, _ = known
@@ -347,14 +238,14 @@ class Comparing:
                 self._count_gone(row)
                 if not _is_forgotten(known, row.name):
                     self._went(seen.path, row)
-        ino = self._inode_of(known)
+        ino = self.matching.inode_of(known)
         new = directory or self._recording.new_directory(seen.path, ino=ino)
         new = new._replace(path=seen.path, digest=digest, unseen_since=None, ino=ino)
         if new != directory or entries or instead:
             more = self._has_due(known, instead)
             self._recording.put(directory, new, entries=entries, instead=instead, more=more)
 
-    def _has_due(self, known: _Known, instead: list[Recorded]) -> bool:
+    def _has_due(self, known: Match, instead: list[Recorded]) -> bool:
         """Whether files that stay as they are on record are due to be read again; it is noted where."""
         if self._due_before is None or known.directory is None:
             return False
@@ -365,26 +256,14 @@ class Comparing:
                 return True
         return False
 
-    def _inode_of(self, known: _Known) -> int:
-        if not known.seen.path:
-            return known.now[b""].ino
-        new = self._new_inodes.get(known.seen.path)
-        if new is not None:
-            return new
-        return known.directory.ino if known.directory is not None else 0
-
     def _not_listed(self, failure: Failure) -> None:
         """Note a directory that could not be listed: what is in it is unknown, and stays on record."""
         self._failed(failure)
-        where = self.moved.recorded(failure.path)
-        directory = self._catalog.directories_at(self._job_id, [where]).get(where)
-        if directory is None and self._job.moves:
-            directory = self._moved_unlisted_here(failure.path)
+        directory = self.matching.of_unlisted(failure.path)
         if directory is None:
-            ino = self._new_inodes.get(failure.path, 0)
+            ino = self.matching.new_inode(failure.path)
             new = self._recording.new_directory(failure.path, ino=ino)
         else:
-            self.staged.add(directory.directory_id)
             new = directory._replace(path=failure.path, digest=None)
         if new.unseen_since is None:
             new = new._replace(unseen_since=self._run_id)
@@ -392,13 +271,9 @@ class Comparing:
             self._recording.put(directory, new, entries=[], instead=[])
 
 
-def _is_forgotten(known: _Known, name: bytes) -> bool:
+def _is_forgotten(known: Match, name: bytes) -> bool:
     """Whether what is on record at a name is there still, and only not selected any more."""
     return name in known.unselected and known.unselected[name].kind is known.before[name].kind
-
-
-def _has_other_inode(row: Recorded, before: Rows) -> bool:
-    return row.name not in before or before[row.name].ino != row.ino
 
 
 def _stamp(row: Recorded) -> tuple[int, int, int]:
@@ -414,10 +289,3 @@ def _to_be_read(row: Recorded, old: Recorded) -> Recorded:
         return row
     ctime_ns = old.ctime_ns if old.ctime_ns != row.ctime_ns else ~row.ctime_ns
     return row._replace(hash=old.hash, hashed_at=old.hashed_at, ctime_ns=ctime_ns)
-
-
-def _are_alike(before: Rows, now: Rows) -> bool:
-    """Whether at least half of the names in one of two directories are the same objects in the other."""
-    larger = max(len(before), len(now))
-    same = sum(1 for name, row in now.items() if name in before and before[name].ino == row.ino)
-    return 2 * same >= larger

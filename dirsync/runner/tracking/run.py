@@ -319,8 +319,8 @@ class TrackStages:
             known.job_id,
             rows,
             findings=findings,
-            moved=comparing.moved,
-            staged=comparing.staged,
+            moved=comparing.matching.moved,
+            staged=comparing.matching.staged,
         )
         conclusion.settle()
         return conclusion
