@@ -164,10 +164,9 @@ class Sealer(Struct, frozen=True):
         ends = (row.run_id, row.run_link, row.change_id, row.change_link)
         return self.link(beginning, ascii(("checkpoint", row.made_at.isoformat(), *ends)).encode())
 
-    def digests(self, identity: str, row: CatalogJob, packed: bytes) -> bytes:
-        """Seal a copy of the digests of a job's directories, as they are in a catalog in one state."""
-        facts = ascii(("digests", identity, row.job_id, row.seal)).encode()
-        return self.link(START, facts + packed)
+    def digests(self, state: bytes, packed: bytes) -> bytes:
+        """Seal a copy of the digests of a job's directories in a state, whose name ends in one way only."""
+        return self.link(START, b"digests " + state + packed)
 
     def head(self, row: CatalogJob) -> bytes:
         """Seal the row of a job: with it, the ends of its chains, its entries and its counters."""

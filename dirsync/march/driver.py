@@ -12,8 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 
 from dirsync.errors import RunError
 from dirsync.march import stopping
-from dirsync.march.marching import D, Enough, March, P, Piece
-from dirsync.model.stop import Deadline
+from dirsync.march.marching import Check, D, Enough, March, P, Piece
 
 INLINE_SECONDS = 0.15  # a pool takes about as long to start as this march is worth
 TASK_BUDGET = 20_000  # entries a task: some 100 ms, so that a stop is heard and work spreads
@@ -24,7 +23,7 @@ _TASKS_A_WORKER = 2
 
 
 def march_tree(
-    march: March[D, P], root: D, *, workers: int | None, deadline: Deadline, in_threads: bool = False
+    march: March[D, P], root: D, *, workers: int | None, check: Check, in_threads: bool = False
 ) -> Iterator[P]:
     """March a whole tree and yield what is found, piece by piece, directories before their content.
 
@@ -33,21 +32,21 @@ def march_tree(
     outside Python.
 
     Raises:
-        Cancelled: the deadline passed.
+        Cancelled, say: what `check` raises to stop.
         OSError: a root that was there is gone.
     """
     workers = workers or available_processors()
     if in_threads and workers > 1:
-        yield from _march_in_threads(march, root, workers=workers, deadline=deadline)
+        yield from _march_in_threads(march, root, workers=workers, check=check)
         return
     left = [root]
     inline = deque([INLINE_SECONDS]) if workers > 1 else None
     while left:
-        deadline.check()
+        check()
         if inline is not None and not inline:
-            yield from _march_on(march, left, workers=workers, deadline=deadline)
+            yield from _march_on(march, left, workers=workers, check=check)
             return
-        found = march(left, _after(inline.popleft() if inline else _SLICE_SECONDS), deadline.check)
+        found = march(left, _after(inline.popleft() if inline else _SLICE_SECONDS), check)
         left = found.subdirectories
         yield found
 
@@ -65,7 +64,7 @@ def available_processors() -> int:
     return os.cpu_count() or 1
 
 
-def _march_on(march: March[D, P], left: list[D], *, workers: int, deadline: Deadline) -> Iterator[P]:
+def _march_on(march: March[D, P], left: list[D], *, workers: int, check: Check) -> Iterator[P]:
     from dirsync.march.workers import worker_processes  # most runs never need them
 
     tasks = workers * _TASKS_A_WORKER
@@ -74,21 +73,21 @@ def _march_on(march: March[D, P], left: list[D], *, workers: int, deadline: Dead
         starting.start()
         try:
             while left and starting.is_alive():  # starting takes a while: march on meanwhile
-                found = march(left, _after(_SLICE_SECONDS), deadline.check)
+                found = march(left, _after(_SLICE_SECONDS), check)
                 left = found.subdirectories
                 yield found
         finally:
             starting.join()
-        yield from march_on(march, left, executor=executor, tasks=tasks, deadline=deadline)
+        yield from march_on(march, left, executor=executor, tasks=tasks, check=check)
 
 
-def _march_in_threads(march: March[D, P], root: D, *, workers: int, deadline: Deadline) -> Iterator[P]:
+def _march_in_threads(march: March[D, P], root: D, *, workers: int, check: Check) -> Iterator[P]:
     def task(march: March[D, P], directories: list[D]) -> P:
-        return march(directories, lambda found: found.seen >= THREAD_BUDGET, deadline.check)
+        return march(directories, lambda found: found.seen >= THREAD_BUDGET, check)
 
     with ThreadPoolExecutor(workers, thread_name_prefix="march") as executor:
         tasks = workers * _TASKS_A_WORKER
-        yield from march_on(march, [root], executor=executor, tasks=tasks, deadline=deadline, task=task)
+        yield from march_on(march, [root], executor=executor, tasks=tasks, check=check, task=task)
 
 
 def _start(executor: Executor, workers: int) -> None:
@@ -108,13 +107,13 @@ def march_on(
     *,
     executor: Executor,
     tasks: int,
-    deadline: Deadline,
+    check: Check,
     task: Callable[[March[D, P], list[D]], P] = march_task,
 ) -> Iterator[P]:
     """March directories on an executor, with at most `tasks` tasks at once; `task` does one.
 
     Raises:
-        Cancelled: the deadline passed.
+        Cancelled, say: what `check` raises to stop.
         RunError: a worker died, killed for want of memory, say.
         OSError: a root that was there is gone.
     """
@@ -122,7 +121,7 @@ def march_on(
     running: set[Future[P]] = set()
     try:
         while waiting or running:
-            deadline.check()
+            check()
             while waiting and len(running) < tasks:
                 share = _share(waiting, tasks)
                 running.add(executor.submit(task, march, share))
@@ -132,7 +131,7 @@ def march_on(
                 waiting.extend(found.subdirectories)
                 yield found
     except BrokenExecutor:
-        deadline.check()  # a signal to the whole process group may have ended it
+        check()  # a signal to the whole process group may have ended it
         raise RunError(
             "a process that scanned for this run was killed; was there too little memory?"
         ) from None

@@ -89,7 +89,7 @@ class Scan:
     def _march(self, plan: Plan) -> None:
         planner = Planner(plan, delete=self._job.delete, hard_links=self._keeps_hard_links)
         root, pair_march = self._root(planner), partial(march, self.context())
-        for found in march_tree(pair_march, root, workers=self._job.workers, deadline=self._deadline):
+        for found in march_tree(pair_march, root, workers=self._job.workers, check=self._deadline.check):
             if self._sieve is not None:
                 self._sieve(found)
             self._take(found, plan, planner)

@@ -200,7 +200,7 @@ def test_a_pool_finds_what_one_process_finds(tmp_path: Path) -> None:
     with worker_processes(2) as executor:
         pieces = list(
             march_on(
-                partial(march, context(tmp_path)), [root()], executor=executor, tasks=4, deadline=deadline
+                partial(march, context(tmp_path)), [root()], executor=executor, tasks=4, check=deadline.check
             )
         )
 
@@ -215,7 +215,7 @@ def test_a_march_hears_a_request_to_stop(tmp_path: Path) -> None:
     stop.request(15)
     deadline = Deadline(stop, timeout_seconds=None)
     with pytest.raises(Cancelled, match="signal 15"):
-        list(march_tree(partial(march, context(tmp_path)), root(), workers=2, deadline=deadline))
+        list(march_tree(partial(march, context(tmp_path)), root(), workers=2, check=deadline.check))
 
 
 def test_a_directory_on_one_side_only_is_listed_there_only(tmp_path: Path) -> None:
@@ -235,7 +235,11 @@ def test_a_worker_that_is_killed_ends_the_run_with_one_line(tmp_path: Path) -> N
         with pytest.raises(RunError, match="was killed"):
             list(
                 march_on(
-                    partial(march, context(tmp_path)), [root()], executor=executor, tasks=2, deadline=deadline
+                    partial(march, context(tmp_path)),
+                    [root()],
+                    executor=executor,
+                    tasks=2,
+                    check=deadline.check,
                 )
             )
 

@@ -1,40 +1,71 @@
 """The digests of a job's directories, kept beside the ledger: most runs find no other state on record.
 
-The file is a copy. It is used only where its seal says that it was made of the very state
-that the catalog is in, with the key that seals the catalog; else it is made anew.
+The file is a copy, sealed as the rows of the catalog are. It says of which state of which catalog it
+is a copy; it counts only where the catalog is in that state, and else is made anew.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
+from typing import NamedTuple
 
 from dirsync.catalog.catalog import Catalog
-from dirsync.catalog.seal import SEAL_BYTES
+from dirsync.catalog.seal import SEAL_BYTES, Sealer
 from dirsync.march.digests import Digests, packed_digests
 from dirsync.model.recorded import CatalogJob
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_STATE = 1024  # bytes
 
-def digests_on_record(catalog: Catalog, known: CatalogJob, *, file: str, keeps: bool) -> Digests:
-    """Give the digests that a catalog holds; `keeps`: have them in the file for the next run."""
-    identity = catalog.identity()
-    with contextlib.suppress(OSError), open(file, "rb") as kept:
-        seal, packed = kept.read(SEAL_BYTES), kept.read()
-        if seal == catalog.sealer.digests(identity, known, packed):
-            return Digests(packed)
+
+class KeptDigests(NamedTuple):
+    """What a file holds."""
+
+    state: bytes  # what it is a copy of, as `state_of` names it
+    digests: Digests
+
+
+def state_of(catalog: Catalog, known: CatalogJob) -> bytes:
+    """Name the state that the directories of a job are in on record."""
+    return f"{catalog.identity()} {known.job_id} {known.seal:x} {known.scope.hex()}\n".encode()
+
+
+def is_of_scope(kept: KeptDigests, scope: bytes) -> bool:
+    """Whether they were recorded with a declaration that selects and counts the same."""
+    return kept.state.split()[-1] == scope.hex().encode()
+
+
+def kept_digests(file: str, sealer: Sealer) -> KeptDigests | None:
+    """Read a file; None: there is none, or not the whole that was written with this key."""
+    try:
+        with open(file, "rb") as kept:
+            seal = kept.read(SEAL_BYTES)
+            state, packed = kept.readline(_LONGEST_STATE), kept.read()
+    except OSError:
+        return None
+    if seal != sealer.digests(state, packed):
+        return None
+    return KeptDigests(state, Digests(packed))
+
+
+def digests_on_record(
+    catalog: Catalog, known: CatalogJob, *, kept: KeptDigests | None, file: str | None
+) -> Digests:
+    """Give the digests that a catalog holds: those that were kept, if they are; else keep them in a file."""
+    state = state_of(catalog, known)
+    if kept is not None and kept.state == state:
+        return kept.digests
     packed = packed_digests(catalog.digests(known.job_id))
-    if keeps:
-        _keep(file, catalog.sealer.digests(identity, known, packed), packed)
+    if file is not None:
+        _keep(file, catalog.sealer.digests(state, packed), state, packed)
     return Digests(packed)
 
 
-def _keep(file: str, seal: bytes, packed: bytes) -> None:
+def _keep(file: str, *parts: bytes) -> None:
     """Write the file; one that is cut off has another seal."""
     try:
         with open(file, "wb") as kept:
-            kept.write(seal)
-            kept.write(packed)
+            kept.writelines(parts)
     except OSError as error:
         logger.warning("digests are not kept for the next run: %s", error)

@@ -9,7 +9,6 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from functools import partial
 
 from msgspec.structs import replace
 
@@ -19,19 +18,16 @@ from dirsync.catalog.opening import SQLITE, open_catalog
 from dirsync.catalog.recording import Recording, recording
 from dirsync.catalog.retention import pruned
 from dirsync.errors import GuardTripped, RunError
-from dirsync.filters import root_scope
-from dirsync.march.digests import Digests
-from dirsync.march.driver import available_processors, march_tree
-from dirsync.march.tracking import TrackContext, TrackedDirectory, TrackFound, track
+from dirsync.march.driver import available_processors
+from dirsync.march.tracking import TrackFound
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.entry import Entry
-from dirsync.model.job import Fingerprint, JobType, OnError, SymlinkPolicy, TrackJob
+from dirsync.model.job import JobType, OnError, TrackJob
 from dirsync.model.names import in_words, shown
 from dirsync.model.place import CatalogPlace
 from dirsync.model.recorded import CatalogJob, Recorded, RecordedRun
 from dirsync.model.result import Counts, Outcome, RunResult
 from dirsync.model.stop import Deadline
-from dirsync.runner.declared import declaration_of
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.observer import Observer, Stage
 from dirsync.runner.places import look_at_source
@@ -43,15 +39,13 @@ from dirsync.runner.tracking.conclusion import Concluded, Conclusion
 from dirsync.runner.tracking.ends import ending
 from dirsync.runner.tracking.findings import Findings, Unfinished
 from dirsync.runner.tracking.hashing import Hasher
-from dirsync.runner.tracking.kept_digests import digests_on_record
 from dirsync.runner.tracking.refreshing import Refresher, Reread
-from dirsync.scan.chosen import LISTER, Lister
+from dirsync.runner.tracking.scan import TrackScan
 from dirsync.trees.handles import join
 from dirsync.trees.local import open_tree
 
 logger = logging.getLogger(__name__)
 
-_IN_THREADS = LISTER is Lister.NATIVE  # which spends its time outside Python
 _MAX_HASHERS = 8
 _NOTICES = "catalog_notices"  # the fact that holds what was last said of the catalog
 
@@ -92,7 +86,9 @@ class TrackStages:
         try:
             place = look_at_source(self._job)
             self._job = replace(self._job, source=place)
-            with self._catalog() as catalog:
+            file = os.path.join(self._state, f"{file_name_of(self._job.name)}.digests")
+            scan = TrackScan(self._job, file=file, keeps=not self._dry_run, check=self._deadline.check)
+            with scan as self._scan, self._catalog() as catalog:
                 self._tell_notices(catalog)
                 self._record(
                     catalog, recorded_job(self._job, catalog, None if self._dry_run else self._ledger)
@@ -142,7 +138,7 @@ class TrackStages:
                 run = self._concluded(known, rows, run_id, comparing, conclusion)
                 if not self._dry_run:
                     rows.commit(
-                        run, scope=self._scope(), ending=ending(self._ledger, self._job.name, before=known)
+                        run, scope=self._scan.scope, ending=ending(self._ledger, self._job.name, before=known)
                     )
                     self._prune(catalog)
         except BaseException:
@@ -178,7 +174,7 @@ class TrackStages:
         findings: Findings,
         due_before: int | None,
     ) -> Comparing:
-        with open_tree(self._job.source) as source, self._digests(catalog, known) as digests:
+        with open_tree(self._job.source) as source:
             comparing = Comparing(
                 self._job,
                 catalog,
@@ -189,52 +185,16 @@ class TrackStages:
                 hasher=hasher,
                 findings=findings,
                 came_first=self._came_first if known.last_run is None else None,
-                scope_changed=known.scope != self._scope(),
+                scope_changed=known.scope != self._scan.scope,
                 due_before=due_before,
                 failed=self._failed,
             )
-            march = partial(track, self._context(digests))
-            root = TrackedDirectory(b"", root_scope(self._job))
-            for piece in march_tree(
-                march,
-                root,
-                workers=self._job.workers,
-                deadline=self._deadline,
-                in_threads=_IN_THREADS,
-            ):
+            for piece in self._scan.pieces(catalog, known):
                 self._check_root(piece)
                 comparing.take(piece)
                 self._counts.scanned += piece.scanned
                 self._observer.scanned(self._counts.scanned)
         return comparing
-
-    def _context(self, digests: Digests | None) -> TrackContext:
-        identity = self._job.source.identity
-        return TrackContext(
-            source=self._job.source,
-            digests=digests,
-            skip_symlinks=self._job.symlinks is SymlinkPolicy.SKIP,
-            source_device=identity[0] if identity is not None and self._job.one_file_system else None,
-        )
-
-    @contextlib.contextmanager
-    def _digests(self, catalog: Catalog, known: CatalogJob) -> Iterator[Digests | None]:
-        """Give the digests on record; None: every directory has to be compared."""
-        if known.last_run is None or known.scope != self._scope():
-            yield None
-            return
-        file = os.path.join(self._state, f"{file_name_of(self._job.name)}.digests")
-        digests = digests_on_record(catalog, known, file=file, keeps=not self._dry_run)
-        if _IN_THREADS:
-            yield digests
-            return
-        with tempfile.NamedTemporaryFile(prefix="dirsync-") as shared:
-            yield digests.put_into(shared.name)
-
-    def _scope(self) -> bytes:
-        """Name what of the declaration decides what is recorded."""
-        plain = replace(self._job, moves=True, keep_seconds=None, fingerprint=Fingerprint())
-        return bytes.fromhex(declaration_of(plain))
 
     def _check_root(self, piece: TrackFound) -> None:
         for failure in piece.unlisted:
