@@ -13,8 +13,6 @@ import logging
 import os
 from collections.abc import Iterator
 
-import filelock
-
 from dirsync.errors import Busy, RunError
 from dirsync.model.names import escaped
 from dirsync.runner.state import ensure_state_directory, file_name_of
@@ -39,20 +37,56 @@ def locked_job(state: str, job: str) -> Iterator[None]:
         RunError: the lock file cannot be made.
     """
     path = _lock_path(state, job)
+    with _file_lock(path, job) if fcntl is None else _flocked_file(path, job):
+        _name_holder(path)
+        yield
+
+
+@contextlib.contextmanager
+def _flocked_file(path: str, job: str) -> Iterator[None]:
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _cannot_be_taken(path, error) from error
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise _is_held(path, job) if error.errno in _HELD else _cannot_be_taken(path, error) from error
+        try:
+            yield
+        finally:
+            fcntl.flock(fd, fcntl.LOCK_UN)  # by name, for a child process may share the handle
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _file_lock(path: str, job: str) -> Iterator[None]:
+    """Hold a file as systems without `flock` can."""
+    import filelock  # it loads much, which no run on Linux should wait for
+
     lock = filelock.FileLock(path, timeout=0, thread_local=False)
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise Busy(f"'{job}': another run holds the lock{_holder(path)}") from None
-    except (OSError, RuntimeError) as error:  # RuntimeError: this very thread holds it
-        if isinstance(error, RuntimeError):
-            raise Busy(f"'{job}': this run holds the lock already") from error
-        raise RunError(f"lock '{escaped(path)}' cannot be taken ({_reason(error)})") from error
+        raise _is_held(path, job) from None
+    except RuntimeError as error:  # this very thread holds it
+        raise _is_held(path, job) from error
+    except OSError as error:
+        raise _cannot_be_taken(path, error) from error
     try:
-        _name_holder(path)
         yield
     finally:
         lock.release()
+
+
+def _is_held(path: str, job: str) -> Busy:
+    return Busy(f"'{job}': another run holds the lock{_holder(path)}")
+
+
+def _cannot_be_taken(path: str, error: OSError) -> RunError:
+    return RunError(f"lock '{escaped(path)}' cannot be taken ({_reason(error)})")
 
 
 @contextlib.contextmanager

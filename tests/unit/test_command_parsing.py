@@ -165,7 +165,9 @@ def test_a_run_loads_nothing_that_only_other_runs_need(
         "dirsync.report",
     }
     assert "dirsync.runner.run" in loaded
-    assert not loaded & (needless | for_others | {"jinja2", "psycopg", "rich", "schedule", "multiprocessing"})
+    assert not loaded & (
+        needless | for_others | {"filelock", "jinja2", "psycopg", "rich", "schedule", "multiprocessing"}
+    )
 
 
 def test_no_option_is_guessed_from_its_beginning() -> None:

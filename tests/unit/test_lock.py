@@ -13,11 +13,15 @@ from pathlib import Path
 import pytest
 
 from dirsync.errors import Busy, RunError
+from dirsync.runner import lock
 from dirsync.runner.lock import locked_directory, locked_job
 
 HOLD_JOB = """
 import sys, time
+from dirsync.runner import lock
 from dirsync.runner.lock import locked_job
+if sys.argv[3:]:
+    lock.fcntl = None
 with locked_job(sys.argv[1], sys.argv[2]):
     print("held", flush=True)
     time.sleep(60)
@@ -56,9 +60,18 @@ def directory_handle(path: Path) -> Iterator[int]:
         os.close(fd)
 
 
-def test_second_run_of_a_job_is_refused_and_told_who_runs(tmp_path: Path) -> None:
+@pytest.fixture(params=["flock", "no flock"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Lock as this system does, or as one without `flock`; give what a holder has to be told."""
+    if request.param == "flock":
+        return []
+    monkeypatch.setattr(lock, "fcntl", None)
+    return ["without"]
+
+
+def test_second_run_of_a_job_is_refused_and_told_who_runs(tmp_path: Path, way: list[str]) -> None:
     """The lock of a job is held by one process, which is named."""
-    with holder(HOLD_JOB, str(tmp_path), "photos") as process:
+    with holder(HOLD_JOB, str(tmp_path), "photos", *way) as process:
         expected = rf"'photos'.*\(process {process.pid}\)"
         with pytest.raises(Busy, match=expected), locked_job(str(tmp_path), "photos"):
             pass
@@ -66,9 +79,9 @@ def test_second_run_of_a_job_is_refused_and_told_who_runs(tmp_path: Path) -> Non
             pass
 
 
-def test_lock_of_a_killed_run_is_free_at_once(tmp_path: Path) -> None:
+def test_lock_of_a_killed_run_is_free_at_once(tmp_path: Path, way: list[str]) -> None:
     """Nothing is left to remove when the holder is killed."""
-    with holder(HOLD_JOB, str(tmp_path), "photos") as process:
+    with holder(HOLD_JOB, str(tmp_path), "photos", *way) as process:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
@@ -76,6 +89,7 @@ def test_lock_of_a_killed_run_is_free_at_once(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.usefixtures("way")
 def test_job_is_locked_within_one_process_too(tmp_path: Path) -> None:
     """Two threads, or one twice, cannot run a job at once; then it is free again."""
     with locked_job(str(tmp_path), "photos"), pytest.raises(Busy), locked_job(str(tmp_path), "photos"):
