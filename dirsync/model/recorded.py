@@ -14,6 +14,7 @@ from dirsync.model.job import JobType, Severity
 from dirsync.model.listing import EPOCH_NS, Listing, numbers
 from dirsync.model.result import Counts, Outcome
 
+_TYPE = 0o170000  # the bits of a mode that name the kind
 _LATEST, _EARLIEST = (1 << 63) - 1, -(1 << 63)
 
 
@@ -49,8 +50,11 @@ class Recorded(NamedTuple):
 
     @property
     def is_passage(self) -> bool:
-        """Whether this is a directory that is merely entered: nothing counts but that it is there."""
-        return self.target is not None and stat.S_ISDIR(self.mode)
+        """Whether this is a directory that is merely entered: nothing counts but that it is there.
+
+        Asked of any number as a mode: a row may have been tampered with.
+        """
+        return self.target is not None and self.mode & _TYPE == stat.S_IFDIR
 
     @property
     def file_bytes(self) -> int:
