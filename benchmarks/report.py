@@ -31,8 +31,10 @@ Programs that keep a catalog start without one in the first round, and before ea
 is one server for all who use it, Debian's as it comes but for `shared_buffers=1GB` and `max_wal_size=4GB`;
 its processor time counts as theirs. After the last round each must have as many entries on record as the
 source has. delta-tracker (`benchmarks/delta_tracker.py`) is fs-delta-tracker's method, written from its
-description; `--lean` writes only the rows that differ, which is faster than that. The stat walk
-(`benchmarks/stat_walk.py`) keeps nothing: it is what any scan in Python comes to at the least.
+description: rows as text through one COPY, and one merge that writes every row again. `--lean` does
+the same work as fast as that goes: binary COPY from each process, and only rows that differ are
+written. The stat walk (`benchmarks/stat_walk.py`) keeps nothing: it is what a scan in Python, with
+all it sees thrown away, comes to.
 
 A ratio below 1 means that dirsync was faster. Medians; the range in brackets.
 

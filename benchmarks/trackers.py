@@ -129,7 +129,7 @@ def _delta_tracker(url: str, *, lean: bool) -> Contender:
         version=f"PostgreSQL {_server_version(url)}, psycopg {psycopg.__version__}",
         command=command,
         recorded=lambda source, destination: int(_printed([*start, "count", "--database", url])),
-        forget=lambda: _print_nothing([*start, "init", "--database", url]),
+        forget=lambda: _print_nothing([*start, "init", "--database", url, *(["--lean"] * lean)]),
     )
 
 
