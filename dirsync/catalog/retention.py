@@ -20,7 +20,7 @@ from dirsync.catalog.rows import number, written
 from dirsync.catalog.seal import START
 from dirsync.catalog.side_rows import CHECKPOINT_COLUMNS, checkpoint_of, row_of_checkpoint
 from dirsync.catalog.store import Row, Value
-from dirsync.errors import RunError
+from dirsync.errors import Busy, RunError
 from dirsync.model.job import Severity
 from dirsync.model.recorded import CatalogJob, Checkpoint, RecordedRun
 
@@ -81,7 +81,11 @@ def pruned(catalog: Catalog, job: CatalogJob, *, before: datetime.datetime) -> I
             f"'dirsync catalog verify {job.name}' tells all"
         )
         return
-    _drop(catalog, job, run, run_link=chains.run_link, change_link=chains.change_link(run.last_change))
+    try:
+        _drop(catalog, job, run, run_link=chains.run_link, change_link=chains.change_link(run.last_change))
+    except Busy:
+        logger.info("not pruned: another run recorded the job meanwhile; a later one does it")
+        return
     logger.info("pruned: history up to run %d", last)
 
 
@@ -133,4 +137,4 @@ def _drop(
             f"INSERT INTO checkpoints (job_id, {_CHECKPOINTS}) VALUES (?, {places})",
             (job.job_id, *row_of_checkpoint(made)),
         )
-        catalog.put_job(catalog.sealed(replace(job, checkpoint_link=made.link)))
+        catalog.put_job(catalog.sealed(replace(job, checkpoint_link=made.link)), before=job)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from dirsync.catalog.retention import checkpoint
+from dirsync.catalog.retention import checkpoint, pruned
 from dirsync.errors import RunError
 from dirsync.model.job import Severity
 from dirsync.model.result import Outcome
@@ -47,6 +47,20 @@ def test_what_is_older_than_kept_goes_and_the_chains_hold() -> None:
         lived(history, 8)
         history.accept_all()
         history.prune(days=3)
+        assert flaws_of(history.catalog, history.outside) == []
+
+
+def test_what_another_run_records_meanwhile_is_left_for_it_to_prune() -> None:
+    with memory() as connection:
+        history = History(catalog_in(connection, key=None), seed=1)
+        lived(history, 8)
+        history.accept_all()
+        stale = history.known
+        lived(history, 1)
+        runs = history.catalog.runs(history.known.job_id)
+
+        assert list(pruned(history.catalog, stale, before=history.now - 3 * DAY)) == []
+        assert history.catalog.runs(history.known.job_id) == runs
         assert flaws_of(history.catalog, history.outside) == []
 
 
