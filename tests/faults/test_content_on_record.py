@@ -26,8 +26,8 @@ from dirsync.runner.scrub import Tally
 from dirsync.runner.tracking.states import EarlierState
 from dirsync.runner.tracking.verifying import verify_tracked
 from dirsync.trees.local import LocalTree
-from tests.catalogs_on_record import flaws, on_record
-from tests.faults.test_tracking import HASHED, T, history, line, runs, told, tracked
+from tests.catalogs_on_record import flaws, on_record, recorded_runs
+from tests.faults.test_tracking import HASHED, T, history, line, told, tracked
 from tests.jobs import track_job, watched_run
 from tests.rotting_disk import rotting_disk
 from tests.trees import File, tree
@@ -373,7 +373,7 @@ def test_an_earlier_state_takes_little_memory_whatever_a_run_changed(tmp_path: P
     for number in range(count):
         os.rename(tmp_path / f"s/e/n/{number:04}", tmp_path / f"s/e/{number:04}")
     watched_run(job, tmp_path)
-    assert [run.counts.moved for run in runs(job)] == [count, 0, 1, 0]
+    assert [run.counts.moved for run in recorded_runs(job)] == [count, 0, 1, 0]
     assert job.catalog is not None
     with open_catalog(job.catalog, may_create=False) as catalog:
         known = catalog.job(job.name)

@@ -14,13 +14,10 @@ from msgspec import structs
 from dirsync.catalog.catalog import Catalog
 from dirsync.cli.job_states import job_state
 from dirsync.cli.main import main
-from dirsync.march import sight, tracking
 from dirsync.model.change import Failure
-from dirsync.model.listing import Listing
 from dirsync.model.recorded import Recorded
-from dirsync.scan.lister import list_directory
 from tests.catalogs_on_record import flaws, on_record, recorded_runs
-from tests.faults.test_tracking import line, told, tracked
+from tests.faults.test_tracking import blind_to, line, told, tracked
 from tests.jobs import track_job, watched_run
 from tests.trees import tree
 
@@ -113,16 +110,7 @@ def test_a_directory_that_was_renamed_and_cannot_be_listed_has_moved(
 ) -> None:
     job = tracked(tmp_path, {"d": {"e": {"f": b"1"}}, "g": b""})
     os.rename(tmp_path / "s/d", tmp_path / "s/n")
-    blind = os.stat(tmp_path / "s/n").st_ino
-
-    def partly_blind(fd: int) -> Listing:
-        if os.fstat(fd).st_ino == blind:
-            raise PermissionError(13, "Permission denied")
-        return list_directory(fd)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(sight, "list_directory", partly_blind)
-        patched.setattr(tracking, "glance", lambda _, names, **__: [None] * len(names))
+    with blind_to(tmp_path / "s/n", monkeypatch):
         _, watched = watched_run(job, tmp_path)
     assert told(watched) == [("moved", b"n")]
     assert set(on_record(job, tmp_path)) == {b"n", b"n/e", b"n/e/f", b"g"}

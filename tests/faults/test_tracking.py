@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 
 from dirsync.catalog.opening import open_catalog
+from dirsync.march import sight, tracking
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.job import (
     Compare,
@@ -22,8 +25,11 @@ from dirsync.model.job import (
     SymlinkPolicy,
     TrackJob,
 )
-from dirsync.model.recorded import RecordedChange, RecordedRun
+from dirsync.model.listing import Listing
+from dirsync.model.recorded import RecordedChange
 from dirsync.model.result import Outcome
+from dirsync.scan.lister import list_directory
+from tests.catalogs_on_record import recorded_runs
 from tests.jobs import Watched, sync_job, track_job, watched_run
 from tests.rotting_disk import rotting_disk
 from tests.trees import Directory, Fifo, File, Link, Node, tree
@@ -57,12 +63,20 @@ def history(job: TrackJob) -> list[RecordedChange]:
         return list(catalog.changes(known.job_id))
 
 
-def runs(job: TrackJob) -> list[RecordedRun]:
-    assert job.catalog is not None
-    with open_catalog(job.catalog, may_create=False) as catalog:
-        known = catalog.job(job.name)
-        assert known is not None
-        return catalog.runs(known.job_id)
+@contextlib.contextmanager
+def blind_to(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have one directory be such that nobody may list it, not even root."""
+    inode = os.stat(directory).st_ino
+
+    def partly_blind(fd: int) -> Listing:
+        if os.fstat(fd).st_ino == inode:
+            raise PermissionError(13, "Permission denied")
+        return list_directory(fd)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sight, "list_directory", partly_blind)
+        patched.setattr(tracking, "glance", lambda _, names, **__: [None] * len(names))
+        yield
 
 
 def test_the_first_run_is_the_baseline_and_no_change(tmp_path: Path) -> None:
@@ -73,7 +87,7 @@ def test_the_first_run_is_the_baseline_and_no_change(tmp_path: Path) -> None:
     assert (result.outcome, result.counts.created, result.counts.bytes_copied) == (Outcome.SUCCEEDED, 4, 0)
     assert {path for _, path in told(watched)} == {b"a", b"d", b"d/l", b"d/p"}
     assert history(job) == []
-    (run,) = runs(job)
+    (run,) = recorded_runs(job)
     assert (run.is_baseline, run.entries, run.bytes_total, run.bytes_added) == (True, 4, 3, 3)
 
 
@@ -82,7 +96,7 @@ def test_a_run_over_an_unchanged_source_records_nothing(tmp_path: Path) -> None:
     result, watched = watched_run(job, tmp_path)
 
     assert (result.outcome, result.counts.scanned, told(watched)) == (Outcome.SUCCEEDED, 4, [])
-    assert [run.is_baseline for run in runs(job)] == [False, True]
+    assert [run.is_baseline for run in recorded_runs(job)] == [False, True]
 
 
 def test_a_change_tells_what_was_and_what_is(tmp_path: Path) -> None:
@@ -130,19 +144,7 @@ def test_an_unreadable_directory_is_unknown_and_not_empty(
 ) -> None:
     job = tracked(tmp_path, {"d": {"secret": b"1"}, "e": {"f": b"2"}})
     os.unlink(tmp_path / "s/e/f")
-    from dirsync.march import sight, tracking
-    from dirsync.scan.lister import list_directory
-
-    blind = os.stat(tmp_path / "s/d").st_ino
-
-    def partly_blind(fd: int) -> object:
-        if os.fstat(fd).st_ino == blind:
-            raise PermissionError(13, "Permission denied")
-        return list_directory(fd)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(sight, "list_directory", partly_blind)
-        patched.setattr(tracking, "glance", lambda _, names, **__: [None] * len(names))
+    with blind_to(tmp_path / "s/d", monkeypatch):
         result, watched = watched_run(job, tmp_path)
     assert result.outcome is Outcome.PARTIAL
     assert told(watched) == [("deleted", b"e/f")]
@@ -229,7 +231,7 @@ def test_what_is_no_longer_selected_is_forgotten_and_not_deleted(tmp_path: Path)
     result, watched = watched_run(narrower, tmp_path)
 
     assert (result.outcome, told(watched), history(job)) == (Outcome.SUCCEEDED, [], [])
-    assert runs(job)[0].entries == 1
+    assert recorded_runs(job)[0].entries == 1
     assert told(watched_run(job, tmp_path)[1]) == [
         ("created", path) for path in (b"cache", b"cache/x", b"cache/x/y", b"drop", b"l")
     ]

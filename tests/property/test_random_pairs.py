@@ -40,6 +40,13 @@ from tests.trees import (
 )
 
 EXAMPLES = int(os.environ.get("DIRSYNC_EXAMPLES", "150"))
+MANY = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),
+    suppress_health_check=list(HealthCheck),
+)
 
 NAMES = [
     *(
@@ -237,13 +244,7 @@ def workplace() -> Iterator[Path]:
         shutil.rmtree(place)
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    phases=(Phase.explicit, Phase.generate, Phase.shrink),
-    suppress_health_check=list(HealthCheck),
-)
+@MANY
 @given(pair=paired_directories(3), compares_xattrs=st.booleans(), keeps_a_snapshot=st.booleans())
 @example(
     pair=Pair(  # a replica with another name gets another mode, which must not move its directory's mtime

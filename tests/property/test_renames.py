@@ -11,7 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -21,7 +21,7 @@ from dirsync.model.stop import Deadline, Stop
 from dirsync.runner.observer import Silent
 from dirsync.runner.restoring import Request, Restore
 from tests.jobs import run, sync_job
-from tests.property.test_random_pairs import EXAMPLES, contents, keep_bytes, workplace
+from tests.property.test_random_pairs import EXAMPLES, MANY, contents, keep_bytes, workplace
 from tests.trees import File, Link, Node, Snapshot, ctimes, differences, separated, snapshot, tree
 
 NAMES = [*"abcdef"]
@@ -87,13 +87,7 @@ def hides(before: Snapshot, after: Snapshot) -> bool:
     )
 
 
-@settings(
-    max_examples=2 * EXAMPLES,
-    deadline=None,
-    database=None,
-    phases=(Phase.generate, Phase.shrink),
-    suppress_health_check=list(HealthCheck),
-)
+@settings(MANY, max_examples=2 * EXAMPLES)
 @given(
     children=trees,
     rounds=st.lists(deeds, min_size=1, max_size=3),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from msgspec import structs
 
 from dirsync.model.job import DeletePolicy
@@ -18,7 +18,7 @@ from dirsync.runner.observer import Silent
 from dirsync.runner.restoring import Request, Restore
 from tests.jobs import run, sync_job
 from tests.property.test_random_pairs import (
-    EXAMPLES,
+    MANY,
     Pair,
     bare,
     linked,
@@ -29,13 +29,7 @@ from tests.property.test_random_pairs import (
 from tests.trees import Snapshot, differences, separated, snapshot, tree
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    phases=(Phase.explicit, Phase.generate, Phase.shrink),
-    suppress_health_check=list(HealthCheck),
-)
+@MANY
 @given(pair=paired_directories(3))
 def test_the_tree_that_was_comes_back_exactly(pair: Pair) -> None:
     with workplace() as place:

@@ -5,13 +5,13 @@ The pairs are those of `test_random_pairs`. `DIRSYNC_EXAMPLES=5000` for a long r
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dirsync.compare.states import Unseen, compare_states
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.snapshot import State
-from tests.property.test_random_pairs import EXAMPLES, Pair, bare, paired_directories, whole, workplace
+from tests.property.test_random_pairs import MANY, Pair, bare, paired_directories, whole, workplace
 from tests.property.test_random_pairs import linked as with_links
 from tests.states import now, read, written
 from tests.trees import Seen, Snapshot, snapshot, tree
@@ -19,13 +19,7 @@ from tests.trees import Seen, Snapshot, snapshot, tree
 CONTENT = {Aspect.KIND, Aspect.SIZE, Aspect.TARGET, Aspect.HASH}
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    phases=(Phase.explicit, Phase.generate, Phase.shrink),
-    suppress_health_check=list(HealthCheck),
-)
+@MANY
 @given(pair=paired_directories(3), hashes=st.booleans(), on_record=st.booleans())
 def test_differences_of_two_trees_are_what_an_observer_sees(
     pair: Pair, hashes: bool, on_record: bool

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -27,7 +27,7 @@ from dirsync.model.result import Outcome
 from dirsync.model.snapshot import Seen as Seen_
 from dirsync.runner.tracking.states import EarlierState
 from tests.jobs import UNGUARDED, track_job, watched_run
-from tests.property.test_random_pairs import EXAMPLES, workplace
+from tests.property.test_random_pairs import MANY, workplace
 from tests.trees import Fifo, File, Link, Node, Seen, Snapshot, snapshot, tree
 
 NAMES: list[bytes] = [*(bytes([n]) for n in b"abcdef"), b"\xff\n", b"a b", b"%41_", b"x" * 255]
@@ -269,13 +269,7 @@ def seen(root: Path) -> dict[bytes, tuple[object, ...]]:
     return {path: tuple(each[:7]) for path, each in snapshot(root).items()}
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    phases=(Phase.generate, Phase.shrink),
-    suppress_health_check=list(HealthCheck),
-)
+@MANY
 @given(
     children=trees,
     rounds=st.lists(deeds, min_size=1, max_size=3),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -19,7 +19,7 @@ from dirsync.model.job import PatternLine, TrackJob
 from dirsync.model.result import Outcome
 from tests.catalogs_on_record import flaws, on_record, recorded_runs
 from tests.jobs import UNGUARDED, track_job, watched_run
-from tests.property.test_random_pairs import EXAMPLES, workplace
+from tests.property.test_random_pairs import MANY, workplace
 from tests.property.test_tracked_edits import Deed, deeds, do, trees
 from tests.trees import Node, tree
 
@@ -29,13 +29,7 @@ Lists = tuple[list[bytes], list[bytes]]
 lists = st.tuples(patterns, patterns)
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    phases=(Phase.generate, Phase.shrink),
-    suppress_health_check=list(HealthCheck),
-)
+@MANY
 @given(
     children=trees,
     first=lists,
