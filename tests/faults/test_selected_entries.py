@@ -21,6 +21,8 @@ from tests.faults.test_tracking import blind_to, line, told, tracked
 from tests.jobs import track_job, watched_run
 from tests.trees import tree
 
+pytestmark = pytest.mark.usefixtures("restored_logging")
+
 PICTURES = (line("*.jpg"),)
 
 
