@@ -45,11 +45,11 @@ class Ahead:
             for piece in begun(self._go_on):
                 self._put(piece)
             self._put(None)
-        except Exception as error:
+        except BaseException as error:  # whoever waits for pieces must hear of it
             if not self._over.is_set():
                 self._put(error)
 
-    def _put(self, made: TrackFound | Exception | None) -> None:
+    def _put(self, made: TrackFound | BaseException | None) -> None:
         while not self._over.is_set():
             try:
                 self._made.put(made, timeout=_PATIENCE_SECONDS)
