@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
+import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[1]
+THIS = "dirsync"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,20 +28,53 @@ class Contender:
     shown: str  # the command as a reader would type it
     version: str
     command: Callable[[Path, Path], list[str]]  # of source and destination
+    environment: Mapping[str, str] = field(default_factory=dict)  # besides what there is
     copies_only: bool = False  # it cannot bring a tree up to date
+    keeps_nothing: bool = False  # there is no work to compare: it shows what some part of it costs
+    leaves_out: str | None = None  # a pattern of names that its destination need not have
     # Of a tracker: how many entries it has on record, asked when all is measured.
     recorded: Callable[[Path, Path], int] | None = None
     # Makes it forget what it records elsewhere than in its directory, before a first run.
     forget: Callable[[], None] = lambda: None
 
+    def carries(self, path: bytes) -> bool:
+        """Whether it promises to carry a path over."""
+        return self.leaves_out is None or not fnmatch(os.path.basename(path), os.fsencode(self.leaves_out))
 
-def contenders(workplace: Path) -> list[Contender]:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What one scenario asks of whom."""
+
+    peers: tuple[str, ...] = ("rsync", "rclone", "cp")
+    job: Mapping[str, object] = field(default_factory=dict)  # keys of this program's job, besides the usual
+    rsync: tuple[str, ...] = ()  # options, besides the usual
+    beside: tuple[str, ...] = ()  # this program in other ways, by name
+
+
+def contenders(workplace: Path, asked: Asked) -> list[Contender]:
     """Give those that are installed, this program first; each peer's absence is told by its absence."""
-    found = [_dirsync(workplace), _rsync(), _rclone(), _cp()]
+    peers = {
+        "rsync": lambda: _rsync(asked.rsync),
+        "rclone": _rclone,
+        "cp": _cp,
+        "limit": lambda: _limit(workplace),
+        "reading": _reading,
+        "python -c pass": _nothing,
+    }
+    beside = [_in_other_ways(workplace, asked)[name] for name in asked.beside]
+    found = [_dirsync(workplace, asked.job), *beside, *(peers[name]() for name in asked.peers)]
     return [contender for contender in found if contender is not None]
 
 
-def _dirsync(workplace: Path) -> Contender:
+def _dirsync(
+    workplace: Path,
+    keys: Mapping[str, object],
+    *,
+    name: str = THIS,
+    environment: Mapping[str, str] | None = None,
+    leaves_out: str | None = None,
+) -> Contender:
     def command(source: Path, destination: Path) -> list[str]:
         jobs = workplace / f"{destination.name}.yaml"
         job = {
@@ -44,24 +83,71 @@ def _dirsync(workplace: Path) -> Contender:
             "delete": "remove",
             "durability": "none",
             "guard": {"source_not_empty": False},
+            **keys,
         }
-        declared = {"version": 1, "state": str(workplace / "state"), "jobs": {destination.name: job}}
+        called = re.sub("[^a-z0-9]+", "-", destination.name)
+        declared = {"version": 1, "state": str(workplace / "state"), "jobs": {called: job}}
         jobs.write_text(json.dumps(declared))
         return [sys.executable, str(CHECKOUT / "run.py"), "-c", str(jobs), "--now", "-q"]
 
-    version = first_line([sys.executable, "-c", "import dirsync; print(dirsync.__version__)"])
-    shown = "run.py -c jobs.yaml --now -q, delete: remove, durability: none"
-    return Contender(name="dirsync", shown=shown, version=version, command=command)
+    declared = "".join(f", {key}: {_short(value)}" for key, value in {"durability": "none", **keys}.items())
+    set_first = "".join(f"{key}={value} " for key, value in (environment or {}).items())
+    return Contender(
+        name=name,
+        shown=f"{set_first}run.py -c jobs.yaml --now -q, delete: remove{declared}",
+        version=first_line([sys.executable, "-c", "import dirsync; print(dirsync.__version__)"]),
+        command=command,
+        environment=environment or {},
+        leaves_out=leaves_out,
+    )
 
 
-def _rsync() -> Contender | None:
+def _short(value: object) -> str:
+    if isinstance(value, list) and len(value) > 3:
+        return f"[{len(value)} of {value[0]}, …]"
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
+
+
+PYTHON_LISTER = "dirsync, Python lister"
+NO_MATCH = "dirsync, 30 patterns"
+TENTH_MATCHES = "dirsync, 30 patterns, a tenth"
+START_UP = "start-up"
+
+
+def _in_other_ways(workplace: Path, asked: Asked) -> dict[str, Contender]:
+    patterns = [f"*.nothing{number:02}" for number in range(30)]
+    tenth = "*7.dat"
+    empty = workplace / "empty"
+    empty.mkdir(exist_ok=True)
+    start = _dirsync(workplace, asked.job, name=START_UP)
+    ways = (
+        _dirsync(workplace, asked.job, name=PYTHON_LISTER, environment={"DIRSYNC_LISTER": "python"}),
+        _dirsync(workplace, {**asked.job, "exclude": patterns}, name=NO_MATCH),
+        _dirsync(
+            workplace,
+            {**asked.job, "exclude": [*patterns[1:], tenth]},
+            name=TENTH_MATCHES,
+            leaves_out=tenth,
+        ),
+        dataclasses.replace(
+            start,
+            shown=f"the same over an empty tree: {start.shown}",
+            command=lambda source, destination: start.command(empty, destination),
+            keeps_nothing=True,
+        ),
+    )
+    return {way.name: way for way in ways}
+
+
+def _rsync(options: tuple[str, ...]) -> Contender | None:
     if shutil.which("rsync") is None:
         return None
+    start = ["rsync", "-a", "--delete", *options]
     return Contender(
         name="rsync",
-        shown="rsync -a --delete SRC/ DST/",
+        shown=f"{shlex.join(start)} SRC/ DST/",
         version=first_line(["rsync", "--version"]),
-        command=lambda source, destination: ["rsync", "-a", "--delete", f"{source}/", f"{destination}/"],
+        command=lambda source, destination: [*start, f"{source}/", f"{destination}/"],
     )
 
 
@@ -96,6 +182,53 @@ def _cp() -> Contender:
         command=lambda source, destination: ["cp", "-a", f"{source}/.", str(destination)],
         copies_only=True,
     )
+
+
+def _limit(workplace: Path) -> Contender | None:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return None
+    program = workplace / "limit"
+    source = Path(__file__).with_name("limit.c")
+    subprocess.run([compiler, "-std=c11", "-O2", "-o", str(program), str(source)], check=True)
+    return Contender(
+        name="limit",
+        shown="benchmarks/limit.c: both trees walked at once, one process each, nothing compared",
+        version=first_line([compiler, "--version"]),
+        command=lambda source, destination: [str(program), str(source), str(_replica(destination))],
+        keeps_nothing=True,
+    )
+
+
+def _reading() -> Contender:
+    def command(source: Path, destination: Path) -> list[str]:
+        read = " & ".join(
+            f"cat {shlex.quote(str(root))}/* >/dev/null" for root in (source, _replica(destination))
+        )
+        return ["sh", "-c", f"{read} & wait"]
+
+    return Contender(
+        name="reading",
+        shown="cat SRC/* >/dev/null & cat DST/* >/dev/null & wait",
+        version=first_line(["cat", "--version"]),
+        command=command,
+        keeps_nothing=True,
+    )
+
+
+def _nothing() -> Contender:
+    return Contender(
+        name="python -c pass",
+        shown="python -c pass",
+        version=first_line([sys.executable, "--version"]),
+        command=lambda source, destination: [sys.executable, "-c", "pass"],
+        keeps_nothing=True,
+    )
+
+
+def _replica(destination: Path) -> Path:
+    """Give this program's destination, for one who looks at two equal trees and makes none."""
+    return destination.with_name(f"to-{THIS}")
 
 
 def first_line(command: list[str]) -> str:

@@ -119,7 +119,7 @@ def _round(
             contender.forget()
         if scenario.first_copy or scenario.changed_share:
             os.sync()
-        timings[contender.name] = _timed(contender.command(source, destination))
+        timings[contender.name] = _timed(contender, contender.command(source, destination))
     return Round(timings=timings)
 
 
@@ -128,10 +128,11 @@ def destination_of(contender: Contender, workplace: Path) -> Path:
     return workplace / f"to-{contender.name}"
 
 
-def _timed(command: list[str]) -> Timing:
+def _timed(contender: Contender, command: list[str]) -> Timing:
     standing = children()
     busy_before, own_before = _busy_seconds(), user_seconds()
-    environment = {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
+    inherited = {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
+    environment = {**inherited, **contender.environment}
     began_at = time.perf_counter()
     done = subprocess.run(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, cwd=CHECKOUT

@@ -5,10 +5,20 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.contenders import Contender
 from benchmarks.measure import ATTEMPTS, FOREIGN_FLOOR_SECONDS, FOREIGN_SHARE, Measured
+
+
+class Section(NamedTuple):
+    """What was found, as a part of the page."""
+
+    text: str
+    is_met: bool  # each bar in it
+
 
 _PAGE = """# Benchmarks
 
@@ -36,12 +46,17 @@ the same work as fast as that goes: binary COPY from each process, and only rows
 written. The stat walk (`benchmarks/stat_walk.py`) keeps nothing: it is what a scan in Python, with
 all it sees thrown away, comes to.
 
-A ratio below 1 means that dirsync was faster. Medians; the range in brackets.
+Some contenders keep nothing, and show what a part of the work costs. The limit (`benchmarks/limit.c`) is a
+C program that asks of every entry what it is, on both sides at once, and compares nothing. Start-up is
+dirsync over an empty tree. Reading is `cat` over both sides at once.
+
+A ratio below 1 means that dirsync was faster. Medians; the range in brackets. A bar is what a table has to
+come to; it is checked on the median of the rounds.
 
 ## Results
 
 {tables}
-{missing}
+{missing}{more}
 ## Machine and versions
 
 {machine}
@@ -54,18 +69,23 @@ A ratio below 1 means that dirsync was faster. Medians; the range in brackets.
 make bench              # everything; writes this page
 make bench SIZE=small   # small trees, few rounds; prints only
 .venv/bin/python -m benchmarks.run --scenario unchanged-320k --rounds 11
-.venv/bin/python -m benchmarks.run --scenario big-file --big-gib 4
+.venv/bin/python -m benchmarks.run --scenario big-file --big-gib 16
+.venv/bin/python -m benchmarks.many_jobs
+.venv/bin/python -m benchmarks.memory
 ```
 """
 
 
-def page(results: list[Measured], among: list[Contender], *, workplace: Path) -> str:
-    """Write the whole page."""
+def page(
+    results: list[Measured], among: list[Contender], *, workplace: Path, more: Mapping[str, Section]
+) -> str:
+    """Write the whole page; `more`: sections by their titles."""
     return _PAGE.format(
         share=FOREIGN_SHARE,
         floor=FOREIGN_FLOOR_SECONDS * 1000,
         attempts=ATTEMPTS,
         tables="\n".join(table(measured) for measured in results),
+        more="".join(f"\n### {title}\n\n{section.text}" for title, section in more.items()),
         missing="".join(f"{name} was not installed.\n" for name in _missing(among)),
         machine=_machine(workplace),
         versions="\n".join(f"- **{each.name}**: {each.version} (`{each.shown}`)" for each in among),
@@ -74,7 +94,7 @@ def page(results: list[Measured], among: list[Contender], *, workplace: Path) ->
 
 def _missing(among: list[Contender]) -> list[str]:
     found = {each.name for each in among}
-    return [name for name in ("rclone", "aide") if name not in found]
+    return [name for name in ("rsync", "rclone", "limit", "aide") if name not in found]
 
 
 def table(measured: Measured) -> str:
@@ -89,8 +109,15 @@ def table(measured: Measured) -> str:
         *(_row(measured, name) for name in sorted(measured.rounds[0].timings, key=_dirsync_first)),
         "",
         f"Rounds: {kept} of {measured.tried}{busy}.",
+        *_bars(measured),
     ]
     return "\n".join(rows) + "\n"
+
+
+def _bars(measured: Measured) -> list[str]:
+    """Say which bars are met, where there are any."""
+    told = [bar.in_words(measured) for bar in measured.scenario.bars if bar.applies(measured)]
+    return ["", *(f"- {line}." for line in told)] if told else []
 
 
 def _dirsync_first(name: str) -> tuple[bool, str]:
@@ -99,7 +126,7 @@ def _dirsync_first(name: str) -> tuple[bool, str]:
 
 def _row(measured: Measured, name: str) -> str:
     seconds = [each.seconds(name) for each in measured.rounds]
-    return f"| {name} | {_spread(seconds, digits=3)} | {_taken(measured, name)} |"
+    return f"| {name} | {spread(seconds, digits=3)} | {_taken(measured, name)} |"
 
 
 def _taken(measured: Measured, name: str) -> str:
@@ -107,10 +134,11 @@ def _taken(measured: Measured, name: str) -> str:
     if name == "dirsync" or "dirsync" not in measured.rounds[0].timings:
         return ""
     ratios = [each.seconds("dirsync") / each.seconds(name) for each in measured.rounds]
-    return f"{_spread(ratios, digits=2)} × {name}"
+    return f"{spread(ratios, digits=2)} × {name}"
 
 
-def _spread(figures: list[float], *, digits: int) -> str:
+def spread(figures: list[float], *, digits: int) -> str:
+    """Give the median, and the range in brackets."""
     low, middle, high = min(figures), statistics.median(figures), max(figures)
     return f"{middle:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
 

@@ -7,12 +7,13 @@ import contextlib
 import dataclasses
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from benchmarks import many_jobs, memory, scaling
 from benchmarks.contenders import CHECKOUT, Contender, contenders
 from benchmarks.measure import Measured, UnequalWork, destination_of, measure
-from benchmarks.report import page, table
+from benchmarks.report import Section, page, table
 from benchmarks.scenarios import Scenario, scenarios
 from benchmarks.trackers import trackers
 from tests.trees import snapshot
@@ -29,6 +30,7 @@ def main() -> int:
         return 2
     workplace: Path = asked.at.absolute()  # contenders are run in the checkout
     workplace.mkdir(parents=True, exist_ok=True)
+    is_whole = asked.size == "full" and not asked.scenario and not asked.contender
     results = []
     among: list[Contender] = []
     for scenario in chosen:
@@ -39,11 +41,24 @@ def main() -> int:
             results.append(_measured(scenario, able, workplace))
         among += [each for each in able if each.shown not in {known.shown for known in among}]
         print(table(results[-1]), flush=True)
-        if (
-            asked.size == "full" and not asked.scenario and not asked.contender
-        ):  # each time: what was measured is kept
-            PAGE.write_text(page(results, among, workplace=workplace))
+        if is_whole:  # each time: what was measured is kept
+            _write(results, among, workplace=workplace)
+    if is_whole:
+        more = {"A thousand jobs": many_jobs.section(), "Peak memory": memory.section(workplace)}
+        _write(results, among, workplace=workplace, more=more)
     return 0
+
+
+def _write(
+    results: list[Measured],
+    among: list[Contender],
+    *,
+    workplace: Path,
+    more: Mapping[str, Section] | None = None,
+) -> None:
+    scale = scaling.section(results)
+    fitted = {} if scale is None else {"Time against size": scale}
+    PAGE.write_text(page(results, among, workplace=workplace, more={**fitted, **(more or {})}))
 
 
 def _asked() -> argparse.Namespace:
@@ -54,7 +69,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument(
         "--rounds", type=int, metavar="N", help="rounds to keep, instead of each scenario's own"
     )
-    parser.add_argument("--big-gib", type=int, default=1, metavar="N", help="size of the big file")
+    parser.add_argument("--big-gib", type=int, default=4, metavar="N", help="size of the big file")
     parser.add_argument("--at", type=Path, default=CHECKOUT / "benchmarks" / "work", metavar="DIRECTORY")
     return parser.parse_args()
 
@@ -66,7 +81,7 @@ def _wanted(scenario: Scenario, names: list[str] | None) -> bool:
 @contextlib.contextmanager
 def _contenders(scenario: Scenario, workplace: Path) -> Iterator[list[Contender]]:
     if scenario.catalog is None:
-        able = contenders(workplace)
+        able = contenders(workplace, scenario.asked)
         yield [each for each in able if scenario.first_copy or not each.copies_only]
         return
     changing = scenario.changed_share > 0
@@ -96,6 +111,8 @@ def _check_work(contender: Contender, source: Path, destination: Path) -> None:
     Raises:
         UnequalWork: it did not.
     """
+    if contender.keeps_nothing:
+        return
     if contender.recorded is None:
         _check_equal(contender, source, destination)
         return
@@ -110,7 +127,8 @@ def _check_equal(contender: Contender, source: Path, destination: Path) -> None:
     Raises:
         UnequalWork: its destination is not like the source.
     """
-    wanted, found = _essence(source), _essence(destination)
+    wanted = {path: seen for path, seen in _essence(source).items() if contender.carries(path)}
+    found = _essence(destination)
     if wanted != found:
         wrong = sorted(path for path in wanted.keys() | found.keys() if wanted.get(path) != found.get(path))
         raise UnequalWork(f"{contender.name}: {len(wrong)} paths differ, such as {wrong[:3]}")

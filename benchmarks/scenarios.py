@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.bars import Bar
+from benchmarks.contenders import NO_MATCH, PYTHON_LISTER, START_UP, TENTH_MATCHES, Asked
 from benchmarks.trackers import Catalog
 from benchmarks.trees import SHAPES, Shape, build, build_big_file, change
 
@@ -25,6 +28,10 @@ class Scenario:
     rounds: int = 7  # kept ones, after one to warm up
     catalog: Catalog | None = None  # where trackers are measured, which leave no tree: this program's
     hashed: bool = False  # content counts
+    asked: Asked = field(default_factory=Asked)
+    bars: tuple[Bar, ...] = ()
+    entries: int = 0
+    is_of_scale: bool = False  # its time is set against its entries, among others'
 
     def before_round(self, source: Path, step: int) -> None:
         """Change the source, where that is what the scenario is about."""
@@ -45,27 +52,142 @@ def scenarios(size: str, *, big_gib: int) -> list[Scenario]:
 
 def _full(big_gib: int) -> list[Scenario]:
     return [
-        _tree("unchanged-320k", "unchanged, {entries:,} entries", SHAPES["wide-320k"]),
-        _tree("first-copy", "first copy, {entries:,} entries", SHAPES["small-files"], first_copy=True),
-        _tree("changed-60k", "1 % changed, {entries:,} entries", SHAPES["wide-60k"], changed_share=0.01),
-        _tree("unchanged-60k", "unchanged, {entries:,} entries", SHAPES["wide-60k"], rounds=9),
-        _tree("start-up", "nothing to do, an empty tree (start-up)", SHAPES["empty"], rounds=11),
-        _big_file(big_gib * GIB, f"first copy, one file of {big_gib} GiB"),
+        _unchanged("unchanged-320k", SHAPES["wide-320k"]),
+        _tree(
+            "unchanged-1300k",
+            "unchanged, {entries:,} entries",
+            SHAPES["wide-1300k"],
+            rounds=5,
+            asked=Asked(peers=("rsync",)),
+            bars=(Bar(against="rsync", most=1 / 3.8),),
+        ),
+        *(
+            _tree(
+                f"unchanged-{name.removeprefix('wide-')}",
+                "unchanged, {entries:,} entries",
+                SHAPES[name],
+                rounds=5,
+                asked=Asked(peers=("rsync",)),
+            )
+            for name in ("wide-20k", "wide-60k")
+        ),
         _tree("unchanged-deep", "unchanged, {entries:,} entries, 200 deep", SHAPES["deep-20k"]),
+        _changed("changed-320k", SHAPES["wide-320k"]),
+        *_first_copies(SHAPES["small-files"]),
+        *_big_files(big_gib * GIB, f"{big_gib} GiB"),
+        _tiny(),
         *_tracked(SHAPES["tracked-320k"], rounds=5),
     ]
 
 
 def _small() -> list[Scenario]:
     few = Shape(files=3_000)
-    return [
-        _tree("start-up", "nothing to do, an empty tree (start-up)", SHAPES["empty"], rounds=3),
-        _tree("unchanged", "unchanged, {entries:,} entries", few, rounds=3),
-        _tree("changed", "1 % changed, {entries:,} entries", few, changed_share=0.01, rounds=3),
-        _tree("first-copy", "first copy, {entries:,} entries", few, first_copy=True, rounds=3),
-        _big_file(GIB // 8, "first copy, one file of 128 MiB", rounds=3),
+    small = (
+        _unchanged("unchanged", few),
+        _changed("changed", few),
+        *_first_copies(few),
+        *_big_files(GIB // 8, "128 MiB"),
         *_tracked(few, rounds=3),
+    )
+    # Bars are about trees that take longer than to start.
+    return [_tiny(), *(dataclasses.replace(each, rounds=3, bars=()) for each in small)]
+
+
+def _unchanged(name: str, shape: Shape) -> Scenario:
+    return _tree(
+        name,
+        "unchanged, {entries:,} entries",
+        shape,
+        asked=Asked(
+            peers=("rsync", "rclone", "limit"), beside=(PYTHON_LISTER, NO_MATCH, TENTH_MATCHES, START_UP)
+        ),
+        bars=(
+            Bar(against="rsync", most=1 / 3),
+            Bar(against="limit", most=1.25, less=START_UP),
+            Bar(of=PYTHON_LISTER, against="rsync", most=1 / 2),
+            Bar(of=NO_MATCH, against="dirsync", most=1.1),
+            Bar(of=TENTH_MATCHES, against="dirsync", most=1.1),
+        ),
+    )
+
+
+def _changed(name: str, shape: Shape) -> Scenario:
+    return _tree(
+        name,
+        "1 % changed, {entries:,} entries",
+        shape,
+        changed_share=0.01,
+        asked=Asked(peers=("rsync", "rclone")),
+        bars=(Bar(against="rsync", most=1 / 3),),
+    )
+
+
+def _first_copies(shape: Shape) -> list[Scenario]:
+    return [
+        _tree(
+            "first-copy",
+            "first copy, {entries:,} entries",
+            shape,
+            first_copy=True,
+            bars=(Bar(against="rsync", most=1 / 1.4), Bar(against="cp", most=1.1)),
+        ),
+        _tree(
+            "first-copy-durable",
+            "first copy, {entries:,} entries, each durable",
+            shape,
+            first_copy=True,
+            rounds=3,
+            asked=Asked(peers=("rsync",), job={"durability": "full"}, rsync=("--fsync",)),
+            bars=(Bar(against="rsync", most=1 / 3),),
+        ),
     ]
+
+
+def _big_files(size_bytes: int, size: str) -> list[Scenario]:
+    def built(root: Path) -> None:
+        build_big_file(root, size_bytes=size_bytes)
+
+    return [
+        Scenario(
+            name="big-file",
+            title=f"first copy, one file of {size}",
+            build=built,
+            first_copy=True,
+            rounds=5,
+            bars=(Bar(against="cp", most=1.05),),
+        ),
+        Scenario(
+            name="hashed-big-file",
+            title=f"compared by content, one file of {size}",
+            build=built,
+            rounds=5,
+            asked=Asked(
+                peers=("rsync", "reading"),
+                job={"compare": ["size", "hash"]},
+                rsync=("-c",),
+            ),
+            bars=(Bar(against="rsync", most=1 / 1.2), Bar(against="reading", most=1.3)),
+        ),
+    ]
+
+
+def _tiny() -> Scenario:
+    return _tree(
+        "ten-files",
+        "unchanged, {entries:,} entries (start-up)",
+        SHAPES["ten-files"],
+        rounds=11,
+        asked=Asked(peers=("rsync", "rclone", "python -c pass")),
+        bars=(Bar(against="python -c pass", most=1.0, seconds=0.25),),
+    )
+
+
+# A walk keeps nothing, and may take half as long.
+_TRACKING_BARS = (
+    Bar(against="aide", most=0.1),
+    Bar(against="delta-tracker", most=0.1),
+    Bar(against="stat walk", most=2.0),
+)
 
 
 def _tracked(shape: Shape, *, rounds: int) -> list[Scenario]:
@@ -79,6 +201,7 @@ def _tracked(shape: Shape, *, rounds: int) -> list[Scenario]:
             rounds=rounds,
             catalog=catalog,
             hashed=name.endswith("hashed"),
+            bars=_TRACKING_BARS if name == "track-unchanged" else (),
         )
         for catalog in Catalog
         for name, title in (
@@ -101,6 +224,8 @@ def _tree(
     rounds: int = 7,
     catalog: Catalog | None = None,
     hashed: bool = False,
+    asked: Asked | None = None,
+    bars: tuple[Bar, ...] = (),
 ) -> Scenario:
     return Scenario(
         name=name,
@@ -111,14 +236,8 @@ def _tree(
         rounds=rounds,
         catalog=catalog,
         hashed=hashed,
-    )
-
-
-def _big_file(size_bytes: int, title: str, *, rounds: int = 7) -> Scenario:
-    return Scenario(
-        name="big-file",
-        title=title,
-        build=lambda root: build_big_file(root, size_bytes=size_bytes),
-        first_copy=True,
-        rounds=rounds,
+        asked=asked or Asked(),
+        bars=bars,
+        entries=shape.entries,
+        is_of_scale=name.startswith("unchanged-") and not shape.depth,
     )

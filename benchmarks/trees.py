@@ -56,12 +56,14 @@ class Shape:
 
 
 SHAPES = {
+    "ten-files": Shape(files=10),
+    "wide-20k": Shape(files=19_000),
     "wide-60k": Shape(files=58_000),
     "wide-320k": Shape(files=310_000),
+    "wide-1300k": Shape(files=1_260_000),
     "tracked-320k": Shape(files=300_000, files_per_directory=15),  # 20,141 directories
     "deep-20k": Shape(files=15_000, files_per_directory=3, depth=200),
-    "small-files": Shape(files=20_000, smallest_bytes=1, largest_bytes=16_384),
-    "empty": Shape(files=0),
+    "small-files": Shape(files=60_000, smallest_bytes=1, largest_bytes=16_384),
 }
 
 
