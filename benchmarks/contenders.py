@@ -62,7 +62,8 @@ def contenders(workplace: Path, asked: Asked) -> list[Contender]:
         "reading": _reading,
         "python -c pass": _nothing,
     }
-    beside = [_in_other_ways(workplace, asked)[name] for name in asked.beside]
+    ways = _in_other_ways(workplace, asked) if asked.beside else {}
+    beside = [ways[name] for name in asked.beside]
     found = [_dirsync(workplace, asked.job), *beside, *(peers[name]() for name in asked.peers)]
     return [contender for contender in found if contender is not None]
 
@@ -202,14 +203,14 @@ def _limit(workplace: Path) -> Contender | None:
 
 def _reading() -> Contender:
     def command(source: Path, destination: Path) -> list[str]:
-        read = " & ".join(
+        one, other = (
             f"cat {shlex.quote(str(root))}/* >/dev/null" for root in (source, _replica(destination))
         )
-        return ["sh", "-c", f"{read} & wait"]
+        return ["sh", "-c", f"{one} & {other} && wait $!"]  # it fails where either does
 
     return Contender(
         name="reading",
-        shown="cat SRC/* >/dev/null & cat DST/* >/dev/null & wait",
+        shown="cat SRC/* >/dev/null & cat DST/* >/dev/null && wait $!",
         version=first_line(["cat", "--version"]),
         command=command,
         keeps_nothing=True,
