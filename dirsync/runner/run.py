@@ -12,17 +12,19 @@ import datetime
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dirsync.errors import Cancelled, GuardTripped, RunError, Skipped
 from dirsync.model.job import Job, JobType, MirrorJob, TrackJob
 from dirsync.model.result import Counts, Outcome, RunResult
 from dirsync.model.stop import Deadline, Stop
 from dirsync.runner.context import running, set_run_id
-from dirsync.runner.ledger import Ledger, open_ledger
 from dirsync.runner.lock import locked_job
 from dirsync.runner.observer import Observer
 from dirsync.trees.handles import allow_many_handles
+
+if TYPE_CHECKING:
+    from dirsync.runner.ledger import Ledger
 
 logger = logging.getLogger(__name__)
 
@@ -43,18 +45,31 @@ def run_job(
     `state` is the state directory: ledger, locks, long plans. `saves_plan`: store the
     plan of a dry run, to be approved.
     """
+    allow_many_handles()
+    deadline = Deadline(stop, timeout_seconds=job.timeout_seconds)
+    orders = _Orders(state, observer, deadline, dry_run=dry_run, locks=not dry_run or saves_plan)
     match job:
         case TrackJob():
-            from dirsync.runner.tracking.run import TrackStages  # each kind of run loads what it needs
-
-            stages: OpenStages = partial(TrackStages, job)
+            return _track(job, orders)
         case MirrorJob():
-            from dirsync.runner.stages import Stages
+            from dirsync.runner.stages import Stages  # each kind of run loads what it needs
 
-            stages = partial(Stages, job, saves_plan=saves_plan and job.type is JobType.SYNC)
+            holds = saves_plan and job.type is JobType.SYNC
+            return _run(job, orders, partial(Stages, job, state=state, saves_plan=holds))
         case _:
             raise AssertionError(job)
-    return _run(job, _Orders(state, observer, stop, dry_run=dry_run, locks=not dry_run or saves_plan), stages)
+
+
+def _track(job: TrackJob, orders: _Orders) -> RunResult:
+    """Run a track job once: the scan goes on while all else is loaded and opened."""
+    from dirsync.runner.tracking.kept_digests import digests_file
+    from dirsync.runner.tracking.scan import TrackScan
+
+    file = digests_file(orders.state, job.name)
+    with TrackScan(job, file=file, keeps=not orders.dry_run, check=orders.deadline.check) as scan:
+        from dirsync.runner.tracking.run import TrackStages
+
+        return _run(job, orders, partial(TrackStages, job, scan))
 
 
 def approve_job(
@@ -63,9 +78,10 @@ def approve_job(
     """Carry out the plan of a job that is held, and tell how it ended."""
     from dirsync.runner.approval import Approval
 
-    return _run(
-        job, _Orders(state, observer, stop, dry_run=dry_run, locks=not dry_run), partial(Approval, job)
-    )
+    allow_many_handles()
+    deadline = Deadline(stop, timeout_seconds=job.timeout_seconds)
+    orders = _Orders(state, observer, deadline, dry_run=dry_run, locks=not dry_run)
+    return _run(job, orders, partial(Approval, job, state=state))
 
 
 class _Staged(Protocol):
@@ -86,14 +102,15 @@ class _Orders(NamedTuple):
 
     state: str
     observer: Observer
-    stop: Stop
+    deadline: Deadline
     dry_run: bool
     locks: bool  # it changes what only one run of the job at a time may change
 
 
 def _run(job: Job, orders: _Orders, open_stages: OpenStages) -> RunResult:
+    from dirsync.runner.ledger import open_ledger  # a scan goes on meanwhile
+
     started_at = _now()
-    allow_many_handles()
     with running(job.name):
         try:
             with open_ledger(orders.state) as ledger:
@@ -125,9 +142,8 @@ def _run_in_ledger(
                 ledger,
                 run_id=run_id,
                 started_at=started_at,
-                state=orders.state,
                 observer=orders.observer,
-                deadline=Deadline(orders.stop, timeout_seconds=job.timeout_seconds),
+                deadline=orders.deadline,
                 dry_run=dry_run,
                 counts=counts,
             )

@@ -7,12 +7,16 @@ is a copy; it counts only where the catalog is in that state, and else is made a
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
+import os
+from typing import TYPE_CHECKING, NamedTuple
 
-from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.seal import SEAL_BYTES, Sealer
 from dirsync.march.digests import Digests, packed_digests
 from dirsync.model.recorded import CatalogJob
+from dirsync.runner.state import file_name_of
+
+if TYPE_CHECKING:
+    from dirsync.catalog.catalog import Catalog  # what is kept is read while it is being loaded
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +28,11 @@ class KeptDigests(NamedTuple):
 
     state: bytes  # what it is a copy of, as `state_of` names it
     digests: Digests
+
+
+def digests_file(state: str, job: str) -> str:
+    """Name the file for the digests of a job in a state directory."""
+    return os.path.join(state, f"{file_name_of(job)}.digests")
 
 
 def state_of(catalog: Catalog, known: CatalogJob) -> bytes:

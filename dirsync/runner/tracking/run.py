@@ -32,7 +32,6 @@ from dirsync.runner.ledger import Ledger
 from dirsync.runner.observer import Observer, Stage
 from dirsync.runner.places import look_at_source
 from dirsync.runner.source_identity import check_source, remember_source
-from dirsync.runner.state import file_name_of
 from dirsync.runner.tracking.catalogs import catalog_of, has_catalog, recorded_job
 from dirsync.runner.tracking.comparing import Comparing
 from dirsync.runner.tracking.conclusion import Concluded, Conclusion
@@ -56,21 +55,21 @@ class TrackStages:
     def __init__(
         self,
         job: TrackJob,
+        scan: TrackScan,
         ledger: Ledger,
         *,
         run_id: int,
         started_at: datetime.datetime,
-        state: str,
         observer: Observer,
         deadline: Deadline,
         dry_run: bool,
         counts: Counts,
     ) -> None:
         self._job = job
+        self._scan = scan
         self._ledger = ledger
         self._run_id = run_id
         self._started_at = started_at
-        self._state = state
         self._observer = observer
         self._deadline = deadline
         self._dry_run = dry_run
@@ -84,11 +83,8 @@ class TrackStages:
             RunError: the run ended early; its kind says why. The catalog is as it was.
         """
         try:
-            place = look_at_source(self._job)
-            self._job = replace(self._job, source=place)
-            file = os.path.join(self._state, f"{file_name_of(self._job.name)}.digests")
-            scan = TrackScan(self._job, file=file, keeps=not self._dry_run, check=self._deadline.check)
-            with scan as self._scan, self._catalog() as catalog:
+            self._job = replace(self._job, source=look_at_source(self._job))
+            with self._catalog() as catalog:
                 self._tell_notices(catalog)
                 self._record(
                     catalog, recorded_job(self._job, catalog, None if self._dry_run else self._ledger)
@@ -189,7 +185,7 @@ class TrackStages:
                 due_before=due_before,
                 failed=self._failed,
             )
-            for piece in self._scan.pieces(catalog, known):
+            for piece in self._scan.pieces(self._job, catalog, known):
                 self._check_root(piece)
                 comparing.take(piece)
                 self._counts.scanned += piece.scanned
