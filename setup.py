@@ -10,8 +10,8 @@ from setuptools import Extension, setup
 FOLDER = "dirsync/scan/native"
 LISTER = Extension(
     "dirsync.scan.native._lister",
-    sources=[f"{FOLDER}/{name}.c" for name in ("blake2b", "glance", "lister", "module")],
-    depends=[f"{FOLDER}/{name}.h" for name in ("blake2b", "glance", "lister")],
+    sources=[f"{FOLDER}/{name}.c" for name in ("blake2b", "digests", "glance", "lister", "module", "text")],
+    depends=[f"{FOLDER}/{name}.h" for name in ("blake2b", "digests", "glance", "lister", "text")],
     define_macros=[("Py_LIMITED_API", "0x030B0000")],
     extra_compile_args=["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"],
     py_limited_api=True,

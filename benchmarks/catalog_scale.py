@@ -22,12 +22,12 @@ from pathlib import Path
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.opening import open_catalog
 from dirsync.catalog.recording import Recording, recording
-from dirsync.march.digests import packed_digests
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.job import JobType, Severity
 from dirsync.model.place import CatalogPlace
 from dirsync.model.recorded import CatalogJob, Recorded, RecordedRun
 from dirsync.model.result import Outcome
+from dirsync.scan.digests import packed_digests
 from tests.postgres_server import debian_server, wheel_server
 
 _ENTRIES_A_DIRECTORY = 16

@@ -2,8 +2,9 @@
 
 An unchanged directory costs a glance: a listing, a hash of its columns and a look-up.
 No pattern is matched in it but for its subdirectories' names, and nothing of it travels.
-Directories that have one parent are glanced at together. What differs from the record
-at a glance is looked at again, for long enough to know that it stands still.
+Directories that have one parent are glanced at together, and where nothing is selected by
+name, all that lies in them as well. What differs from the record at a glance is looked at
+again, for long enough to know that it stands still.
 """
 
 from __future__ import annotations
@@ -11,29 +12,29 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable
-from itertools import compress
 from typing import NamedTuple
 
 from msgspec import Struct, field
 
 from dirsync.errors import PathError
 from dirsync.filters import Scope, Verdict
-from dirsync.march.digests import Digests
 from dirsync.march.found import Directory, Sides
 from dirsync.march.marching import Check, Enough
 from dirsync.march.sight import Sight
 from dirsync.model.change import Failure
-from dirsync.model.glimpse import Glimpse
-from dirsync.model.listing import Listing, numbers
+from dirsync.model.listing import Listing
 from dirsync.model.place import RESERVED, LocalPlace
 from dirsync.scan.chosen import glance
+from dirsync.scan.digests import Digests
+from dirsync.scan.glance import Asked, Place
 from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
 from dirsync.trees.handles import join, split
 from dirsync.trees.hashing import TICK_NS, await_tick
 from dirsync.trees.local import LocalTree, open_tree
 
-_AT_A_GLANCE = 64  # directories
+_AT_A_GLANCE = 64  # directories that are named; those in them come on top
 _ROWS_AT_A_GLANCE = 2_000  # so that neither memory nor the next stop waits for long
+_LEVELS_AT_A_GLANCE = 32  # each takes a handle
 _KIND, _DIRECTORY, _LINK = 0o170000, 0o040000, 0o120000
 
 
@@ -94,17 +95,9 @@ def track(
         while left:
             check()
             siblings = _siblings(left)
-            glimpses = _glimpses(context, siblings, source)
-            left += reversed(siblings[len(glimpses) :])
-            inside: list[TrackedDirectory] = []
-            for directory, glimpse in zip(siblings, glimpses, strict=False):
-                if glimpse is None:
-                    inside += _looked_at(context, directory, source, found)
-                    continue
-                found.scanned += glimpse.entries
-                if glimpse.directories:
-                    names = _Names(context, directory.path, directory.scope)
-                    inside += names.to_enter(glimpse, salt=directory.salt)
+            to_look_at, inside = _glanced(context, siblings, source, found)
+            for directory in to_look_at:
+                inside += _looked_at(context, directory, source, found)
             left += reversed(inside)
             if enough(found):
                 break
@@ -125,28 +118,48 @@ def _siblings(left: list[TrackedDirectory]) -> list[TrackedDirectory]:
     return siblings
 
 
-def _glimpses(
-    context: TrackContext, siblings: list[TrackedDirectory], source: LocalTree
-) -> list[Glimpse | None]:
-    """Glance at the first of some directories; None: one has to be looked at for long.
+def _glanced(
+    context: TrackContext, siblings: list[TrackedDirectory], source: LocalTree, found: TrackFound
+) -> tuple[list[TrackedDirectory], list[TrackedDirectory]]:
+    """Glance at some directories; give those to be looked at for long, and those still to be marched.
 
     An ignore file may change without its directory, the root is in no other, and what is not
     on record needs no glance.
     """
-    if context.digests is None or not siblings[0].path or siblings[0].scope.ignore_files:
-        return [None] * len(siblings)
-    parent = split(siblings[0].path)[0]
+    first = siblings[0]
+    if context.digests is None or not first.path or first.scope.ignore_files:
+        return siblings, []
+    parent = split(first.path)[0]
+    asked = Asked(
+        digests=context.digests,
+        salt=first.salt,
+        device=context.source_device,
+        levels=_LEVELS_AT_A_GLANCE if first.scope.trivial else 1,
+        most_rows=_ROWS_AT_A_GLANCE,
+    )
     beginning = len(join(parent, b""))
+    places = tuple([Place(path[beginning:], ino) for path, _, _, ino in siblings])
     try:
-        return glance(
-            source.handles.handle(parent),
-            tuple([directory.path[beginning:] for directory in siblings]),
-            salts=tuple([directory.salt + b"%d" % directory.ino for directory in siblings]),
-            expected=tuple([context.digests.of(directory.path) for directory in siblings]),
-            most_rows=_ROWS_AT_A_GLANCE,
-        )
+        seen = glance(source.handles.handle(parent), parent, places, asked)
     except OSError:
-        return [None] * len(siblings)
+        return siblings, []
+    found.scanned += seen.entries
+    if first.scope.trivial:
+        to_look_at, left = (
+            [TrackedDirectory(path, first.scope, first.salt, ino) for path, ino in places]
+            for places in (seen.differing, seen.left)
+        )
+        return to_look_at, left
+    known = {sibling.path: sibling for sibling in siblings}
+    left = []
+    for path, ino in seen.left:
+        if path in known:
+            left.append(known[path])
+            continue
+        above = known[split(path)[0]]
+        names = _Names(context, above.path, above.scope)
+        left += names.to_enter([(split(path)[1], ino)], salt=above.salt)
+    return [known[path] for path, _ in seen.differing], left
 
 
 def _looked_at(
@@ -169,13 +182,19 @@ def _looked_at(
         return []
     found.scanned += listing.entry_count
     names = _Names(context, path, sight.scope)
-    inside = names.to_enter(listing.glimpse(), salt=salt)
+    inside = names.to_enter(_subdirectories(context, listing), salt=salt)
     if changed:
         unselected = names.unselected(listing)
         entered = unselected and unselected.intersection(split(each.path)[1] for each in inside)
         seen = SeenDirectory(path, digest, listing, unselected, entered, names.foreign(listing))
         found.changed.append(seen)
     return inside
+
+
+def _subdirectories(context: TrackContext, listing: Listing) -> list[tuple[bytes, int]]:
+    """Give name and inode of each subdirectory that the job may enter."""
+    own = context.source_device
+    return [(name, ino) for name, ino, device in listing.subdirectories() if own in (None, device)]
 
 
 def _own(source: LocalTree, directory: TrackedDirectory) -> bytes:
@@ -231,15 +250,8 @@ class _Names:
             return Verdict.SELECTED
         return self._scope.verdict(name, is_directory=is_directory)
 
-    def to_enter(self, glimpse: Glimpse, *, salt: bytes) -> list[TrackedDirectory]:
-        """Give the subdirectories to look at, in order."""
-        if not glimpse.directories:
-            return []
-        names = glimpse.directories.split(b"\0")
-        rows: Iterable[tuple[bytes, int]] = zip(names, numbers("Q", glimpse.inodes), strict=True)
-        device = self._context.source_device
-        if device is not None:
-            rows = compress(rows, [each == device for each in numbers("Q", glimpse.devices)])
+    def to_enter(self, rows: Iterable[tuple[bytes, int]], *, salt: bytes) -> list[TrackedDirectory]:
+        """Give the subdirectories to look at, in order, out of those with some names and inodes."""
         if not self._scope.trivial or self._is_root:
             rows = [row for row in rows if self._verdict(row[0], is_directory=True) is not Verdict.EXCLUDED]
         beginning = join(self._path, b"")

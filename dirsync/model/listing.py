@@ -17,7 +17,6 @@ from itertools import compress
 from typing import NamedTuple
 
 from dirsync.model.entry import Entry
-from dirsync.model.glimpse import Glimpse
 
 # 64 bits of nanoseconds since 1970 end in 2262. Counted from the earliest time that
 # 32 bits of seconds can tell they reach 2486, all that ext4 and XFS can keep.
@@ -35,6 +34,14 @@ class Unknown(NamedTuple):
 
     name: bytes
     reason: str
+
+
+class Subdirectory(NamedTuple):
+    """What a walk goes on by."""
+
+    name: bytes
+    ino: int
+    device: int
 
 
 class Listing(NamedTuple):
@@ -95,13 +102,13 @@ class Listing(NamedTuple):
         marks = self._directory_marks()
         return list(compress(self.name_list(), marks)) if 1 in marks else []
 
-    def glimpse(self) -> Glimpse:
-        """Give what a glance would tell of the directory, if it is as it was."""
+    def subdirectories(self) -> Iterator[Subdirectory]:
+        """Give the directories, in order."""
         marks = self._directory_marks()
         if 1 not in marks:
-            return Glimpse(len(marks), b"", b"", b"")
-        inodes, devices = (column("Q", compress(numbers("Q", each), marks)) for each in (self.ino, self.dev))
-        return Glimpse(len(marks), b"\0".join(compress(self.name_list(), marks)), inodes, devices)
+            return iter(())
+        columns = (self.name_list(), numbers("Q", self.ino), numbers("Q", self.dev))
+        return map(Subdirectory, *(compress(column, marks) for column in columns))
 
     def _directory_marks(self) -> bytes:
         """Give 1 for each row that is a directory, 0 for each other."""

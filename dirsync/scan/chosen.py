@@ -10,9 +10,11 @@ import enum
 import os
 
 from dirsync.errors import ConfigError
-from dirsync.model.glimpse import Glimpse
 from dirsync.model.listing import Listing
 from dirsync.scan import lister as reference
+from dirsync.scan.glance import Asked, Glance, Place
+from dirsync.scan.glance import glance as reference_glance
+from dirsync.trees.handles import join
 
 try:
     from dirsync.scan.native import _lister as native
@@ -57,24 +59,30 @@ def list_natively(fd: int) -> Listing:
     return reference.list_directory(fd) if columns is None else Listing(*columns)
 
 
-def glance_natively(
-    fd: int,
-    names: tuple[bytes, ...],
-    *,
-    salts: tuple[bytes, ...],
-    expected: tuple[bytes | None, ...],
-    most_rows: int,
-) -> list[Glimpse | None]:
-    """Do as the reference does."""
-    fields_of_each = native.glance(fd, names, salts, expected, most_rows)
-    return [None if fields is None else Glimpse(*fields) for fields in fields_of_each]
+def glance_natively(fd: int, path: bytes, directories: tuple[Place, ...], asked: Asked) -> Glance:
+    """Do as the reference does.
+
+    Raises: what it raises, and:
+        MemoryError: what was found cannot be told.
+    """
+    entries, differing, left = native.glance(
+        fd,
+        join(path, b""),
+        directories,
+        asked.salt,
+        asked.digests.packed,
+        asked.device,
+        asked.levels,
+        asked.most_rows,
+    )
+    return Glance(entries, [Place(*each) for each in differing], [Place(*each) for each in left])
 
 
 LISTER = choose(os.environ.get(_VARIABLE))
 if LISTER is Lister.NATIVE:
     list_directory, glance = list_natively, glance_natively
 else:
-    list_directory, glance = reference.list_directory, reference.glance
+    list_directory, glance = reference.list_directory, reference_glance
 
 
 def in_words() -> str:

@@ -15,9 +15,7 @@ import sys
 from collections.abc import Sequence
 from operator import attrgetter
 
-from dirsync.model.glimpse import Glimpse
-from dirsync.model.listing import DIGEST_BYTES, Listing, Unknown, column, ctime_column, mtime_column
-from dirsync.trees.handles import OPEN_DIRECTORY
+from dirsync.model.listing import Listing, Unknown, column, ctime_column, mtime_column
 
 ATTEMPTS_WHILE_NAMES_VANISH = 3
 
@@ -42,56 +40,6 @@ def list_directory(fd: int) -> Listing:
         if not vanished:
             break
     return listing
-
-
-def glance(
-    fd: int,
-    names: tuple[bytes, ...],
-    *,
-    salts: tuple[bytes, ...],
-    expected: tuple[bytes | None, ...],
-    most_rows: int,
-) -> list[Glimpse | None]:
-    """Tell which directories in the one behind a handle have the digests that are expected of them.
-
-    A salt is part of a digest. Ends with the directory that brings the rows of all that were
-    listed to `most_rows`, or with the last. None: one differs, is a symlink, say, could not be
-    opened, read, or seen in full, or no digest is expected; whoever wants to know why lists it alone.
-
-    Raises:
-        ValueError: a name holds NUL, a digest has not 16 bytes, or there are not as many of all.
-    """
-    known = list(zip(names, salts, expected, strict=True))
-    if any(b"\0" in name for name in names):
-        raise ValueError("a name holds NUL")
-    if any(digest is not None and len(digest) != DIGEST_BYTES for digest in expected):
-        raise ValueError(f"a digest has {DIGEST_BYTES} bytes")
-    glimpses: list[Glimpse | None] = []
-    rows = 0
-    for name, salt, digest in known:
-        if rows >= most_rows:
-            break
-        listing = None if digest is None else _listed_in_full(fd, name)
-        if listing is None:
-            glimpses.append(None)
-            continue
-        rows += listing.entry_count
-        glimpses.append(listing.glimpse() if listing.digest(salt=salt) == digest else None)
-    return glimpses
-
-
-def _listed_in_full(parent: int, name: bytes) -> Listing | None:
-    try:
-        fd = os.open(name, OPEN_DIRECTORY, dir_fd=parent)
-    except OSError:
-        return None
-    try:
-        listing = list_directory(fd)
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
-    return None if listing.unknown else listing
 
 
 def _list_once(fd: int) -> tuple[Listing, bool]:

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from dirsync.model.glimpse import Glimpse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dirsync.model.glimpse import Glimpse
 from dirsync.model.listing import Listing, column, listing_of
 from dirsync.scan.chosen import glance_natively
 from dirsync.scan.lister import glance, list_directory

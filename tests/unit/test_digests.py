@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dirsync.march.digests import Digests, packed_digests
+from dirsync.scan.digests import Digests, packed_digests
 
 
 def paths(count: int) -> list[bytes]:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from dirsync.model.glimpse import Glimpse
+
 from dirsync.model.listing import Listing, numbers
 from dirsync.scan import lister as reference
 from dirsync.scan.chosen import glance_natively

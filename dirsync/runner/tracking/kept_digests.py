@@ -11,9 +11,9 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from dirsync.catalog.seal import SEAL_BYTES, Sealer
-from dirsync.march.digests import Digests, packed_digests
 from dirsync.model.recorded import CatalogJob
 from dirsync.runner.state import file_name_of
+from dirsync.scan.digests import Digests, packed_digests
 
 if TYPE_CHECKING:
     from dirsync.catalog.catalog import Catalog  # what is kept is read while it is being loaded
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LONGEST_STATE = 1024  # bytes
+_FORMAT = 2  # of the file: another one counts as no file
 
 
 class KeptDigests(NamedTuple):
@@ -37,7 +38,7 @@ def digests_file(state: str, job: str) -> str:
 
 def state_of(catalog: Catalog, known: CatalogJob) -> bytes:
     """Name the state that the directories of a job are in on record."""
-    return f"{catalog.identity()} {known.job_id} {known.seal:x} {known.scope.hex()}\n".encode()
+    return f"{_FORMAT} {catalog.identity()} {known.job_id} {known.seal:x} {known.scope.hex()}\n".encode()
 
 
 def is_of_scope(kept: KeptDigests, scope: bytes) -> bool:

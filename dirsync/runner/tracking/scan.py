@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from dirsync.catalog.seal import sealer_with
 from dirsync.errors import RunError
 from dirsync.filters import root_scope
-from dirsync.march.digests import Digests
 from dirsync.march.driver import march_tree
 from dirsync.march.marching import Check
 from dirsync.march.tracking import TrackContext, TrackedDirectory, TrackFound, track
@@ -29,6 +28,7 @@ from dirsync.runner.tracking.kept_digests import (
     kept_digests,
 )
 from dirsync.scan.chosen import LISTER, Lister
+from dirsync.scan.digests import Digests
 
 if TYPE_CHECKING:
     from dirsync.catalog.catalog import Catalog  # whose loading the scan need not wait for

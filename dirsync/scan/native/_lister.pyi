@@ -1,14 +1,16 @@
 # names, mode, size, mtime_ns, ctime_ns, uid, gid, ino, dev, nlink, targets; None: ask the reference
 _Columns = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]
-# entries, directories, inodes, devices; None: look again
-_Glimpse = tuple[int, bytes, bytes, bytes]
+_Place = tuple[bytes, int]
 
 def list_directory(fd: int, /) -> _Columns | None: ...
 def glance(
     fd: int,
-    names: tuple[bytes, ...],
-    salts: tuple[bytes, ...],
-    expected: tuple[bytes | None, ...],
+    path: bytes,
+    directories: tuple[_Place, ...],
+    salt: bytes,
+    packed: bytes,
+    device: int | None,
+    levels: int,
     most_rows: int,
     /,
-) -> list[_Glimpse | None]: ...
+) -> tuple[int, list[_Place], list[_Place]]: ...

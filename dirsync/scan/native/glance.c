@@ -1,129 +1,176 @@
 /* See glance.h for what this promises. */
+#define _GNU_SOURCE
+
 #include "glance.h"
 
 #include "blake2b.h"
 #include "lister.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define KIND 0xf0 /* the bits of the second byte of a mode that name the kind */
 #define DIRECTORY 0x40
+#define LONGEST_NUMBER 21 /* 64 bits in decimal, and NUL */
+#define FIRST_PLACES ((size_t)64)
+
+/* Where a glance is. */
+struct descent {
+    const struct glancing *asked;
+    struct glance *told;
+    struct text path; /* of the directory at hand */
+};
+
+static int look(struct descent *at, int parent, struct named named, size_t levels);
+
+/* Telling */
+
+/* Note where the directory at hand is. Gives 0, or -1. */
+static int note(struct descent *at, struct places *places, uint64_t ino)
+{
+    if (places->count == places->capacity) {
+        size_t capacity = places->capacity == 0 ? FIRST_PLACES : places->capacity * 2;
+        struct place *each = realloc(places->each, capacity * sizeof *each);
+        if (each == NULL)
+            return -1;
+        places->each = each;
+        places->capacity = capacity;
+    }
+    struct place place = {.path_at = places->paths.length, .path_length = at->path.length, .ino = ino};
+    if (add_bytes(&places->paths, at->path.bytes, at->path.length) != 0)
+        return -1;
+    places->each[places->count++] = place;
+    return 0;
+}
+
+/* Comparing */
 
 static size_t column_bytes(const struct listing *listing, enum column column)
 {
     return listing->rows * column_width[column];
 }
 
-static void digest_listing(const struct listing *listing, const struct known *known,
+static void digest_listing(const struct listing *listing, const struct glancing *asked, uint64_t ino,
                            unsigned char digest[DIGEST_BYTES])
 {
     struct digesting state;
+    char number[LONGEST_NUMBER];
+    int digits = snprintf(number, sizeof number, "%" PRIu64, ino);
     begin_digest(&state);
     add_to_digest(&state, listing->names.bytes, listing->names.length);
     for (enum column column = MODE; column <= INO; column++)
         add_to_digest(&state, listing->columns[column], column_bytes(listing, column));
     add_to_digest(&state, listing->targets.bytes, listing->targets.length);
-    add_to_digest(&state, known->salt, known->salt_length);
+    add_to_digest(&state, asked->salt, asked->salt_length);
+    add_to_digest(&state, number, (size_t)digits);
     end_digest(&state, digest);
 }
 
-static bool is_directory(const struct listing *listing, size_t row)
-{
-    return (listing->columns[MODE][column_width[MODE] * row + 1] & KIND) == DIRECTORY;
-}
-
-static size_t count_subdirectories(const struct listing *listing)
-{
-    size_t count = 0;
-    for (size_t row = 0; row < listing->rows; row++)
-        count += (size_t)is_directory(listing, row);
-    return count;
-}
-
-/* Lay the columns and the names out in one block. Gives 0, or -1 where memory ran out. */
-static int make_block(size_t subdirectories, size_t names_length, struct glimpse *glimpse)
-{
-    size_t width = column_width[INO] + column_width[DEV];
-    unsigned char *block = malloc(subdirectories * width + names_length);
-    if (block == NULL)
-        return -1;
-    glimpse->subdirectories = subdirectories;
-    glimpse->inodes = block;
-    glimpse->devices = block + subdirectories * column_width[INO];
-    glimpse->names = (char *)block + subdirectories * width;
-    return 0;
-}
-
-/* Copy the number in a row of a column, and step behind the copy. */
-static void copy_number(const struct listing *listing, enum column column, size_t row, unsigned char **to)
-{
-    size_t width = column_width[column];
-    memcpy(*to, listing->columns[column] + row * width, width);
-    *to += width;
-}
-
-/* Copy what is told of the subdirectories; there is room for it. */
-static void copy_subdirectories(const struct listing *listing, struct glimpse *glimpse)
-{
-    unsigned char *inode = glimpse->inodes, *device = glimpse->devices;
-    const char *name = listing->names.bytes, *end = name + listing->names.length;
-    for (size_t row = 0; row < listing->rows; row++) {
-        const char *nul = memchr(name, '\0', (size_t)(end - name));
-        size_t length = (size_t)((nul == NULL ? end : nul) - name);
-        if (is_directory(listing, row)) {
-            if (inode != glimpse->inodes)
-                glimpse->names[glimpse->names_length++] = '\0';
-            memcpy(glimpse->names + glimpse->names_length, name, length);
-            glimpse->names_length += length;
-            copy_number(listing, INO, row, &inode);
-            copy_number(listing, DEV, row, &device);
-        }
-        if (nul != NULL)
-            name = nul + 1;
-    }
-}
-
-/* Tell what a listing that has the digest on record has in it. Gives whether that is so. */
-static bool recognize(const struct listing *listing, const struct known *known, struct glimpse *glimpse)
+static bool is_as_it_was(const struct listing *listing, const struct glancing *asked, uint64_t ino,
+                         const unsigned char *expected)
 {
     unsigned char digest[DIGEST_BYTES];
-    digest_listing(listing, known, digest);
-    if (memcmp(digest, known->digest, DIGEST_BYTES) != 0)
-        return false;
-    size_t subdirectories = count_subdirectories(listing);
-    if (subdirectories == 0)
-        return true;
-    if (make_block(subdirectories, listing->names.length, glimpse) != 0)
-        return false;
-    copy_subdirectories(listing, glimpse);
-    return true;
+    digest_listing(listing, asked, ino, digest);
+    return memcmp(digest, expected, DIGEST_BYTES) == 0;
 }
 
-void glance(int parent, const struct known *known, struct glimpse *glimpse)
+/* Going on */
+
+static uint64_t number_in(const struct listing *listing, enum column column, size_t row)
 {
-    *glimpse = (struct glimpse){0};
-    struct listing listing;
-    if (known->digest == NULL || list_subdirectory(parent, known->name, &listing) != LISTED)
-        return;
-    glimpse->rows = listing.rows;
-    glimpse->is_as_it_was = recognize(&listing, known, glimpse);
-    free_listing(&listing);
+    const unsigned char *bytes = listing->columns[column] + row * column_width[column];
+    uint64_t number = 0;
+    for (int byte = column_width[column]; byte-- > 0;)
+        number = number << 8 | bytes[byte];
+    return number;
 }
 
-size_t glance_at_each(int parent, const struct known *known, size_t count, size_t most_rows,
-                      struct glimpse *glimpses)
+static bool is_to_enter(const struct listing *listing, size_t row, const struct glancing *asked)
 {
-    size_t rows = 0, at = 0;
-    while (at < count && rows < most_rows) {
-        glance(parent, &known[at], &glimpses[at]);
-        rows += glimpses[at++].rows;
+    if ((listing->columns[MODE][column_width[MODE] * row + 1] & KIND) != DIRECTORY)
+        return false;
+    return !asked->has_device || number_in(listing, DEV, row) == asked->device;
+}
+
+/* Go on to what is in the directory at hand; `name`, of which that is part of the path, ends with NUL. */
+static int enter(struct descent *at, int fd, struct named named, size_t levels)
+{
+    size_t outside = at->path.length;
+    if (add_bytes(&at->path, named.name, strlen(named.name)) != 0)
+        return -1;
+    int answer = levels == 0 || at->told->rows >= at->asked->most_rows
+                     ? note(at, &at->told->left, named.ino)
+                     : look(at, fd, named, levels);
+    at->path.length = outside;
+    return answer;
+}
+
+static int enter_each(struct descent *at, int fd, struct listing *listing, size_t levels)
+{
+    size_t outside = at->path.length;
+    if (listing->rows == 0)
+        return 0;
+    if (make_room(&listing->names, 1) != 0 || add_bytes(&at->path, "/", 1) != 0)
+        return -1;
+    listing->names.bytes[listing->names.length] = '\0'; /* behind the last name, too */
+    const char *name = listing->names.bytes;
+    int answer = 0;
+    for (size_t row = 0; answer == 0 && row < listing->rows; row++) {
+        if (is_to_enter(listing, row, at->asked))
+            answer = enter(at, fd, (struct named){.name = name, .ino = number_in(listing, INO, row)}, levels);
+        name += strlen(name) + 1;
     }
-    return at;
+    at->path.length = outside;
+    return answer;
 }
 
-void free_glimpse(struct glimpse *glimpse)
+/* Glance at the directory at hand, and go on. Gives 0, or -1. */
+static int look(struct descent *at, int parent, struct named named, size_t levels)
 {
-    free(glimpse->inodes);
-    *glimpse = (struct glimpse){0};
+    const unsigned char *expected = find_digest(at->asked->digests, at->path.bytes, at->path.length);
+    int fd = expected == NULL ? -1 : open_directory(parent, named.name);
+    if (fd < 0)
+        return note(at, &at->told->differing, named.ino);
+    struct listing listing;
+    bool is_listed = list_once(fd, &listing) == LISTED;
+    int answer;
+    if (is_listed)
+        at->told->rows += listing.rows;
+    if (is_listed && is_as_it_was(&listing, at->asked, named.ino, expected)) {
+        at->told->entries += listing.rows;
+        answer = enter_each(at, fd, &listing, levels - 1);
+    } else {
+        answer = note(at, &at->told->differing, named.ino);
+    }
+    if (is_listed)
+        free_listing(&listing);
+    (void)close(fd); /* nothing was written through it */
+    return answer;
+}
+
+int glance_at(const struct glancing *asked, int parent, const struct text *path, const struct named *named,
+              size_t count, struct glance *glance)
+{
+    struct descent at = {.asked = asked, .told = glance};
+    int answer = add_bytes(&at.path, path->bytes, path->length);
+    for (size_t each = 0; answer == 0 && each < count; each++)
+        answer = enter(&at, parent, named[each], asked->levels);
+    free(at.path.bytes);
+    return answer;
+}
+
+static void free_places(struct places *places)
+{
+    free(places->paths.bytes);
+    free(places->each);
+}
+
+void free_glance(struct glance *glance)
+{
+    free_places(&glance->differing);
+    free_places(&glance->left);
+    *glance = (struct glance){0};
 }

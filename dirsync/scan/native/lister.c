@@ -54,24 +54,6 @@ struct seen {
     struct moment mtime, ctime;
 };
 
-/* Growing bytes */
-
-/* Make room for so many bytes more. Gives 0, or -1 with ENOMEM. */
-static int make_room(struct text *text, size_t more)
-{
-    if (text->capacity - text->length >= more)
-        return 0;
-    size_t capacity = text->capacity * 2;
-    if (capacity < text->length + more)
-        capacity = text->length + more;
-    char *bytes = realloc(text->bytes, capacity);
-    if (bytes == NULL)
-        return -1;
-    text->bytes = bytes;
-    text->capacity = capacity;
-    return 0;
-}
-
 /* Add a name to others, with NUL between them; there is room for it. */
 static void join(struct text *text, const char *name, int first)
 {
@@ -320,8 +302,7 @@ static enum answer list_records(int fd, const struct text *records, struct listi
     return answer;
 }
 
-/* List the directory behind a handle, and leave the handle at its end. */
-static enum answer list_to_its_end(int fd, struct listing *listing)
+enum answer list_once(int fd, struct listing *listing)
 {
     struct text records = {0};
     *listing = (struct listing){0};
@@ -338,24 +319,16 @@ static enum answer list_to_its_end(int fd, struct listing *listing)
 
 enum answer list_directory(int fd, struct listing *listing)
 {
-    enum answer answer = list_to_its_end(fd, listing);
+    enum answer answer = list_once(fd, listing);
     int error = errno;
     (void)lseek(fd, 0, SEEK_SET); /* it fails where reading failed, which is told */
     errno = error;
     return answer;
 }
 
-enum answer list_subdirectory(int parent, const char *name, struct listing *listing)
+int open_directory(int parent, const char *name)
 {
-    *listing = (struct listing){0};
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return FAILED;
-    enum answer answer = list_to_its_end(fd, listing);
-    int error = errno;
-    (void)close(fd); /* nothing was written through it */
-    errno = error;
-    return answer;
+    return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 void free_listing(struct listing *listing)

@@ -20,11 +20,13 @@
  * The handle  Is the caller's. It has to be at the directory's beginning and is there again
  *             afterwards, whatever the answer. Nobody else may read it meanwhile.
  * Threads     No state is kept between calls, and nothing here knows of Python: any number
- *             of threads may list at once, each with a handle of its own; list_subdirectory
- *             only looks names up in the handle it is given, which threads may share.
+ *             of threads may list at once, each with a handle of its own; open_directory
+ *             only looks a name up in the handle it is given, which threads may share.
  */
 #ifndef DIRSYNC_LISTER_H
 #define DIRSYNC_LISTER_H
+
+#include "text.h"
 
 #include <stddef.h>
 
@@ -45,13 +47,6 @@ enum column {
 /* Bytes a row; numbers are little-endian on every machine. */
 extern const unsigned char column_width[COLUMNS];
 
-/* Bytes that may hold any byte. */
-struct text {
-    char *bytes; /* NULL: none were ever needed */
-    size_t length;
-    size_t capacity;
-};
-
 struct listing {
     size_t rows;
     struct text names;               /* joined by NUL */
@@ -68,12 +63,11 @@ enum answer { LISTED, UNSEEN, FAILED };
  */
 enum answer list_directory(int fd, struct listing *listing);
 
-/* List a directory by its name in an open one; a symlink is none. What glance.h builds on.
- *
- * What cannot be opened has FAILED, and errno says why. Cost: as above, but for the lseek,
- * and one openat and one close.
- */
-enum answer list_subdirectory(int parent, const char *name, struct listing *listing);
+/* Open a directory by its name in an open one; a symlink is none. Gives its handle, or -1 with errno. */
+int open_directory(int parent, const char *name);
+
+/* List a directory whose handle nobody reads again, and leave it at its end: one lseek less. */
+enum answer list_once(int fd, struct listing *listing);
 
 /* Give back all that a listing holds. */
 void free_listing(struct listing *listing);

@@ -2,7 +2,6 @@
 #define PY_SSIZE_T_CLEAN /* lengths of y# */
 #include <Python.h>
 
-#include "blake2b.h"
 #include "glance.h"
 #include "lister.h"
 
@@ -63,141 +62,121 @@ static PyObject *native_list_directory(PyObject *module, PyObject *handle)
     return fields;
 }
 
-/* Some of the directories in an open one, on their way. */
-struct batch {
-    Py_ssize_t count;
-    struct known *known; /* of bytes that the tuples of the caller own */
-    struct glimpse *glimpses;
-};
-
-/* Borrow the bytes of an item of a tuple. Gives 0, or -1 with an exception. */
-static int borrow_bytes(PyObject *tuple, Py_ssize_t at, const void **bytes, size_t *length)
+/* Fill in what is glanced at, of bytes that the tuple keeps alive. Gives 0, or -1 with an exception. */
+static int borrow_named(PyObject *directories, struct named *named)
 {
-    PyObject *item = PyTuple_GetItem(tuple, at); /* borrowed */
-    char *of_item;
-    Py_ssize_t signed_length;
-    if (item == NULL || PyBytes_AsStringAndSize(item, &of_item, &signed_length) != 0)
-        return -1;
-    *bytes = of_item;
-    *length = (size_t)signed_length;
-    return 0;
-}
-
-static int borrow_name(PyObject *names, Py_ssize_t at, struct known *known)
-{
-    const void *bytes;
-    size_t length;
-    if (borrow_bytes(names, at, &bytes, &length) != 0)
-        return -1;
-    if (memchr(bytes, '\0', length) != NULL) {
-        PyErr_SetString(PyExc_ValueError, "a name holds NUL");
-        return -1;
-    }
-    known->name = bytes; /* NUL follows all bytes */
-    return 0;
-}
-
-static int borrow_digest(PyObject *expected, Py_ssize_t at, struct known *known)
-{
-    const void *bytes;
-    size_t length;
-    known->digest = NULL;
-    if (PyTuple_GetItem(expected, at) == Py_None)
-        return 0;
-    if (borrow_bytes(expected, at, &bytes, &length) != 0)
-        return -1;
-    if (length != DIGEST_BYTES) {
-        PyErr_Format(PyExc_ValueError, "a digest has %d bytes, not %zu", DIGEST_BYTES, length);
-        return -1;
-    }
-    known->digest = bytes;
-    return 0;
-}
-
-/* Borrow what is known of each directory. Gives 0, or -1 with an exception. */
-static int borrow_known(PyObject *names, PyObject *salts, PyObject *expected, struct batch *batch)
-{
-    for (Py_ssize_t at = 0; at < batch->count; at++) {
-        struct known *known = &batch->known[at];
-        if (borrow_name(names, at, known) != 0 ||
-            borrow_bytes(salts, at, &known->salt, &known->salt_length) != 0 ||
-            borrow_digest(expected, at, known) != 0)
+    Py_ssize_t count = PyTuple_Size(directories);
+    for (Py_ssize_t at = 0; at < count; at++) {
+        PyObject *directory = PyTuple_GetItem(directories, at); /* borrowed */
+        const char *name;
+        Py_ssize_t length;
+        unsigned long long ino;
+        if (!PyTuple_Check(directory)) {
+            PyErr_SetString(PyExc_TypeError, "a directory is told by a tuple of its name and its inode");
             return -1;
+        }
+        if (!PyArg_ParseTuple(directory, "y#K:glance", &name, &length, &ino))
+            return -1;
+        if (strlen(name) != (size_t)length) { /* NUL follows all bytes */
+            PyErr_SetString(PyExc_ValueError, "a name holds NUL");
+            return -1;
+        }
+        named[at] = (struct named){.name = name, .ino = ino};
     }
     return 0;
 }
 
-/* Make what Python knows a glimpse as: a new reference, or NULL with an exception. */
-static PyObject *fields_of_glimpse(const struct glimpse *glimpse)
+/* Make a list of (path, inode): a new reference, or NULL with an exception. */
+static PyObject *list_of(const struct places *places)
 {
-    if (!glimpse->is_as_it_was)
-        Py_RETURN_NONE;
-    Py_ssize_t column_bytes = (Py_ssize_t)(glimpse->subdirectories * 8);
-    const char *names = glimpse->names, *inodes = (const char *)glimpse->inodes;
-    const char *devices = (const char *)glimpse->devices;
-    if (glimpse->subdirectories == 0) /* y# makes None of NULL */
-        names = inodes = devices = "";
-    return Py_BuildValue("(ny#y#y#)", (Py_ssize_t)glimpse->rows, names, (Py_ssize_t)glimpse->names_length,
-                         inodes, column_bytes, devices, column_bytes);
-}
-
-static PyObject *fields_of_each(const struct glimpse *glimpses, Py_ssize_t count)
-{
-    PyObject *all = PyList_New(count);
-    for (Py_ssize_t at = 0; all != NULL && at < count; at++) {
-        PyObject *fields = fields_of_glimpse(&glimpses[at]);
-        if (fields == NULL || PyList_SetItem(all, at, fields) != 0)
-            Py_CLEAR(all);
+    PyObject *list = PyList_New((Py_ssize_t)places->count);
+    for (size_t at = 0; list != NULL && at < places->count; at++) {
+        const struct place *place = &places->each[at];
+        PyObject *told = Py_BuildValue("(y#K)", places->paths.bytes + place->path_at,
+                                       (Py_ssize_t)place->path_length, (unsigned long long)place->ino);
+        if (told == NULL || PyList_SetItem(list, (Py_ssize_t)at, told) != 0)
+            Py_CLEAR(list);
     }
-    return all;
+    return list;
 }
 
-static PyObject *glanced_at(int parent, const struct batch *batch, Py_ssize_t most_rows)
+/* Make what Python knows a glance as: a new reference, or NULL with an exception. */
+static PyObject *fields_of_glance(const struct glance *glance)
 {
-    size_t most = most_rows < 0 ? 0 : (size_t)most_rows;
-    size_t count;
-    Py_BEGIN_ALLOW_THREADS
-    count = glance_at_each(parent, batch->known, (size_t)batch->count, most, batch->glimpses);
-    Py_END_ALLOW_THREADS
-    PyObject *all = fields_of_each(batch->glimpses, (Py_ssize_t)count);
-    for (size_t at = 0; at < count; at++)
-        free_glimpse(&batch->glimpses[at]);
-    return all;
+    PyObject *differing = list_of(&glance->differing);
+    PyObject *left = differing == NULL ? NULL : list_of(&glance->left);
+    PyObject *fields = left == NULL ? NULL : Py_BuildValue("(nOO)", (Py_ssize_t)glance->entries, differing, left);
+    Py_XDECREF(differing);
+    Py_XDECREF(left);
+    return fields;
+}
+
+static PyObject *glanced_at(const struct glancing *asked, int parent, const struct text *path,
+                            PyObject *directories)
+{
+    Py_ssize_t count = PyTuple_Size(directories);
+    struct named *named = calloc((size_t)count + 1, sizeof *named); /* never nothing, which may be NULL */
+    if (named == NULL)
+        return PyErr_NoMemory();
+    PyObject *fields = NULL;
+    if (borrow_named(directories, named) == 0) {
+        struct glance glance = {0};
+        int answer;
+        Py_BEGIN_ALLOW_THREADS
+        answer = glance_at(asked, parent, path, named, (size_t)count, &glance);
+        Py_END_ALLOW_THREADS
+        fields = answer == 0 ? fields_of_glance(&glance) : PyErr_NoMemory();
+        free_glance(&glance);
+    }
+    free(named);
+    return fields;
 }
 
 PyDoc_STRVAR(glance_doc,
-             "glance($module, fd, names, salts, expected, most_rows, /)\n--\n\n"
-             "Give the fields of a Glimpse of each directory that is as it was, in a list.\n\n"
-             "The directories are known by their names in the one behind a handle. None: a digest is not\n"
-             "the expected one, or there was none to compare. The list ends with the one that brings the\n"
-             "rows of all to `most_rows`, or with the last. Other threads run meanwhile.\n\n"
-             "Raises:\n    ValueError: a name holds NUL, a digest has not 16 bytes, the lengths differ.");
+             "glance($module, fd, path, directories, salt, packed, device, levels, most_rows, /)\n--\n\n"
+             "Do as dirsync.scan.glance.glance does; give the fields of what it gives.\n\n"
+             "`path` is that of the directory behind the handle, with \"/\" behind it unless it is empty.\n"
+             "Other threads run meanwhile.\n\n"
+             "Raises:\n    ValueError: a name holds NUL, or such digests are never packed.\n"
+             "    MemoryError: what was found cannot be told.");
+
+/* Take a device number, or None. Gives 0, or -1 with an exception. */
+static int take_device(PyObject *device, struct glancing *asked)
+{
+    asked->has_device = device != Py_None;
+    if (!asked->has_device)
+        return 0;
+    asked->device = PyLong_AsUnsignedLongLong(device);
+    return PyErr_Occurred() == NULL ? 0 : -1;
+}
 
 static PyObject *native_glance(PyObject *module, PyObject *arguments)
 {
     (void)module;
-    PyObject *names, *salts, *expected; /* tuples: no other thread can take anything out meanwhile */
+    PyObject *directories, *device; /* a tuple: no other thread can take anything out meanwhile */
     int parent;
-    Py_ssize_t most_rows;
-    if (!PyArg_ParseTuple(arguments, "iO!O!O!n:glance", &parent, &PyTuple_Type, &names, &PyTuple_Type,
-                          &salts, &PyTuple_Type, &expected, &most_rows))
+    const char *path, *salt, *packed;
+    Py_ssize_t path_length, salt_length, packed_length, levels, most_rows;
+    if (!PyArg_ParseTuple(arguments, "iy#O!y#y#Onn:glance", &parent, &path, &path_length, &PyTuple_Type,
+                          &directories, &salt, &salt_length, &packed, &packed_length, &device, &levels,
+                          &most_rows))
         return NULL;
-    struct batch batch = {.count = PyTuple_Size(names)};
-    if (PyTuple_Size(salts) != batch.count || PyTuple_Size(expected) != batch.count) {
-        PyErr_SetString(PyExc_ValueError, "as many salts and digests as names are needed");
+    struct digests digests;
+    struct glancing asked = {
+        .digests = &digests,
+        .salt = salt,
+        .salt_length = (size_t)salt_length,
+        .levels = levels < 0 ? 0 : (size_t)levels,
+        .most_rows = most_rows < 0 ? 0 : (size_t)most_rows,
+    };
+    if (take_device(device, &asked) != 0)
+        return NULL;
+    if (open_digests((const unsigned char *)packed, (size_t)packed_length, &digests) != 0) {
+        PyErr_SetString(PyExc_ValueError, "such digests are never packed");
         return NULL;
     }
-    size_t count = (size_t)batch.count + 1; /* never nothing, which calloc may give as NULL */
-    batch.known = calloc(count, sizeof *batch.known);
-    batch.glimpses = calloc(count, sizeof *batch.glimpses);
-    PyObject *all = NULL;
-    if (batch.known == NULL || batch.glimpses == NULL)
-        PyErr_NoMemory();
-    else if (borrow_known(names, salts, expected, &batch) == 0)
-        all = glanced_at(parent, &batch, most_rows);
-    free(batch.known);
-    free(batch.glimpses);
-    return all;
+    const struct text above = {.bytes = (char *)path, .length = (size_t)path_length};
+    return glanced_at(&asked, parent, &above, directories);
 }
 
 static PyMethodDef methods[] = {
