@@ -8,10 +8,11 @@ import sys
 from setuptools import Extension, setup
 
 FOLDER = "dirsync/scan/native"
+PARTS = ("blake2b", "digests", "glance", "lister", "module", "stride", "telling_rows", "text")
 LISTER = Extension(
     "dirsync.scan.native._lister",
-    sources=[f"{FOLDER}/{name}.c" for name in ("blake2b", "digests", "glance", "lister", "module", "text")],
-    depends=[f"{FOLDER}/{name}.h" for name in ("blake2b", "digests", "glance", "lister", "text")],
+    sources=[f"{FOLDER}/{name}.c" for name in (*PARTS, "module_glance", "module_stride")],
+    depends=[f"{FOLDER}/{name}.h" for name in PARTS],
     define_macros=[("Py_LIMITED_API", "0x030B0000")],
     extra_compile_args=["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"],
     py_limited_api=True,

@@ -8,7 +8,6 @@ out, and the command's parser reads all the rest.
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
@@ -128,7 +127,9 @@ def count_of(text: str) -> int | None:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Suggest the nearest known word: `; did you mean 'photos'?`, or nothing."""
-    nearest = difflib.get_close_matches(word, list(known), n=1)
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(word, list(known), n=1)
     return f"; did you mean '{nearest[0]}'?" if nearest else ""
 
 

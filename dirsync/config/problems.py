@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from dirsync.config.configuration import Mask
@@ -63,7 +62,9 @@ def quoted(text: str) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Propose the nearest known word; an empty text where none is near."""
-    near = difflib.get_close_matches(word[:80].lower(), list(known), n=1, cutoff=0.6)
+    from difflib import get_close_matches  # needed where something is wrong
+
+    near = get_close_matches(word[:80].lower(), list(known), n=1, cutoff=0.6)
     return f"; did you mean '{near[0]}'?" if near else ""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import functools
-import zoneinfo
 
 from dirsync.config import scalars
 from dirsync.config.leaves import spoken, text_of
@@ -30,6 +29,8 @@ def _timeout(text: str) -> float | None:
 
 
 def _timezone(scalar: ScalarNode) -> str:
+    import zoneinfo  # few files name a zone
+
     text = text_of(scalar)
     try:
         zoneinfo.ZoneInfo(text)
@@ -42,7 +43,9 @@ def _timezone(scalar: ScalarNode) -> str:
 @functools.cache
 def _timezones() -> tuple[str, ...]:
     """List the names of the zones, under their names in small letters too."""
-    return tuple(sorted(zoneinfo.available_timezones()))
+    from zoneinfo import available_timezones
+
+    return tuple(sorted(available_timezones()))
 
 
 def _cron(scalar: ScalarNode) -> str:

@@ -36,10 +36,13 @@ def march_tree(
         OSError: a root that was there is gone.
     """
     workers = workers or available_processors()
-    if in_threads and workers > 1:
-        yield from _march_in_threads(march, root, workers=workers, check=check)
-        return
     left = [root]
+    if in_threads and workers > 1:
+        found = march(left, _at_once, check)
+        yield found
+        if found.subdirectories:
+            yield from _march_in_threads(march, found.subdirectories, workers=workers, check=check)
+        return
     inline = deque([INLINE_SECONDS]) if workers > 1 else None
     while left:
         check()
@@ -49,6 +52,10 @@ def march_tree(
         found = march(left, _after(inline.popleft() if inline else _SLICE_SECONDS), check)
         left = found.subdirectories
         yield found
+
+
+def _at_once(_: Piece) -> bool:
+    return True
 
 
 def _after(seconds: float) -> Enough:
@@ -81,13 +88,13 @@ def _march_on(march: March[D, P], left: list[D], *, workers: int, check: Check) 
         yield from march_on(march, left, executor=executor, tasks=tasks, check=check)
 
 
-def _march_in_threads(march: March[D, P], root: D, *, workers: int, check: Check) -> Iterator[P]:
+def _march_in_threads(march: March[D, P], left: list[D], *, workers: int, check: Check) -> Iterator[P]:
     def task(march: March[D, P], directories: list[D]) -> P:
         return march(directories, lambda found: found.seen >= THREAD_BUDGET, check)
 
     with ThreadPoolExecutor(workers, thread_name_prefix="march") as executor:
         tasks = workers * _TASKS_A_WORKER
-        yield from march_on(march, [root], executor=executor, tasks=tasks, check=check, task=task)
+        yield from march_on(march, left, executor=executor, tasks=tasks, check=check, task=task)
 
 
 def _start(executor: Executor, workers: int) -> None:

@@ -12,6 +12,8 @@ from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.march.marching import Check, Enough
 from dirsync.march.sight import Sight
 from dirsync.march.step import Step
+from dirsync.march.strider import Strider, may_stride, siblings_of
+from dirsync.scan.stride import Sighted
 from dirsync.trees.local import LocalTree, open_tree
 
 
@@ -36,20 +38,28 @@ def march(context: Context, directories: list[Directory], enough: Enough, check:
             found=found,
             check=check,
         )
+        strider = Strider(context, source=source, destination=destination, found=found)
+        strides = may_stride(context)
         while left:
             check()
-            directory = left.pop()
-            sight = look(directory, source=source, destination=destination)
-            step = Step(
-                context,
-                directory,
-                sight=sight,
-                source=source,
-                destination=destination,
-                closer_look=closer_look,
-                found=found,
-            )
-            step.run()
+            steps: list[tuple[Directory, Sighted | None]]
+            if strides and strider.takes(left[-1]):
+                steps, later = strider.stride(siblings_of(left, takes=strider.takes))
+                left += reversed(later)
+            else:
+                steps = [(left.pop(), None)]
+            for directory, sighted in steps:
+                sight = look(directory, source=source, destination=destination, sighted=sighted)
+                step = Step(
+                    context,
+                    directory,
+                    sight=sight,
+                    source=source,
+                    destination=destination,
+                    closer_look=closer_look,
+                    found=found,
+                )
+                step.run()
             left += reversed(found.subdirectories)
             found.subdirectories.clear()
             if enough(found):

@@ -12,6 +12,7 @@ from dirsync.model.entry import Entry
 from dirsync.model.listing import Listing
 from dirsync.model.names import shown
 from dirsync.scan.chosen import list_directory
+from dirsync.scan.stride import Sighted
 from dirsync.trees.handles import join
 from dirsync.trees.local import LocalTree
 
@@ -21,30 +22,54 @@ _ATTEMPTS_WHILE_IT_CHANGES = 3
 class Sight:
     """Looks at one directory on the sides it is on; `scope` comes to hold its ignore files' rules."""
 
-    def __init__(self, directory: Directory, *, source: LocalTree, destination: LocalTree) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        *,
+        source: LocalTree,
+        destination: LocalTree,
+        sighted: Sighted | None = None,
+    ) -> None:
+        """Look at a directory; `sighted` is what was just seen of both sides (None: nothing was)."""
         self._directory = directory
         self._source = source
         self._destination = destination
         self._destination_path = directory.destination_path or directory.path
+        self._sighted = sighted
         self._ctime_ns_before = 0  # of the source, before it was listed
         self.scope = directory.scope
+        self.entries = 0  # of the source, once it is listed
+        self.destination_entries = 0
 
     def listings(self) -> tuple[Listing, Listing]:
         """List both sides, source first; a side the directory is not on is empty.
 
+        What was seen already may lack rows that are equal on both sides: `Sighted`.
+
         Raises:
             PathError: a side could not be listed to its end, or an ignore file not be read.
         """
+        if self._sighted is None:
+            return self._listings()
+        sighted = self._sighted
+        self.entries, self.destination_entries = sighted.new_entries, sighted.old_entries
+        self._ctime_ns_before = sighted.ctime_ns
+        self._read_ignore_files(sighted.new)
+        return sighted.new, sighted.old
+
+    def _listings(self) -> tuple[Listing, Listing]:
         new, old = Listing(), Listing()
         if Sides.SOURCE in self._directory.sides:
             new = self._source_listing()
         if Sides.DESTINATION in self._directory.sides:
             old = self._listing(self._destination, "destination", path=self._destination_path)
+        self.scope = self._directory.scope
         self._read_ignore_files(new if Sides.SOURCE in self._directory.sides else old)
+        self.entries, self.destination_entries = new.entry_count, old.entry_count
         return new, old
 
-    def settled(self, new: Listing) -> Listing:
-        """Give a listing of the source during which it did not change, or the last of a few.
+    def settled(self, new: Listing, old: Listing) -> tuple[Listing, Listing]:
+        """Give listings of which the source's did not change meanwhile, or the last of a few.
 
         A name that is renamed while its directory is listed may be seen neither as it
         was nor as it is; here nothing else shows that. What is still missing then is
@@ -54,14 +79,12 @@ class Sight:
             PathError: it can no longer be listed.
         """
         if Sides.SOURCE not in self._directory.sides:
-            return new
+            return new, old
         for _ in range(_ATTEMPTS_WHILE_IT_CHANGES):
             if self._ctime_ns() == self._ctime_ns_before:
                 break
-            new = self._source_listing()
-            self.scope = self._directory.scope
-            self._read_ignore_files(new)
-        return new
+            new, old = self._listings()
+        return new, old
 
     def seen_after_all(self, name: bytes) -> Entry | None:
         """Look at the source for a name that its listing lacks; None: it is absent.

@@ -59,12 +59,12 @@ class Step:
             new, old = self.sight.listings()
             equal = self._needs_no_closer_look(new, old)
             if not equal:
-                new = self.sight.settled(new)
+                new, old = self.sight.settled(new, old)
         except PathError as error:
             self._fail(error.path, error.reason)
             return
-        self.found.scanned += new.entry_count
-        self.found.destination_entries += old.entry_count
+        self.found.scanned += self.sight.entries
+        self.found.destination_entries += self.sight.destination_entries
         changes_before = len(self.found.changes)
         if equal:
             self._enter_equal(new)

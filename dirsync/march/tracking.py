@@ -204,7 +204,7 @@ def _own(source: LocalTree, directory: TrackedDirectory) -> bytes:
 
 def _settled(sight: Sight, listing: Listing) -> Listing:
     """List again a directory that is being changed: an edit within one tick of the clock leaves no trace."""
-    listing = sight.settled(listing)
+    listing, _ = sight.settled(listing, Listing())
     newest_ns = max(listing.ctimes_ns(), default=0)
     if 0 <= time.time_ns() - newest_ns < TICK_NS:
         await_tick(newest_ns)

@@ -8,7 +8,6 @@ so that any lister, in any language, can fill it and any machine can read it.
 from __future__ import annotations
 
 import bisect
-import hashlib
 import stat
 import sys
 from array import array
@@ -79,11 +78,13 @@ class Listing(NamedTuple):
         `salt` is part of what is named. The device is not, for its number may change with a
         reboot, nor is how many names a file has.
         """
+        from hashlib import blake2b  # takes long to load, and a sync job needs no digests
+
         if self.unknown:
             return None
         columns = (self.names, self.mode, self.size, self.mtime_ns, self.ctime_ns)
         more = (self.uid, self.gid, self.ino, self.targets, salt)
-        return hashlib.blake2b(b"".join((*columns, *more)), digest_size=DIGEST_BYTES).digest()
+        return blake2b(b"".join((*columns, *more)), digest_size=DIGEST_BYTES).digest()
 
     def modes(self) -> array[int]:
         """Unpack the modes."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 import types
-import urllib.parse
 from collections.abc import Callable
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -144,7 +143,9 @@ def _checked(value: Any, kind: Any) -> Any:
 
 
 def _read_bytes(value: Any) -> bytes:
-    return urllib.parse.unquote_to_bytes(_checked(value, str))
+    from urllib.parse import unquote_to_bytes  # takes long to load, and few plans are held
+
+    return unquote_to_bytes(_checked(value, str))
 
 
 def _member(kind: type[enum.Enum], name: Any) -> enum.Enum:

@@ -17,8 +17,9 @@ from dirsync.model.job import DeletePolicy
 from dirsync.model.operation import Operation
 from dirsync.plan.plan import Plan
 from dirsync.runner.declared import declaration_of
-from dirsync.runner.held import load_plan, remove_plan
+from dirsync.runner.held import load_plan
 from dirsync.runner.held_file import HeldPlan
+from dirsync.runner.held_place import remove_plan
 from dirsync.runner.places import Places
 from dirsync.runner.roots import Root, is_same_root, root_of
 from dirsync.runner.scanning import skips_symlinks

@@ -22,11 +22,11 @@ from dirsync.model.operation import Operation
 from dirsync.plan.plan import Plan
 from dirsync.runner.declared import declaration_of
 from dirsync.runner.held_file import HeldPlan, read_header, read_steps, write_plan
+from dirsync.runner.held_place import FOLDER, path_of_plan
 from dirsync.runner.places import Places
 from dirsync.runner.roots import root_of
-from dirsync.runner.state import ensure_state_directory, file_name_of, flush_directory
+from dirsync.runner.state import ensure_state_directory, flush_directory
 
-_FOLDER = "held"
 _OPEN = os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _OPEN
 
@@ -73,9 +73,9 @@ def store_plan(state: str, about: HeldPlan, plan: Plan) -> None:
         RunError: there is no place for it.
     """
     ensure_state_directory(state)
-    folder = os.path.join(state, _FOLDER)
+    folder = os.path.join(state, FOLDER)
     ensure_state_directory(folder)
-    path = _path(state, about.job)
+    path = path_of_plan(state, about.job)
     unfinished = f"{path}.tmp"  # of a killed run, too: the job's lock makes it ours
     try:
         with os.fdopen(os.open(unfinished, _WRITE, 0o600), "wb") as file:
@@ -97,7 +97,7 @@ def is_held(state: str, job: str) -> bool:
         RunError: the state directory cannot be looked at.
     """
     try:
-        os.lstat(_path(state, job))
+        os.lstat(path_of_plan(state, job))
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -148,32 +148,11 @@ def load_plan(
     return plan
 
 
-def remove_plan(state: str, job: str) -> None:
-    """Hold a job's plan no more, durably; there may be none.
-
-    Raises:
-        RunError: it is there and cannot be removed.
-    """
-    try:
-        os.unlink(_path(state, job))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise RunError(
-            f"'{job}': its held plan '{escaped(_path(state, job))}' cannot be removed: {error.strerror}"
-        ) from error
-    flush_directory(os.path.join(state, _FOLDER))
-
-
-def _path(state: str, job: str) -> str:
-    return os.path.join(state, _FOLDER, file_name_of(job))
-
-
 @contextlib.contextmanager
 def _opened(state: str, job: str) -> Iterator[IO[bytes]]:
     """Open a plan's file; what is wrong with it becomes a `RunError`, but that it is not there."""
     try:
-        with os.fdopen(os.open(_path(state, job), os.O_RDONLY | os.O_NONBLOCK | _OPEN), "rb") as file:
+        with os.fdopen(os.open(path_of_plan(state, job), os.O_RDONLY | os.O_NONBLOCK | _OPEN), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ValueError("it is no regular file")
             yield file
@@ -193,5 +172,5 @@ def _header(file: IO[bytes], job: str) -> HeldPlan:
 
 
 def _unusable(state: str, job: str, reason: str) -> RunError:
-    path = escaped(_path(state, job))
+    path = escaped(path_of_plan(state, job))
     return RunError(f"'{job}': the held plan '{path}' cannot be used: {reason}; run the job to get a new one")

@@ -8,7 +8,6 @@ from dirsync.errors import GuardTripped
 from dirsync.model.job import MirrorJob
 from dirsync.plan.guards import check_guards
 from dirsync.plan.plan import Plan
-from dirsync.runner.held import hold
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.places import Places, nearest_destination
 from dirsync.runner.scanning import allocated_bytes
@@ -37,9 +36,14 @@ class Judging:
         except GuardTripped as tripped:
             if not holds:
                 raise
-            held = hold(self._job, self._places, plan, state=self._state, reason=str(tripped))
+            held = self._hold(plan, reason=str(tripped))
             raise GuardTripped(f"{tripped}; {held}") from None
-        return hold(self._job, self._places, plan, state=self._state, reason=None) if saves else None
+        return self._hold(plan, reason=None) if saves else None
+
+    def _hold(self, plan: Plan, *, reason: str | None) -> str:
+        from dirsync.runner.held import hold  # few plans are held
+
+        return hold(self._job, self._places, plan, state=self._state, reason=reason)
 
     def _check_guards(self, plan: Plan) -> None:
         space = os.statvfs(nearest_destination(self._job, self._places))

@@ -12,6 +12,7 @@ from dirsync.filters import root_scope
 from dirsync.march.driver import march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.march.march import march
+from dirsync.march.strider import may_stride
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.change import Aspect, Change, ChangeKind
 from dirsync.model.job import DeletePolicy, MirrorJob, Preserve, SymlinkPolicy
@@ -88,8 +89,14 @@ class Scan:
 
     def _march(self, plan: Plan) -> None:
         planner = Planner(plan, delete=self._job.delete, hard_links=self._keeps_hard_links)
-        root, pair_march = self._root(planner), partial(march, self.context())
-        for found in march_tree(pair_march, root, workers=self._job.workers, check=self._deadline.check):
+        root, context = self._root(planner), self.context()
+        for found in march_tree(
+            partial(march, context),
+            root,
+            workers=self._job.workers,
+            check=self._deadline.check,
+            in_threads=may_stride(context),
+        ):
             if self._sieve is not None:
                 self._sieve(found)
             self._take(found, plan, planner)

@@ -8,14 +8,13 @@ import logging
 import os
 from collections.abc import Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from dirsync.compare.rules import rules_for
 from dirsync.errors import RunError
 from dirsync.march.driver import available_processors
-from dirsync.mirror.mirror import Mirror
-from dirsync.mirror.settings import Settings, settings_for
 from dirsync.model.job import JobType, MirrorJob, OnError, OnTrip, Verify
 from dirsync.model.names import in_words
 from dirsync.model.operation import Phase
@@ -27,7 +26,7 @@ from dirsync.plan.plan import Plan
 from dirsync.runner.displacing import NOTHING, Displacing, open_versions, records_of
 from dirsync.runner.durability import make_durable, needs_barrier
 from dirsync.runner.hashes import HashRecord
-from dirsync.runner.held import remove_plan
+from dirsync.runner.held_place import remove_plan
 from dirsync.runner.history import History
 from dirsync.runner.judging import Judging
 from dirsync.runner.kept import check_writable, what_is_not_kept
@@ -41,10 +40,12 @@ from dirsync.runner.scanning import Scan
 from dirsync.runner.source_identity import remember_source
 from dirsync.runner.telling import Telling
 from dirsync.runner.unverified import Unverified
-from dirsync.runner.verification import Verification
 from dirsync.runner.versions import VersionIndex
 from dirsync.trees.local import OPEN_ROOT, capabilities_of, open_tree
 from dirsync.trees.mounts import mounted_beneath
+
+if TYPE_CHECKING:
+    from dirsync.mirror.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -247,6 +248,8 @@ class Stages:
             Displacing(self._job, versions).settle_cut_off()
 
     def _carry_out(self, plan: Plan, *, version_area: bytes | None) -> None:
+        from dirsync.mirror.mirror import Mirror  # most runs find nothing to do
+
         self._observer.stage(Stage.MIRROR)
         self._telling.mounts = mounted_beneath(self._job.destination.path)
         self._observer.planned(Totals(operations=len(plan), bytes_to_copy=plan.counts.bytes_copied))
@@ -268,6 +271,8 @@ class Stages:
         return self._job.workers or min(_MAX_COPY_WORKERS, available_processors())
 
     def _settings(self, *, version_area: bytes | None) -> Settings:
+        from dirsync.mirror.settings import settings_for
+
         return settings_for(self._job, self._rules.kept, version_area=version_area)
 
     def _make_durable(self, plan: Plan) -> None:
@@ -280,6 +285,8 @@ class Stages:
         """Read back what was written, this time or by a run that was cut off before it could."""
         if self._job.verify is Verify.NONE:
             return
+        from dirsync.runner.verification import Verification  # few jobs ask for it
+
         self._observer.stage(Stage.VERIFY)
         verification = Verification(
             self._job,

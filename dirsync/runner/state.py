@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 
 from dirsync.errors import RunError
@@ -16,7 +15,9 @@ def file_name_of(job: str) -> str:
     """Name a job's file as the job is named, or by a hash where no file can be."""
     name = os.fsencode(job)
     if b"/" in name or b"\0" in name or job.startswith(".") or len(name) > _LONGEST_NAME_BYTES:
-        return "." + hashlib.blake2b(name, digest_size=16).hexdigest()
+        from hashlib import blake2b  # few jobs have such names
+
+        return "." + blake2b(name, digest_size=16).hexdigest()
     return job
 
 

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import Callable
@@ -35,7 +34,7 @@ gate: Gate = _open_gate
 
 def temporary_name() -> bytes:
     """Make up a name for a file that is not yet what it will be; 29 bytes."""
-    return TEMPORARY_MARK + secrets.token_hex(8).encode() + b".tmp"
+    return TEMPORARY_MARK + os.urandom(8).hex().encode() + b".tmp"
 
 
 def is_temporary(name: bytes) -> bool:

@@ -5,8 +5,8 @@ Each raises `OSError(ENOSYS)` where the system does not have it.
 
 from __future__ import annotations
 
-import ctypes
 import errno
+import functools
 import os
 import sys
 from typing import Any
@@ -15,7 +15,19 @@ _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 _FICLONE = 0x40049409
 
-_libc: Any = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+@functools.cache
+def _libc() -> Any:
+    """Give the C library, where it is known to have these calls."""
+    import ctypes  # takes long to load, and a run that finds nothing to do needs none of this
+
+    return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def _last_error() -> int:
+    import ctypes
+
+    return ctypes.get_errno()
 
 
 def exchange(fd: int, one: bytes, to: int, other: bytes) -> None:
@@ -53,10 +65,11 @@ def move_to_free_name(fd_from: int, old: bytes, fd_to: int, new: bytes) -> None:
 
 
 def _rename2(fd: int, old: bytes, to: int, new: bytes, flags: int) -> None:
-    if _libc is None or not hasattr(_libc, "renameat2"):
+    libc = _libc()
+    if libc is None or not hasattr(libc, "renameat2"):
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if _libc.renameat2(fd, old, to, new, flags) != 0:
-        number = ctypes.get_errno()
+    if libc.renameat2(fd, old, to, new, flags) != 0:
+        number = _last_error()
         raise OSError(number, os.strerror(number), os.fsdecode(old), None, os.fsdecode(new))
 
 
@@ -78,10 +91,11 @@ def sync_file_system(fd: int) -> None:
 
     Source: syncfs(2).
     """
-    if _libc is None:
+    libc = _libc()
+    if libc is None:
         os.sync()
-    elif _libc.syncfs(fd) != 0:
-        number = ctypes.get_errno()
+    elif libc.syncfs(fd) != 0:
+        number = _last_error()
         raise OSError(number, os.strerror(number))
 
 

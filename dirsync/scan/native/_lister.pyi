@@ -14,3 +14,16 @@ def glance(
     most_rows: int,
     /,
 ) -> tuple[int, list[_Place], list[_Place]]: ...
+def stride(
+    source: int,
+    destination: int,
+    names: tuple[bytes, ...],
+    columns: tuple[bool, bool, bool],
+    hard_links: bool,
+    telling: bytes,
+    mark: bytes,
+    device: int | None,
+    levels: int,
+    most_rows: int,
+    /,
+) -> tuple[int, int, list[tuple[bytes, int, int, int, _Columns | None, _Columns | None]], bytes]: ...

@@ -10,10 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define KIND 0xf0 /* the bits of the second byte of a mode that name the kind */
-#define DIRECTORY 0x40
 #define LONGEST_NUMBER 21 /* 64 bits in decimal, and NUL */
 #define FIRST_PLACES ((size_t)64)
 
@@ -79,18 +78,9 @@ static bool is_as_it_was(const struct listing *listing, const struct glancing *a
 
 /* Going on */
 
-static uint64_t number_in(const struct listing *listing, enum column column, size_t row)
-{
-    const unsigned char *bytes = listing->columns[column] + row * column_width[column];
-    uint64_t number = 0;
-    for (int byte = column_width[column]; byte-- > 0;)
-        number = number << 8 | bytes[byte];
-    return number;
-}
-
 static bool is_to_enter(const struct listing *listing, size_t row, const struct glancing *asked)
 {
-    if ((listing->columns[MODE][column_width[MODE] * row + 1] & KIND) != DIRECTORY)
+    if (!S_ISDIR(number_in(listing, MODE, row)))
         return false;
     return !asked->has_device || number_in(listing, DEV, row) == asked->device;
 }

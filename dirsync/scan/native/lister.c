@@ -24,6 +24,7 @@ const unsigned char column_width[COLUMNS] = {4, 8, 8, 8, 4, 4, 8, 8, 8};
 #define LONGEST_READ ((size_t)1 << 20)
 #define LEAST_READ ((size_t)4096)  /* the longest record takes 280 bytes */
 #define LEAST_RECORD ((size_t)24)  /* of a name of one byte; the kernel lets none be empty */
+#define FEW_ROWS ((size_t)32)     /* sorted fastest by insertion */
 #define TARGET_ROOM ((size_t)4096) /* a target is shorter as a rule: symlink(2) */
 
 /* A record of getdents64(2), as the kernel writes it. */
@@ -37,7 +38,7 @@ struct record {
 
 /* One name on its way into order. */
 struct row {
-    uint64_t beginning; /* the first 8 bytes of the name as a number: most comparisons end here */
+    uint64_t key; /* 8 bytes of the name as a number: most comparisons end here */
     const char *name;
 };
 
@@ -91,15 +92,6 @@ static int is_no_row(const char *name)
     return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
-static uint64_t beginning_of(const char *name)
-{
-    uint64_t number = 0;
-    int left = 8;
-    for (; left > 0 && *name != '\0'; left--)
-        number = number << 8 | (unsigned char)*name++;
-    return left == 8 ? 0 : number << (8 * left);
-}
-
 /* Put the names of all records into rows, unsorted. Gives their number. */
 static size_t gather(const struct text *records, struct row *rows)
 {
@@ -107,21 +99,67 @@ static size_t gather(const struct text *records, struct row *rows)
     size_t at = 0;
     while (at < records->length) {
         const struct record *record = (const void *)(records->bytes + at);
-        if (!is_no_row(record->name)) {
-            rows[count].name = record->name;
-            rows[count++].beginning = beginning_of(record->name);
-        }
+        if (!is_no_row(record->name))
+            rows[count++].name = record->name;
         at += record->length;
     }
     return count;
 }
 
+/* Sorting */
+
+/* Count the bytes with which all names begin. */
+static size_t shared_beginning(const struct row *rows, size_t count)
+{
+    size_t shared = strlen(rows[0].name);
+    for (size_t row = 1; row < count && shared > 0; row++) {
+        size_t at = 0;
+        while (at < shared && rows[row].name[at] == rows[0].name[at])
+            at++;
+        shared = at;
+    }
+    return shared;
+}
+
+static uint64_t key_of(const char *rest)
+{
+    uint64_t number = 0;
+    int left = 8;
+    for (; left > 0 && *rest != '\0'; left--)
+        number = number << 8 | (unsigned char)*rest++;
+    return left == 8 ? 0 : number << (8 * left);
+}
+
 static int by_bytes(const void *one, const void *other)
 {
     const struct row *a = one, *b = other;
-    if (a->beginning != b->beginning)
-        return a->beginning < b->beginning ? -1 : 1;
+    if (a->key != b->key)
+        return a->key < b->key ? -1 : 1;
     return strcmp(a->name, b->name); /* compares as unsigned char */
+}
+
+static void insert_each(struct row *rows, size_t count)
+{
+    for (size_t next = 1; next < count; next++) {
+        struct row row = rows[next];
+        size_t at = next;
+        for (; at > 0 && by_bytes(&rows[at - 1], &row) > 0; at--)
+            rows[at] = rows[at - 1];
+        rows[at] = row;
+    }
+}
+
+/* Sort rows by the bytes of their names. Names of one directory often begin alike, so the keys are
+ * of what follows. */
+static void sort(struct row *rows, size_t count)
+{
+    size_t shared = shared_beginning(rows, count);
+    for (size_t row = 0; row < count; row++)
+        rows[row].key = key_of(rows[row].name + shared);
+    if (count <= FEW_ROWS)
+        insert_each(rows, count);
+    else
+        qsort(rows, count, sizeof *rows, by_bytes);
 }
 
 /* Looking at what a name is */
@@ -292,7 +330,7 @@ static enum answer list_records(int fd, const struct text *records, struct listi
     enum answer answer = LISTED;
     size_t count = gather(records, rows);
     if (count > 0) {
-        qsort(rows, count, sizeof *rows, by_bytes);
+        sort(rows, count);
         if (make_columns(listing, count) != 0 || make_room(&listing->names, records->length) != 0)
             answer = FAILED;
         else
@@ -329,6 +367,24 @@ enum answer list_directory(int fd, struct listing *listing)
 int open_directory(int parent, const char *name)
 {
     return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int ctime_of(int fd, int64_t *ns)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return -1;
+    *ns = ctime_ns((struct moment){status.st_ctim.tv_sec, status.st_ctim.tv_nsec});
+    return 0;
+}
+
+uint64_t number_in(const struct listing *listing, enum column column, size_t row)
+{
+    const unsigned char *bytes = listing->columns[column] + row * column_width[column];
+    uint64_t number = 0;
+    for (int byte = column_width[column]; byte-- > 0;)
+        number = number << 8 | bytes[byte];
+    return number;
 }
 
 void free_listing(struct listing *listing)

@@ -29,6 +29,7 @@
 #include "text.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* In the order of the fields of a Listing. */
 enum column {
@@ -69,7 +70,13 @@ int open_directory(int parent, const char *name);
 /* List a directory whose handle nobody reads again, and leave it at its end: one lseek less. */
 enum answer list_once(int fd, struct listing *listing);
 
-/* Give back all that a listing holds. */
+/* Read when the inode behind a handle was last changed, as a listing tells it. Gives 0, or -1 with errno. */
+int ctime_of(int fd, int64_t *ns);
+
+/* Read a number in a column. */
+uint64_t number_in(const struct listing *listing, enum column column, size_t row);
+
+/* Give back all that a listing holds; it is {0} then, as one that was never filled may be. */
 void free_listing(struct listing *listing);
 
 #endif

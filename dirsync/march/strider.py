@@ -1,0 +1,156 @@
+"""Going through equal directories in strides, so that a step is taken only where something differs.
+
+A stride goes as deep as it may where nothing is filtered. Where something is, it ends
+with the directories it was given: filters are asked about each subdirectory before it
+is entered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from dirsync.filters import Scope, Verdict
+from dirsync.march.found import Context, Directory, Found, Sides
+from dirsync.scan.stride import IS_POSSIBLE, Sighted, Striding, stride
+from dirsync.trees.handles import ancestors, join, split
+from dirsync.trees.local import LocalTree
+
+MOST_ROWS = 16_384  # at a stride, on both sides: some 20 ms, so that a stop is heard and work spreads
+_MOST_SIBLINGS = 256
+_LEVELS = 32  # two handles each
+
+
+def may_stride(context: Context) -> bool:
+    """Whether equal columns are all that is asked of equal directories, and there is what can tell."""
+    return (
+        IS_POSSIBLE
+        and not context.rules.beyond_columns
+        and context.confirming is None
+        and not context.lists_equal
+        and not context.taken  # what is equal may be about to be moved away
+        and not context.source.follows_links
+    )
+
+
+def siblings_of(left: list[Directory], *, takes: Callable[[Directory], bool]) -> list[Directory]:
+    """Take the last of some directories, and those before it that go into one stride with it."""
+    where = _where(left[-1])
+    count = 1
+    for directory in left[-2 : -_MOST_SIBLINGS - 1 : -1]:
+        if _where(directory) != where or not takes(directory):
+            break
+        count += 1
+    siblings = left[: -count - 1 : -1]
+    del left[-count:]
+    return siblings
+
+
+def _where(directory: Directory) -> tuple[bytes, bytes, bool]:
+    """Give what directories of one stride have in common: their parents, and whether anything is filtered."""
+    return split(directory.path)[0], _above(directory), directory.scope.trivial
+
+
+class Strider:
+    """Strides through directories of two trees; for one thread."""
+
+    def __init__(self, context: Context, *, source: LocalTree, destination: LocalTree, found: Found) -> None:
+        """Stride between two trees; what is counted, and what is left, goes to `found`."""
+        self._context = context
+        self._source = source
+        self._destination = destination
+        self._found = found
+
+    def takes(self, directory: Directory) -> bool:
+        """Whether a stride may begin at a directory, and not a step alone."""
+        return (
+            directory.sides is Sides.BOTH
+            and directory.change is None
+            and bool(directory.path)
+            and (
+                directory.destination_path is None
+                or split(directory.destination_path)[1] == split(directory.path)[1]
+            )
+            and not (
+                self._context.delete_excluded and (not directory.scope.trivial or self._context.skip_symlinks)
+            )
+        )
+
+    def stride(
+        self, siblings: list[Directory]
+    ) -> tuple[list[tuple[Directory, Sighted | None]], list[Directory]]:
+        """Stride through siblings; give the directories to step through, and the siblings still to come.
+
+        With what is to be stepped through comes what was seen of it; None: it was not seen in full.
+        """
+        first = siblings[0]
+        parent = split(first.path)[0]
+        names = tuple(split(sibling.path)[1] for sibling in siblings)
+        try:
+            seen = stride(
+                self._source.handles.handle(parent),
+                self._destination.handles.handle(_above(first)),
+                names,
+                self._striding(first.scope),
+            )
+        except OSError:  # a step says what is wrong
+            return [(sibling, None) for sibling in siblings], []
+        self._found.scanned += seen.entries
+        self._found.destination_entries += seen.entries
+        places = _Places(self._context, dict(zip(names, siblings, strict=True)))
+        self._found.subdirectories += places.entered(seen.left)
+        steps = [(places.directory(sighted.path), sighted) for sighted in seen.differing]
+        return steps + [(places.directory(path), None) for path in seen.unseen], siblings[seen.begun :]
+
+    def _striding(self, scope: Scope) -> Striding:
+        context, rules = self._context, self._context.rules
+        return Striding(
+            size=rules.size,
+            mtime=rules.mtime,
+            ownership=rules.ownership,
+            hard_links=context.hard_links,
+            telling=scope.ignore_files,
+            device=context.source_device,
+            levels=_LEVELS if scope.trivial else 1,
+            most_rows=MOST_ROWS,
+        )
+
+
+def _above(directory: Directory) -> bytes:
+    """Give where the directory's parent is at the destination by now."""
+    return split(directory.destination_path or directory.path)[0]
+
+
+class _Places:
+    """Makes directories of paths that a stride came to, by the siblings it began with."""
+
+    def __init__(self, context: Context, siblings: dict[bytes, Directory]) -> None:
+        self._context = context
+        self._siblings = siblings
+
+    def directory(self, path: bytes) -> Directory:
+        """Give the directory at a path; it has its sibling's scope."""
+        name, _, beneath = path.partition(b"/")
+        sibling = self._siblings[name]
+        return self._beneath(sibling, beneath, sibling.scope) if beneath else sibling
+
+    def entered(self, paths: list[bytes]) -> Iterator[Directory]:
+        """Give the directories at paths that a march goes to, each with its own scope."""
+        for path in paths:
+            name, _, beneath = path.partition(b"/")
+            sibling = self._siblings[name]
+            scope = sibling.scope
+            if scope.trivial:
+                yield self._beneath(sibling, beneath, scope)
+            elif scope.verdict(beneath, is_directory=True) is not Verdict.EXCLUDED:
+                yield self._beneath(sibling, beneath, scope.enter(beneath))
+
+    def _beneath(self, sibling: Directory, beneath: bytes, scope: Scope) -> Directory:
+        path = join(sibling.path, beneath)
+        there = None if sibling.destination_path is None else join(sibling.destination_path, beneath)
+        may_delete = sibling.may_delete and not self._is_mounted(path)
+        return Directory(path, Sides.BOTH, scope, None, may_delete, there)
+
+    def _is_mounted(self, path: bytes) -> bool:
+        """Whether the destination has another file system at a path, or above it."""
+        mounts = self._context.destination_mounts
+        return bool(mounts) and any(each in mounts for each in (path, *ancestors(path)))
