@@ -1,18 +1,21 @@
 """The march of some directories of two trees: a pure function of what it is given.
 
 Both sides of each directory are listed and compared, depth first, until it is
-enough; what is left comes back as `Found.subdirectories`. The same call runs
-inline, in a process pool, or on a cluster.
+enough; what is left comes back as `Found.subdirectories`. Strides go through what is
+equal, and each directory that differs takes a step. The same call runs inline, in
+threads, in a process pool, or on a cluster.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from dirsync.march.closer_look import CloserLook
 from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.march.marching import Check, Enough
 from dirsync.march.sight import Sight
 from dirsync.march.step import Step
-from dirsync.march.strider import Strider, may_stride, siblings_of
+from dirsync.march.strider import Strider
 from dirsync.scan.stride import Sighted
 from dirsync.trees.local import LocalTree, open_tree
 
@@ -20,7 +23,7 @@ from dirsync.trees.local import LocalTree, open_tree
 def march(context: Context, directories: list[Directory], enough: Enough, check: Check) -> Found:
     """March directories until `enough` says so, at least one of them.
 
-    `check` is called before each directory and each block that is hashed, and may
+    `check` is called before each stride, each directory and each block that is hashed, and may
     raise to stop.
 
     Raises:
@@ -28,44 +31,44 @@ def march(context: Context, directories: list[Directory], enough: Enough, check:
     """
     found = Found()
     left = directories[::-1]
-    look = _look_of(context)
     with open_tree(context.source) as source, _open_destination(context, left) as destination:
-        closer_look = CloserLook(
-            source,
-            destination,
-            rules=context.rules,
-            reads_disk=context.reads_disk,
-            found=found,
-            check=check,
-        )
         strider = Strider(context, source=source, destination=destination, found=found)
-        strides = may_stride(context)
+        step = _steps(context, source=source, destination=destination, found=found, check=check)
         while left:
             check()
-            steps: list[tuple[Directory, Sighted | None]]
-            if strides and strider.takes(left[-1]):
-                steps, later = strider.stride(siblings_of(left, takes=strider.takes))
-                left += reversed(later)
-            else:
-                steps = [(left.pop(), None)]
-            for directory, sighted in steps:
-                sight = look(directory, source=source, destination=destination, sighted=sighted)
-                step = Step(
-                    context,
-                    directory,
-                    sight=sight,
-                    source=source,
-                    destination=destination,
-                    closer_look=closer_look,
-                    found=found,
-                )
-                step.run()
+            for directory, sighted in strider.next_steps(left):
+                check()
+                step(directory, sighted)
             left += reversed(found.subdirectories)
             found.subdirectories.clear()
             if enough(found):
                 break
     found.subdirectories = left[::-1]
     return found
+
+
+def _steps(
+    context: Context, *, source: LocalTree, destination: LocalTree, found: Found, check: Check
+) -> Callable[[Directory, Sighted | None], None]:
+    """Give what takes one step, with what was already seen of the directory (None: nothing was)."""
+    look = _look_of(context)
+    closer_look = CloserLook(
+        source, destination, rules=context.rules, reads_disk=context.reads_disk, found=found, check=check
+    )
+
+    def step(directory: Directory, sighted: Sighted | None) -> None:
+        sight = look(directory, source=source, destination=destination, sighted=sighted)
+        Step(
+            context,
+            directory,
+            sight=sight,
+            source=source,
+            destination=destination,
+            closer_look=closer_look,
+            found=found,
+        ).run()
+
+    return step
 
 
 def _look_of(context: Context) -> type[Sight]:

@@ -7,7 +7,8 @@ is entered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import TypeAlias
 
 from dirsync.filters import Scope, Verdict
 from dirsync.march.found import Context, Directory, Found, Sides
@@ -17,7 +18,10 @@ from dirsync.trees.local import LocalTree
 
 MOST_ROWS = 16_384  # at a stride, on both sides: some 20 ms, so that a stop is heard and work spreads
 _MOST_SIBLINGS = 256
-_LEVELS = 32  # two handles each
+LEVELS = 32  # two handles each
+
+# A directory that takes a step, and what was just seen of it; None: it was not seen in full.
+Stepped: TypeAlias = tuple[Directory, Sighted | None]
 
 
 def may_stride(context: Context) -> bool:
@@ -32,74 +36,71 @@ def may_stride(context: Context) -> bool:
     )
 
 
-def siblings_of(left: list[Directory], *, takes: Callable[[Directory], bool]) -> list[Directory]:
-    """Take the last of some directories, and those before it that go into one stride with it."""
-    where = _where(left[-1])
-    count = 1
-    for directory in left[-2 : -_MOST_SIBLINGS - 1 : -1]:
-        if _where(directory) != where or not takes(directory):
-            break
-        count += 1
-    siblings = left[: -count - 1 : -1]
-    del left[-count:]
-    return siblings
-
-
-def _where(directory: Directory) -> tuple[bytes, bytes, bool]:
-    """Give what directories of one stride have in common: their parents, and whether anything is filtered."""
-    return split(directory.path)[0], _above(directory), directory.scope.trivial
-
-
 class Strider:
     """Strides through directories of two trees; for one thread."""
 
     def __init__(self, context: Context, *, source: LocalTree, destination: LocalTree, found: Found) -> None:
-        """Stride between two trees; what is counted, and what is left, goes to `found`."""
+        """Stride between two trees; what is counted, and where to go on, goes to `found`."""
         self._context = context
         self._source = source
         self._destination = destination
         self._found = found
+        self._may_stride = may_stride(context)
 
-    def takes(self, directory: Directory) -> bool:
-        """Whether a stride may begin at a directory, and not a step alone."""
+    def next_steps(self, left: list[Directory]) -> Iterator[Stepped]:
+        """Stride from the end of a list as far as it goes; give the directories that take a step.
+
+        What was begun is taken off the list. Where no stride may begin, the last directory
+        takes a step.
+        """
+        if not self._begins_with(left[-1]):
+            return iter([(left.pop(), None)])
+        return self._stride(left)
+
+    def _begins_with(self, directory: Directory) -> bool:
+        """Whether a stride may begin with a directory."""
+        skips = self._context.skip_symlinks or not directory.scope.trivial
         return (
-            directory.sides is Sides.BOTH
+            self._may_stride
+            and directory.sides is Sides.BOTH
             and directory.change is None
             and bool(directory.path)
-            and (
-                directory.destination_path is None
-                or split(directory.destination_path)[1] == split(directory.path)[1]
-            )
-            and not (
-                self._context.delete_excluded and (not directory.scope.trivial or self._context.skip_symlinks)
-            )
+            and split(_there(directory))[1] == split(directory.path)[1]
+            and not (self._context.delete_excluded and skips)
         )
 
-    def stride(
-        self, siblings: list[Directory]
-    ) -> tuple[list[tuple[Directory, Sighted | None]], list[Directory]]:
-        """Stride through siblings; give the directories to step through, and the siblings still to come.
+    def _siblings(self, left: list[Directory]) -> list[Directory]:
+        """Give the last directory of a list, and those before it that go into one stride with it."""
+        where = _where(left[-1])
+        siblings = [left[-1]]
+        for directory in left[-2 : -_MOST_SIBLINGS - 1 : -1]:
+            if _where(directory) != where or not self._begins_with(directory):
+                break
+            siblings.append(directory)
+        return siblings
 
-        With what is to be stepped through comes what was seen of it; None: it was not seen in full.
-        """
-        first = siblings[0]
-        parent = split(first.path)[0]
-        names = tuple(split(sibling.path)[1] for sibling in siblings)
+    def _stride(self, left: list[Directory]) -> Iterator[Stepped]:
+        siblings = self._siblings(left)
+        names = tuple([split(sibling.path)[1] for sibling in siblings])
         try:
             seen = stride(
-                self._source.handles.handle(parent),
-                self._destination.handles.handle(_above(first)),
+                self._source.handles.handle(split(siblings[0].path)[0]),
+                self._destination.handles.handle(split(_there(siblings[0]))[0]),
                 names,
-                self._striding(first.scope),
+                self._striding(siblings[0].scope),
             )
         except OSError:  # a step says what is wrong
-            return [(sibling, None) for sibling in siblings], []
+            yield left.pop(), None
+            return
+        del left[-seen.begun :]
         self._found.scanned += seen.entries
         self._found.destination_entries += seen.entries
         places = _Places(self._context, dict(zip(names, siblings, strict=True)))
+        for sighted in seen.differing:
+            yield places.directory(sighted.path), sighted
+        for path in seen.unseen:
+            yield places.directory(path), None
         self._found.subdirectories += places.entered(seen.left)
-        steps = [(places.directory(sighted.path), sighted) for sighted in seen.differing]
-        return steps + [(places.directory(path), None) for path in seen.unseen], siblings[seen.begun :]
 
     def _striding(self, scope: Scope) -> Striding:
         context, rules = self._context, self._context.rules
@@ -110,14 +111,19 @@ class Strider:
             hard_links=context.hard_links,
             telling=scope.ignore_files,
             device=context.source_device,
-            levels=_LEVELS if scope.trivial else 1,
+            levels=LEVELS if scope.trivial else 1,
             most_rows=MOST_ROWS,
         )
 
 
-def _above(directory: Directory) -> bytes:
-    """Give where the directory's parent is at the destination by now."""
-    return split(directory.destination_path or directory.path)[0]
+def _where(directory: Directory) -> tuple[bytes, bytes, bool]:
+    """Give what directories of one stride have in common: their parents, and whether anything is filtered."""
+    return split(directory.path)[0], split(_there(directory))[0], directory.scope.trivial
+
+
+def _there(directory: Directory) -> bytes:
+    """Give where a directory is at the destination by now."""
+    return directory.path if directory.destination_path is None else directory.destination_path
 
 
 class _Places:
