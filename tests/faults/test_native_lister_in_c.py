@@ -18,12 +18,13 @@ _WITHOUT_STATX = ["-DDIRSYNC_WITHOUT_STATX"]
 
 @pytest.mark.parametrize("options", [[], _WITHOUT_STATX], ids=["statx", "fstatat"])
 @pytest.mark.parametrize("place", [None, "/dev/shm"], ids=["disk", "tmpfs"])
+@pytest.mark.parametrize("tested", ["lister_test", "stride_test"])
 def test_no_path_through_it_reads_writes_or_keeps_what_it_should_not(
-    place: str | None, options: list[str], tmp_path: Path
+    tested: str, place: str | None, options: list[str], tmp_path: Path
 ) -> None:
-    program = tmp_path / "lister_test"
-    source = CHECKOUT / "tests/native/lister_test.c"
-    wrapped = "-Wl,--wrap=malloc,--wrap=realloc"
+    program = tmp_path / tested
+    source = CHECKOUT / f"tests/native/{tested}.c"
+    wrapped = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"
     compiled = ["gcc", *_STRICT, *_SANITIZED, *options, "-pthread", wrapped, "-o", str(program), str(source)]
     subprocess.run(compiled, check=True)
     with tempfile.TemporaryDirectory(dir=place or tmp_path) as folder:
