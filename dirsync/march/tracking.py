@@ -106,16 +106,21 @@ def track(
 
 
 def _siblings(left: list[TrackedDirectory]) -> list[TrackedDirectory]:
-    """Take the next directory off the end of a list, and those of the same parent that follow."""
-    parent = split(left[-1].path)[0]
+    """Take the next directory off the end of a list, and those that follow and go into one glance with it."""
+    where = _where(left[-1])
     count = 1
     for directory in left[-2 : -_AT_A_GLANCE - 1 : -1]:
-        if split(directory.path)[0] != parent:
+        if _where(directory) != where:
             break
         count += 1
     siblings = left[: -count - 1 : -1]
     del left[-count:]
     return siblings
+
+
+def _where(directory: TrackedDirectory) -> tuple[bytes, bool]:
+    """Give what directories of one glance have in common: their parent, and whether anything is filtered."""
+    return split(directory.path)[0], directory.scope.trivial
 
 
 def _glanced(

@@ -66,10 +66,13 @@ def test_plain_user_keeps_no_foreign_set_id_bit_and_has_nothing_to_do_again(plac
     assert (second.code, second.counts) == (0, {"scanned": 3})
 
 
-@pytest.mark.parametrize("when", ["1", "2"], ids=["at its start", "half way"])
+@pytest.mark.parametrize("when", ["1+", "2+2"], ids=["at its start", "half way"])
 @pytest.mark.parametrize("path", ["", "a", "b", "b/x"])
 def test_listing_that_fails_blocks_deletions_beneath_it_only(tmp_path: Path, path: str, when: str) -> None:
-    """The first getdents64(2) of a directory gives its names, the second says that there are no more."""
+    """The first getdents64(2) of a directory gives its names, the second says that there are no more.
+
+    A directory whose listing fails is listed once more.
+    """
     source: Children = {"a": {"1": b"x", "2": b"x"}, "b": {"1": b"x", "x": {"1": b"x", "2": b"x"}}, "c": b"x"}
     tree(tmp_path / "s", source)
     tree(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hypothesis import event, given
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -20,8 +20,8 @@ from dirsync.model.result import Outcome
 from tests.catalogs_on_record import flaws, on_record, recorded_runs
 from tests.jobs import UNGUARDED, track_job, watched_run
 from tests.property.test_random_pairs import MANY, workplace
-from tests.property.test_tracked_edits import Deed, deeds, do, trees
-from tests.trees import Node, tree
+from tests.property.test_tracked_edits import OLD_NS, Deed, deeds, do, trees
+from tests.trees import File, Node, tree
 
 PATTERNS = [b"a", b"b/", b"/a", b"/b/", b"c", b"!c", b"[d-f]", b"a/b", b"/c/*", b"*/d", b"**/e/", b"!/a/f"]
 patterns = st.lists(st.sampled_from(PATTERNS), max_size=3)
@@ -35,6 +35,12 @@ lists = st.tuples(patterns, patterns)
     first=lists,
     rounds=st.lists(st.tuples(deeds, st.one_of(st.none(), lists)), min_size=1, max_size=3),
     renames=st.booleans(),
+)
+@example(  # of two siblings everything in one is selected, and in the other not
+    children={b"a": {b"a": File(b"", mtime_ns=OLD_NS)}, b"b": {}},
+    first=([b"a"], []),
+    rounds=[([("move", 1, 2, b"b")], None)],
+    renames=False,
 )
 def test_a_catalog_is_as_one_begun_anew(
     children: dict[bytes, Node],
