@@ -28,7 +28,9 @@ from dirsync.model.job import (
 from dirsync.model.listing import Listing
 from dirsync.model.recorded import RecordedChange
 from dirsync.model.result import Outcome
+from dirsync.scan.glance import Asked, Glance, Place
 from dirsync.scan.lister import list_directory
+from dirsync.trees.handles import join
 from tests.catalogs_on_record import recorded_runs
 from tests.jobs import Watched, sync_job, track_job, watched_run
 from tests.rotting_disk import rotting_disk
@@ -63,6 +65,11 @@ def history(job: TrackJob) -> list[RecordedChange]:
         return list(catalog.changes(known.job_id))
 
 
+def all_differ(_: int, path: bytes, directories: tuple[Place, ...], __: Asked) -> Glance:
+    """Glance at nothing, so that each directory is looked at alone."""
+    return Glance(0, [Place(join(path, name), ino) for name, ino in directories], [])
+
+
 @contextlib.contextmanager
 def blind_to(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have one directory be such that nobody may list it, not even root."""
@@ -75,7 +82,7 @@ def blind_to(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
     with monkeypatch.context() as patched:
         patched.setattr(sight, "list_directory", partly_blind)
-        patched.setattr(tracking, "glance", lambda _, names, **__: [None] * len(names))
+        patched.setattr(tracking, "glance", all_differ)
         yield
 
 

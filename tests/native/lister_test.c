@@ -7,7 +7,9 @@
 #include "../../dirsync/scan/native/lister.c" /* what is static there is tested, too */
 
 #include "../../dirsync/scan/native/blake2b.c"
+#include "../../dirsync/scan/native/digests.c"
 #include "../../dirsync/scan/native/glance.c"
+#include "../../dirsync/scan/native/text.c"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -27,8 +29,10 @@ static int problems;
 static long allocations_left = -1; /* -1: any number */
 
 void *__real_malloc(size_t);
+void *__real_calloc(size_t, size_t);
 void *__real_realloc(void *, size_t);
 void *__wrap_malloc(size_t);
+void *__wrap_calloc(size_t, size_t);
 void *__wrap_realloc(void *, size_t);
 
 static int runs_out(void)
@@ -45,6 +49,11 @@ static int runs_out(void)
 void *__wrap_malloc(size_t size)
 {
     return runs_out() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return runs_out() ? NULL : __real_calloc(count, size);
 }
 
 void *__wrap_realloc(void *bytes, size_t size)
@@ -269,123 +278,220 @@ static void test_pieces_make_no_difference_to_a_digest(void)
 
 /* Glances */
 
-/* Say what is known of a directory that is as it is now. */
-static struct known known_now(int parent, const char *name, const char *salt, unsigned char digest[DIGEST_BYTES])
+/* Digests on record, packed as dirsync/scan/digests.py packs few of them: one bucket. */
+struct packing {
+    unsigned char bytes[1 + 8 + 8 * (4 + DIGEST_BYTES)];
+    size_t length;
+};
+
+struct recorded {
+    const char *path;
+    unsigned char digest[DIGEST_BYTES];
+};
+
+static struct packing pack(const struct recorded *recorded, uint32_t count)
 {
-    struct known known = {.name = name, .salt = salt, .salt_length = strlen(salt), .digest = digest};
+    struct packing packed = {.bytes = {BUCKET_BITS}, .length = 9 + count * RECORD_BYTES};
+    memcpy(packed.bytes + 5, &count, 4);
+    for (uint32_t at = 0; at < count; at++) { /* in any order: the keys of one bucket are all looked at */
+        struct digesting state;
+        unsigned char hash[DIGEST_BYTES];
+        begin_digest(&state);
+        add_to_digest(&state, recorded[at].path, strlen(recorded[at].path));
+        end_digest(&state, hash);
+        uint32_t key = half_of(hash, 4);
+        memcpy(packed.bytes + 9 + 4 * at, &key, 4);
+        memcpy(packed.bytes + 9 + 4 * count + DIGEST_BYTES * at, recorded[at].digest, DIGEST_BYTES);
+    }
+    return packed;
+}
+
+/* Record a directory as it is now. */
+static struct recorded record(int top, const char *path, const char *salt)
+{
+    struct recorded recorded = {.path = path};
+    struct glancing asked = {.salt = salt, .salt_length = strlen(salt)};
     struct listing listing;
-    EXPECT(list_subdirectory(parent, name, &listing) == LISTED);
-    digest_listing(&listing, &known, digest);
+    struct stat status;
+    int fd = openat(top, path, O_RDONLY | O_DIRECTORY);
+    EXPECT(fstat(fd, &status) == 0 && list_once(fd, &listing) == LISTED);
+    digest_listing(&listing, &asked, status.st_ino, recorded.digest);
     free_listing(&listing);
-    return known;
+    close(fd);
+    return recorded;
 }
 
 static int make_family(int folder)
 {
     int fd = made(folder, "family");
-    int parent = made(fd, "parent");
-    for (const char *name = "a\0m\0zz\0"; *name != '\0'; name += strlen(name) + 1)
-        EXPECT(mkdirat(parent, name, 0700) == 0);
+    int parent = made(fd, "parent"), inner = made(parent, "m");
+    EXPECT(mkdirat(parent, "a", 0700) == 0 && mkdirat(parent, "zz", 0700) == 0);
+    EXPECT(mkdirat(inner, "deep", 0700) == 0 && symlinkat("..", inner, "up") == 0);
     make_file(parent, "b");
     EXPECT(symlinkat("a", parent, "link") == 0);
     EXPECT(mkdirat(fd, "empty", 0700) == 0);
     EXPECT(symlinkat("parent", fd, "to parent") == 0);
+    close(inner);
     close(parent);
     return fd;
 }
 
-static void test_glance_tells_the_subdirectories_of_what_is_as_it_was(int fd)
+#define FAMILY ((size_t)6)
+static const char *const FAMILY_PATHS[FAMILY] = {"parent", "parent/a", "parent/m", "parent/m/deep", "parent/zz", "empty"};
+
+static void record_family(int fd, struct recorded *recorded)
 {
-    unsigned char digest[DIGEST_BYTES];
-    struct known known = known_now(fd, "parent", "salt", digest);
-    struct glimpse glimpse;
-    glance(fd, &known, &glimpse);
-    EXPECT(glimpse.is_as_it_was && glimpse.rows == 5 && glimpse.subdirectories == 3);
-    EXPECT(glimpse.names_length == 6 && memcmp(glimpse.names, "a\0m\0zz", 6) == 0);
-    struct stat status;
-    int parent = openat(fd, "parent", O_RDONLY);
-    EXPECT(fstatat(parent, "zz", &status, 0) == 0);
-    unsigned char number[8];
-    put(number, status.st_ino, 8);
-    EXPECT(memcmp(glimpse.inodes + 16, number, 8) == 0);
-    put(number, status.st_dev, 8);
-    EXPECT(memcmp(glimpse.devices + 16, number, 8) == 0);
-    close(parent);
-    free_glimpse(&glimpse);
-    known = known_now(fd, "empty", "", digest);
-    glance(fd, &known, &glimpse);
-    EXPECT(glimpse.is_as_it_was && glimpse.rows == 0 && glimpse.subdirectories == 0 && glimpse.inodes == NULL);
-    free_glimpse(&glimpse);
+    for (size_t each = 0; each < FAMILY; each++)
+        recorded[each] = record(fd, FAMILY_PATHS[each], "salt");
 }
 
-static void test_glance_tells_nothing_of_anything_else(int fd)
+static struct named named(int fd, const char *name)
 {
-    unsigned char digest[DIGEST_BYTES];
-    struct known right = known_now(fd, "parent", "salt", digest), known = right;
-    struct glimpse glimpse;
-    for (int byte = 0; byte < DIGEST_BYTES; byte++) {
-        digest[byte] ^= 1;
-        glance(fd, &known, &glimpse);
-        EXPECT(!glimpse.is_as_it_was && glimpse.rows == 5 && glimpse.inodes == NULL);
-        digest[byte] ^= 1;
+    struct stat status;
+    return (struct named){.name = name, .ino = fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? status.st_ino : 0};
+}
+
+static const struct text NOWHERE = {0};
+
+static struct glancing usual(const struct digests *digests)
+{
+    return (struct glancing){.digests = digests, .salt = "salt", .salt_length = 4, .levels = 32, .most_rows = 1000};
+}
+
+static int is_at(const struct places *places, size_t at, const char *path)
+{
+    return at < places->count && places->each[at].path_length == strlen(path) &&
+           memcmp(places->paths.bytes + places->each[at].path_at, path, strlen(path)) == 0;
+}
+
+static void test_glance_goes_through_what_is_as_it_was(int fd)
+{
+    struct recorded recorded[FAMILY];
+    record_family(fd, recorded);
+    struct packing packed = pack(recorded, FAMILY);
+    struct digests digests;
+    EXPECT(open_digests(packed.bytes, packed.length, &digests) == 0 && digests.count == FAMILY);
+    struct named both[] = {named(fd, "parent"), named(fd, "empty")};
+    static const size_t entries[] = {0, 5, 7, 7}, left[] = {2, 3, 1, 0};
+    struct glancing asked = usual(&digests);
+    for (asked.levels = 0; asked.levels < 4; asked.levels++) {
+        struct glance glance = {0};
+        EXPECT(glance_at(&asked, fd, &NOWHERE, both, 2, &glance) == 0);
+        EXPECT(glance.entries == entries[asked.levels] && glance.differing.count == 0);
+        EXPECT(glance.left.count == left[asked.levels]);
+        EXPECT(asked.levels != 1 || (is_at(&glance.left, 0, "parent/a") && is_at(&glance.left, 2, "parent/zz")));
+        free_glance(&glance);
     }
-    known.salt_length = 3;
-    glance(fd, &known, &glimpse);
-    EXPECT(!glimpse.is_as_it_was && glimpse.rows == 5);
-    known = right;
-    known.digest = NULL;
-    glance(fd, &known, &glimpse);
-    EXPECT(!glimpse.is_as_it_was && glimpse.rows == 0);
-    known = right;
-    static const char *others[] = {"to parent", "no such", "parent/b", ""};
-    for (size_t other = 0; other < sizeof others / sizeof *others; other++) {
-        known.name = others[other];
-        glance(fd, &known, &glimpse);
-        EXPECT(!glimpse.is_as_it_was && glimpse.rows == 0);
-        free_glimpse(&glimpse); /* no error */
+    asked.levels = 32;
+    asked.has_device = true; /* 0 is no device of files */
+    struct glance glance = {0};
+    EXPECT(glance_at(&asked, fd, &NOWHERE, both, 2, &glance) == 0 && glance.entries == 5);
+    free_glance(&glance);
+}
+
+static void test_glance_says_of_everything_else_that_it_differs(int fd)
+{
+    struct recorded recorded[FAMILY];
+    record_family(fd, recorded);
+    struct digests digests;
+    struct glancing asked = usual(&digests);
+    struct named parent = named(fd, "parent");
+    for (size_t byte = 0; byte < DIGEST_BYTES; byte++) {
+        recorded[2].digest[byte] ^= 1;
+        struct packing packed = pack(recorded, FAMILY);
+        EXPECT(open_digests(packed.bytes, packed.length, &digests) == 0);
+        struct glance glance = {0};
+        EXPECT(glance_at(&asked, fd, &NOWHERE, &parent, 1, &glance) == 0 && glance.entries == 5);
+        EXPECT(glance.differing.count == 1 && is_at(&glance.differing, 0, "parent/m"));
+        free_glance(&glance);
+        recorded[2].digest[byte] ^= 1;
     }
-    glance(-1, &right, &glimpse);
-    EXPECT(!glimpse.is_as_it_was);
+    struct recorded others[] = {recorded[0], recorded[0], recorded[0], recorded[0]};
+    static const char *const names[] = {"to parent", "no such", "parent/b", ""};
+    struct named directories[4];
+    for (size_t other = 0; other < 4; other++) {
+        others[other].path = names[other];
+        directories[other] = named(fd, names[other]);
+    }
+    struct packing packed = pack(others, 4);
+    EXPECT(open_digests(packed.bytes, packed.length, &digests) == 0);
+    struct glance glance = {0};
+    EXPECT(glance_at(&asked, fd, &NOWHERE, directories, 4, &glance) == 0);
+    EXPECT(glance.rows == 0 && glance.differing.count == 4 && is_at(&glance.differing, 3, ""));
+    free_glance(&glance);
+    EXPECT(glance_at(&asked, -1, &NOWHERE, directories, 1, &glance) == 0 && glance.differing.count == 1);
+    free_glance(&glance);
 }
 
 static void test_glances_end_when_there_are_rows_enough(int fd)
 {
-    unsigned char digests[3][DIGEST_BYTES];
-    struct known known[4] = {
-        known_now(fd, "empty", "", digests[0]),
-        known_now(fd, "parent", "", digests[1]),
-        known_now(fd, "parent", "", digests[2]),
-        {.name = "parent", .salt = "", .digest = NULL},
-    };
-    static const size_t counts[][2] = {{0, 0}, {1, 2}, {5, 2}, {6, 3}, {10, 3}, {11, 4}, {SIZE_MAX, 4}};
-    digests[1][0] ^= 1; /* what differs was listed, too */
-    struct glimpse glimpses[4];
-    for (size_t each = 0; each < sizeof counts / sizeof *counts; each++) {
-        size_t count = glance_at_each(fd, known, 4, counts[each][0], glimpses);
-        EXPECT(count == counts[each][1]);
-        for (size_t at = 0; at < count; at++) {
-            EXPECT(glimpses[at].is_as_it_was == (at == 0 || at == 2));
-            free_glimpse(&glimpses[at]);
-        }
+    struct recorded recorded[FAMILY];
+    record_family(fd, recorded);
+    struct packing packed = pack(recorded, FAMILY);
+    struct digests digests;
+    EXPECT(open_digests(packed.bytes, packed.length, &digests) == 0);
+    struct named directories[] = {named(fd, "empty"), named(fd, "parent"), named(fd, "empty")};
+    static const size_t wanted[][3] = {{0, 0, 3}, {1, 5, 4}, {5, 5, 4}, {6, 7, 3}, {8, 7, 0}};
+    struct glancing asked = usual(&digests);
+    for (size_t each = 0; each < sizeof wanted / sizeof *wanted; each++) {
+        struct glance glance = {0};
+        asked.most_rows = wanted[each][0];
+        EXPECT(glance_at(&asked, fd, &NOWHERE, directories, 3, &glance) == 0);
+        EXPECT(glance.entries == wanted[each][1] && glance.left.count == wanted[each][2]);
+        free_glance(&glance);
     }
 }
 
-static void test_memory_that_runs_out_makes_a_glance_tell_nothing(int fd)
+static void test_digests_that_are_damaged_are_refused_or_never_read_beyond(int fd)
 {
-    unsigned char digest[DIGEST_BYTES];
-    struct known known = known_now(fd, "parent", "salt", digest);
-    struct glimpse glimpse;
+    struct recorded recorded[FAMILY];
+    record_family(fd, recorded);
+    struct packing packed = pack(recorded, FAMILY);
+    struct digests digests;
+    for (size_t length = 0; length < packed.length; length++) {
+        unsigned char *cut = malloc(length + 1); /* of just that length, for the sanitizer */
+        memcpy(cut, packed.bytes, length);
+        if (open_digests(cut, length, &digests) == 0)
+            (void)find_digest(&digests, "parent", 6);
+        free(cut);
+    }
+    for (size_t byte = 0; byte < packed.length; byte++)
+        for (unsigned value = 0; value < 256; value += 15) {
+            unsigned char *damaged = malloc(packed.length);
+            memcpy(damaged, packed.bytes, packed.length);
+            damaged[byte] = (unsigned char)value;
+            if (open_digests(damaged, packed.length, &digests) == 0)
+                for (size_t each = 0; each < FAMILY; each++)
+                    (void)find_digest(&digests, FAMILY_PATHS[each], strlen(FAMILY_PATHS[each]));
+            free(damaged);
+        }
+}
+
+/* What is told is true, or nothing is. */
+static void test_memory_that_runs_out_takes_nothing_for_as_it_was(int fd)
+{
+    struct recorded recorded[FAMILY];
+    record_family(fd, recorded);
+    struct packing packed = pack(recorded, FAMILY - 1);
+    struct digests digests;
+    EXPECT(open_digests(packed.bytes, packed.length, &digests) == 0);
+    struct named both[] = {named(fd, "parent"), named(fd, "empty")};
+    struct glancing asked = usual(&digests);
     long refused = 0;
     for (;; refused++) {
+        struct glance glance = {0};
         allocations_left = refused;
-        glance(fd, &known, &glimpse);
+        int answer = glance_at(&asked, fd, &NOWHERE, both, 2, &glance);
+        bool ran_out = allocations_left == 0;
         allocations_left = -1;
-        if (glimpse.is_as_it_was)
+        EXPECT(answer != 0 || glance.differing.count > 0);
+        EXPECT(ran_out || (answer == 0 && glance.entries == 7 && is_at(&glance.differing, 0, "empty")));
+        free_glance(&glance);
+        if (!ran_out)
             break;
-        EXPECT(glimpse.inodes == NULL && refused < 100);
+        EXPECT(refused < 200);
     }
-    EXPECT(refused == 6); /* records, rows, columns, names, the target, subdirectories */
-    free_glimpse(&glimpse);
+    EXPECT(refused > 15);
 }
 
 /* Names that come and go */
@@ -453,10 +559,11 @@ int main(int count, char **arguments)
     test_digests_are_those_of_blake2b();
     test_pieces_make_no_difference_to_a_digest();
     int family = make_family(folder);
-    test_glance_tells_the_subdirectories_of_what_is_as_it_was(family);
-    test_glance_tells_nothing_of_anything_else(family);
+    test_glance_goes_through_what_is_as_it_was(family);
+    test_glance_says_of_everything_else_that_it_differs(family);
     test_glances_end_when_there_are_rows_enough(family);
-    test_memory_that_runs_out_makes_a_glance_tell_nothing(family);
+    test_digests_that_are_damaged_are_refused_or_never_read_beyond(family);
+    test_memory_that_runs_out_takes_nothing_for_as_it_was(family);
     close(family);
     close(folder);
     printf("%d problems\n", problems);

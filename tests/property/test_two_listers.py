@@ -13,19 +13,22 @@ import shutil
 import socket
 import stat
 import tempfile
-from itertools import accumulate
+from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal
 
 import pytest
-from dirsync.model.glimpse import Glimpse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dirsync.model.listing import Listing, column, listing_of
+from dirsync.model.listing import Listing, listing_of
 from dirsync.scan.chosen import glance_natively
-from dirsync.scan.lister import glance, list_directory
+from dirsync.scan.digests import Digests, packed_digests
+from dirsync.scan.glance import Asked, Place, glance
+from dirsync.scan.lister import list_directory
 from dirsync.scan.native import _lister
+from dirsync.trees.handles import join
 from tests.trees import Directory, Fifo, File, Link, Node, tree
 from tests.unit.test_native_lister import as_nobody
 
@@ -63,15 +66,22 @@ directories = st.builds(Directory, st.just({}), modes, times, owners, owners)
 nodes: st.SearchStrategy[Node] = st.one_of(files, links, directories, st.builds(Fifo, modes))
 
 
-class Looked(NamedTuple):
-    """How one directory is glanced at."""
-
-    salt: bytes
-    expectation: str  # "right", "wrong", or "none"
-
-
-parents = st.builds(Directory, st.dictionaries(names, nodes, max_size=5), modes, times, owners, owners)
-looks = st.builds(Looked, st.binary(max_size=300), st.sampled_from(["right"] * 4 + ["wrong", "none"]))
+parents = st.recursive(
+    st.builds(Directory, st.dictionaries(names, nodes, max_size=4), modes, times, owners, owners),
+    lambda inner: st.builds(
+        Directory,
+        st.dictionaries(names, st.one_of(inner, inner, nodes), max_size=4),
+        modes,
+        times,
+        owners,
+        owners,
+    ),
+    max_leaves=8,
+)
+Expectation = Literal["right", "wrong", "none"]
+expectations: st.SearchStrategy[list[Expectation]] = st.lists(
+    st.sampled_from([*["right"] * 6, "wrong", "none"]), min_size=1, max_size=5
+)
 
 
 @pytest.mark.parametrize("place", [None, "/dev/shm"], ids=["disk", "tmpfs"])
@@ -126,77 +136,107 @@ def _add_specials(root: Path, *, device: int | None, has_socket: bool) -> None:
 @given(
     children=st.dictionaries(names, st.one_of(parents, parents, nodes), max_size=8),
     vanished=names,
-    looked=st.lists(looks, min_size=9, max_size=9),
+    salt=st.binary(max_size=300),
+    above=st.sampled_from([b"", b"some/where"]),
+    expected=expectations,
+    levels=st.sampled_from([-1, 0, 1, 2, 3, 32, 32]),
     most_rows=st.one_of(st.integers(-1, 20), st.just(1000)),
+    other_device=st.sampled_from([None, None, 0, 1]),
     is_nobody=st.booleans(),
 )
 def test_both_glances_tell_the_same(
     place: str | None,
     children: dict[bytes, Node],
     vanished: bytes,
-    looked: list[Looked],
+    salt: bytes,
+    above: bytes,
+    expected: list[Expectation],
+    levels: int,
     most_rows: int,
+    other_device: int | None,
     is_nobody: bool,
 ) -> None:
     root = Path(tempfile.mkdtemp(prefix="listers-", dir=place))
     try:
         tree(root, children).chmod(0o755)
-        named = tuple({**children, vanished: b""})
-        looked = looked[: len(named)]
-        paths = [os.fsencode(root) + b"/" + name for name in named]
-        salts = tuple(look.salt for look in looked)
-        digests = tuple(map(expected_digest, paths, looked))
+        top = os.fsencode(root)
+        named = tuple(Place(name, inode_of(join(top, name))) for name in {**children, vanished: b""})
+        record = dict(zip(directories_in(top), cycle(expected), strict=False))
+        digests = Digests(packed_digests(digests_of(top, record, salt=salt, above=above)))
+        device = None if other_device is None else os.stat(root).st_dev + other_device
+        asked = Asked(digests=digests, salt=salt, device=device, levels=levels, most_rows=most_rows)
         fd = os.open(root, os.O_RDONLY)
         try:
             with as_nobody() if is_nobody else contextlib.nullcontext():
-                wanted = glance(fd, named, salts=salts, expected=digests, most_rows=most_rows)
-                native = glance_natively(fd, named, salts=salts, expected=digests, most_rows=most_rows)
+                wanted = glance(fd, above, named, asked)
+                native = glance_natively(fd, above, named, asked)
         finally:
             os.close(fd)
 
         assert native == wanted
-        if not is_nobody:
-            rows = list(accumulate(map(rows_of, paths, looked), initial=0))
-            assert wanted == list(map(told_of, paths, looked))[: len(wanted)]
-            assert len(wanted) == next(
-                (n for n, so_far in enumerate(rows) if so_far >= most_rows), len(named)
+        if not is_nobody and most_rows == 1000:
+            told = Oracle(top, record, above=above, levels=levels, enters=other_device != 1)
+            for each in named:
+                told.glance(each.path, levels)
+            assert (wanted.entries, wanted.differing, wanted.left) == (
+                told.entries,
+                told.differing,
+                told.left,
             )
     finally:
+        for folder, _, _ in os.walk(os.fsencode(root)):
+            os.chmod(folder, 0o700)
         shutil.rmtree(root)
 
 
-def expected_digest(path: bytes, look: Looked) -> bytes | None:
-    """Give the digest that is expected of a path: of what is no directory, one that is as long."""
-    if look.expectation == "none":
-        return None
-    if look.expectation == "wrong" or not is_directory(path):
-        return bytes(16)
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        return list_directory(fd).digest(salt=look.salt)
-    finally:
-        os.close(fd)
+def inode_of(path: bytes) -> int:
+    return os.lstat(path).st_ino if os.path.lexists(path) else 7
 
 
-def is_directory(path: bytes) -> bool:
-    return os.path.isdir(path) and not os.path.islink(path)
+def directories_in(top: bytes) -> list[bytes]:
+    """Give the paths of all directories in a tree, in the order of a walk."""
+    found = [os.path.relpath(folder, top) for folder, _, _ in os.walk(top)]
+    return sorted(path for path in found if path != b".")
 
 
-def told_of(path: bytes, look: Looked) -> Glimpse | None:
-    """Say what a glance has to tell, by other means."""
-    if look.expectation != "right" or not is_directory(path):
-        return None
-    inside = sorted(os.listdir(path))
-    stats = [os.lstat(path + b"/" + name) for name in inside]
-    inner = [each for each in zip(inside, stats, strict=True) if stat.S_ISDIR(each[1].st_mode)]
-    return Glimpse(
-        len(inside),
-        b"\0".join(name for name, _ in inner),
-        column("Q", (status.st_ino for _, status in inner)),
-        column("Q", (status.st_dev for _, status in inner)),
-    )
+def digests_of(
+    top: bytes, record: dict[bytes, Expectation], *, salt: bytes, above: bytes
+) -> Iterator[tuple[bytes, bytes | None]]:
+    """Give what is on record of each directory."""
+    for path, expectation in record.items():
+        fd = os.open(join(top, path), os.O_RDONLY)
+        try:
+            right = list_directory(fd).digest(salt=salt + b"%d" % os.fstat(fd).st_ino)
+        finally:
+            os.close(fd)
+        yield join(above, path), {"right": right, "wrong": bytes(16), "none": None}[expectation]
 
 
-def rows_of(path: bytes, look: Looked) -> int:
-    """Count the rows that a glance had to list."""
-    return len(os.listdir(path)) if look.expectation != "none" and is_directory(path) else 0
+class Oracle:
+    """Says what a glance has to tell, by other means."""
+
+    def __init__(
+        self, top: bytes, record: dict[bytes, Expectation], *, above: bytes, levels: int, enters: bool
+    ) -> None:
+        self._top = top
+        self._record = record
+        self._above = above
+        self._levels = levels
+        self._enters = enters
+        self.entries = 0
+        self.differing: list[Place] = []
+        self.left: list[Place] = []
+
+    def glance(self, path: bytes, levels: int) -> None:
+        where = join(self._top, path)
+        place = Place(join(self._above, path), inode_of(where))
+        if levels <= 0:
+            self.left.append(place)
+        elif not os.path.isdir(where) or os.path.islink(where) or self._record[path] != "right":
+            self.differing.append(place)
+        else:
+            inside = sorted(os.listdir(where))
+            self.entries += len(inside)
+            for name in inside:
+                if self._enters and stat.S_ISDIR(os.lstat(join(where, name)).st_mode):
+                    self.glance(join(path, name), levels - 1)

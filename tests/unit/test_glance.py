@@ -1,4 +1,4 @@
-"""A glance tells that a directory is as it was, or nothing; by either lister."""
+"""A glance goes through directories that are as they were, and through no others; by either lister."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from dirsync.model.glimpse import Glimpse
+from msgspec import structs
 
-from dirsync.model.listing import Listing, numbers
-from dirsync.scan import lister as reference
+from dirsync.model.listing import Listing
+from dirsync.scan import glance as reference
 from dirsync.scan.chosen import glance_natively
+from dirsync.scan.digests import Digests, packed_digests
+from dirsync.scan.glance import Asked, Glance, Place
+from dirsync.scan.lister import list_directory
 from dirsync.scan.native import _lister
 from tests.trees import File, Link, Node, tree
 from tests.unit.test_native_lister import as_nobody, opened
 
-Glance = Callable[..., list[Glimpse | None]]
+Look = Callable[[int, bytes, tuple[Place, ...], Asked], Glance]
 LONG_AGO = 1_500_000_000_000_000_000
 SALT = b"salt"
 RECORDED = ("names", "mode", "size", "mtime_ns", "ctime_ns", "uid", "gid", "ino", "targets")
@@ -33,7 +36,7 @@ def parent(tmp_path: Path) -> Iterator[int]:
     entries: dict[str, Node] = {
         "file": File(b"12345", mtime_ns=LONG_AGO),
         "link": Link("to", mtime_ns=LONG_AGO),
-        "sub": {},
+        "sub": {"inner": {"file": b""}, "other": {}},
     }
     tree(tmp_path, {"d": entries})
     with opened(tmp_path) as fd:
@@ -43,48 +46,97 @@ def parent(tmp_path: Path) -> Iterator[int]:
 def listing_of(parent: int, name: str = "d") -> Listing:
     fd = os.open(name, os.O_RDONLY, dir_fd=parent)
     try:
-        return reference.list_directory(fd)
+        return list_directory(fd)
     finally:
         os.close(fd)
 
 
-def glanced(glance: Glance, parent: int, expected: bytes | None, *, salt: bytes = SALT) -> Glimpse | None:
-    (told,) = glance(parent, (b"d",), salts=(salt,), expected=(expected,), most_rows=1000)
-    return told
+def inode_of(parent: int, name: str = "d") -> int:
+    return os.stat(name, dir_fd=parent).st_ino
+
+
+def place(parent: int, path: str = "d") -> Place:
+    return Place(path.encode(), inode_of(parent, path))
+
+
+def digest_of(parent: int, path: str = "d", *, salt: bytes = SALT) -> bytes | None:
+    """Give what is on record of a directory that is as it is now."""
+    return listing_of(parent, path).digest(salt=salt + b"%d" % inode_of(parent, path))
+
+
+def on_record(*digests: tuple[bytes, bytes | None], salt: bytes = SALT, levels: int = 1) -> Asked:
+    return Asked(digests=Digests(packed_digests(digests)), salt=salt, levels=levels, most_rows=1000)
+
+
+def all_on_record(parent: int, *paths: str, levels: int = 32) -> Asked:
+    return on_record(*((path.encode(), digest_of(parent, path)) for path in paths), levels=levels)
+
+
+def is_as_it_was(glance: Look, parent: int, digest: bytes | None, *, salt: bytes = SALT) -> bool:
+    told = glance(parent, b"", (place(parent),), on_record((b"d", digest), salt=salt))
+    if told.differing:
+        assert told == Glance(0, [place(parent)], [])
+        return False
+    assert told == Glance(3, [], [place(parent, "d/sub")])
+    return True
 
 
 @both
-def test_a_directory_that_is_as_it_was_is_told_of(glance: Glance, parent: int, tmp_path: Path) -> None:
-    listing = listing_of(parent)
-    told = glanced(glance, parent, listing.digest(salt=SALT))
+def test_what_is_as_it_was_is_gone_through(glance: Look, parent: int) -> None:
+    paths = ("d", "d/sub", "d/sub/inner", "d/sub/other")
 
-    assert told is not None
-    assert told == listing.glimpse()
-    assert (told.entries, told.directories) == (3, b"sub")
-    status = os.lstat(tmp_path / "d/sub")
-    assert list(numbers("Q", told.inodes)) == [status.st_ino]
-    assert list(numbers("Q", told.devices)) == [status.st_dev]
+    asked = all_on_record(parent, *paths)
+    assert glance(parent, b"", (place(parent),), asked) == Glance(3 + 2 + 1, [], [])
+    fewer = all_on_record(parent, "d", "d/sub", "d/sub/other")
+    assert glance(parent, b"", (place(parent),), fewer) == Glance(5, [place(parent, "d/sub/inner")], [])
+    top = all_on_record(parent, "d", "d/sub/inner")
+    assert glance(parent, b"", (place(parent),), top) == Glance(3, [place(parent, "d/sub")], [])
+
+
+@both
+@pytest.mark.parametrize("levels", [-1, 0, 1, 2, 3])
+def test_a_glance_goes_as_deep_as_it_is_told_to(glance: Look, levels: int, parent: int) -> None:
+    asked = all_on_record(parent, "d", "d/sub", "d/sub/inner", "d/sub/other", levels=levels)
+    left = {0: ["d"], 1: ["d/sub"], 2: ["d/sub/inner", "d/sub/other"], 3: []}[max(levels, 0)]
+    entries = [0, 3, 5, 6][max(levels, 0)]
+
+    assert glance(parent, b"", (place(parent),), asked) == Glance(
+        entries, [], [place(parent, p) for p in left]
+    )
+
+
+@both
+def test_the_path_of_the_open_directory_is_part_of_what_is_looked_up(glance: Look, parent: int) -> None:
+    asked = on_record((b"some/where/d", digest_of(parent)), levels=1)
+    inner = Place(b"some/where/d/sub", inode_of(parent, "d/sub"))
+
+    assert glance(parent, b"some/where", (place(parent),), asked) == Glance(3, [], [inner])
+    assert glance(parent, b"some", (place(parent),), asked).differing == [Place(b"some/d", inode_of(parent))]
 
 
 @both
 @pytest.mark.parametrize("column", RECORDED)
-def test_each_column_is_part_of_what_is_compared(glance: Glance, parent: int, column: str) -> None:
+def test_each_column_is_part_of_what_is_compared(glance: Look, parent: int, column: str) -> None:
     listing = listing_of(parent)
     values: bytes = getattr(listing, column)
     assert values
     for at in range(len(values)):
         other = values[:at] + bytes([values[at] ^ 1]) + values[at + 1 :]
         changed = listing._replace(**{column: other})  # type: ignore[arg-type]
-        assert glanced(glance, parent, changed.digest(salt=SALT)) is None
+        assert not is_as_it_was(glance, parent, changed.digest(salt=SALT + b"%d" % inode_of(parent)))
 
 
 @both
-def test_the_salt_is_part_of_what_is_compared(glance: Glance, parent: int) -> None:
-    digest = listing_of(parent).digest(salt=SALT)
+def test_the_salt_and_the_directorys_own_inode_are_part_of_what_is_compared(
+    glance: Look, parent: int
+) -> None:
+    digest = digest_of(parent)
 
-    assert glanced(glance, parent, digest, salt=SALT) is not None
-    assert glanced(glance, parent, digest, salt=SALT + b"\0") is None
-    assert glanced(glance, parent, digest, salt=b"") is None
+    assert is_as_it_was(glance, parent, digest, salt=SALT)
+    assert not is_as_it_was(glance, parent, digest, salt=SALT + b"\0")
+    assert not is_as_it_was(glance, parent, digest, salt=b"")
+    other = Place(b"d", inode_of(parent) + 1)
+    assert glance(parent, b"", (other,), on_record((b"d", digest))) == Glance(0, [other], [])
 
 
 def rename(folder: Path) -> None:
@@ -138,7 +190,7 @@ def add_a_name(folder: Path) -> None:
 
 
 def remove_a_name(folder: Path) -> None:
-    (folder / "sub").rmdir()
+    (folder / "link").unlink()
 
 
 EDITS = [
@@ -160,110 +212,138 @@ EDITS = [
 @both
 @pytest.mark.parametrize("edit", EDITS)
 def test_whatever_is_done_to_an_entry_is_not_as_it_was(
-    glance: Glance, edit: Callable[[Path], None], parent: int, tmp_path: Path
+    glance: Look, edit: Callable[[Path], None], parent: int, tmp_path: Path
 ) -> None:
-    digest = listing_of(parent).digest(salt=SALT)
-    assert glanced(glance, parent, digest) is not None
+    digest = digest_of(parent)
+    assert is_as_it_was(glance, parent, digest)
     time.sleep(0.02)  # a tick of the clock that ctimes are read off
     edit(tmp_path / "d")
 
-    assert glanced(glance, parent, digest) is None
+    told = glance(parent, b"", (place(parent),), on_record((b"d", digest)))
+    assert told == Glance(0, [place(parent)], [])
 
 
 @both
-def test_what_is_no_directory_or_not_there_or_not_on_record_is_not_told_of(
-    glance: Glance, parent: int, tmp_path: Path
+def test_what_is_no_directory_or_not_there_or_not_on_record_differs(
+    glance: Look, parent: int, tmp_path: Path
 ) -> None:
-    digest = listing_of(parent).digest(salt=SALT)
+    digest = digest_of(parent)
     tree(tmp_path, {"file": b"", "link": Link("d")})
-    names = (b"file", b"link", b"nothing", b"", b"n" * 300, b"d", b"d")
-    expected = (digest, digest, digest, digest, digest, None, digest)
-    told = glance(parent, names, salts=(SALT,) * 7, expected=expected, most_rows=1000)
+    names = (b"file", b"link", b"nothing", b"", b"n" * 300, b"unknown")
+    places = tuple(Place(name, 7) for name in names)
+    asked = on_record(*((name, digest) for name in names[:-1]), (b"d", digest))
 
-    assert told == [None] * 6 + [listing_of(parent).glimpse()]
+    assert glance(parent, b"", (*places, place(parent)), asked) == Glance(
+        3, list(places), [place(parent, "d/sub")]
+    )
 
 
 @both
 @pytest.mark.parametrize("mode", [0o000, 0o111, 0o444], ids=["nothing", "search", "read"])
-def test_what_may_not_be_seen_is_not_told_of(glance: Glance, mode: int, parent: int, tmp_path: Path) -> None:
+def test_what_may_not_be_seen_differs(glance: Look, mode: int, parent: int, tmp_path: Path) -> None:
     for above in (tmp_path, *tmp_path.parents[:2]):
         above.chmod(0o755)
-    digest = listing_of(parent).digest(salt=SALT)
+    digest = digest_of(parent)
     (tmp_path / "d").chmod(mode)
     with as_nobody():
-        told = glanced(glance, parent, digest)
+        assert not is_as_it_was(glance, parent, digest)
 
-    assert told is None
-    assert glanced(glance, parent, digest) is not None
+    assert is_as_it_was(glance, parent, digest)
 
 
 @both
 @pytest.mark.parametrize(
-    ("most_rows", "count"), [(-1, 0), (0, 0), (1, 1), (3, 1), (4, 2), (6, 2), (7, 4), (9, 4), (10, 5)]
+    ("most_rows", "seen"), [(-1, 0), (0, 0), (1, 1), (3, 1), (4, 2), (6, 2), (7, 4), (9, 4), (10, 5)]
 )
-def test_the_list_ends_when_there_are_rows_enough(
-    glance: Glance, most_rows: int, count: int, parent: int
+def test_nothing_is_listed_any_more_when_there_are_rows_enough(
+    glance: Look, most_rows: int, seen: int, parent: int, tmp_path: Path
 ) -> None:
     """The second one differs, and was listed; the third is not on record, and was not."""
-    digest = listing_of(parent).digest(salt=SALT)
-    expected = (digest, bytes(16), None, digest, digest)
-    told = glance(parent, (b"d",) * 5, salts=(SALT,) * 5, expected=expected, most_rows=most_rows)
+    for name in "bcef":
+        tree(tmp_path, {name: {"1": b"", "2": b"", "3": b""}})
+    names = ("b", "c", "d", "e", "f")
+    digests = [(name.encode(), digest_of(parent, name)) for name in "bef"]
+    asked = structs.replace(on_record(*digests, (b"c", bytes(16))), most_rows=most_rows)
+    places = [place(parent, name) for name in names]
+    told = glance(parent, b"", tuple(places), asked)
 
-    assert [each is not None for each in told] == [True, False, False, True, True][:count]
+    assert told.left == places[seen:]
+    assert told.differing == [each for each in places[1:3] if each in places[:seen]]
+    assert told.entries == 3 * len([name for name in names[:seen] if name in "bef"])
 
 
 @both
-def test_no_names_give_no_glimpses(glance: Glance, parent: int) -> None:
-    assert glance(parent, (), salts=(), expected=(), most_rows=1000) == []
+def test_other_devices_are_not_gone_to(glance: Look, parent: int) -> None:
+    asked = all_on_record(parent, "d", "d/sub", "d/sub/inner", "d/sub/other")
+    here = os.fstat(parent).st_dev
+
+    assert glance(parent, b"", (place(parent),), structs.replace(asked, device=here)).entries == 6
+    assert glance(parent, b"", (place(parent),), structs.replace(asked, device=here + 1)) == Glance(3, [], [])
 
 
 @both
-def test_behind_a_closed_handle_nothing_is_as_it_was(glance: Glance, parent: int, tmp_path: Path) -> None:
-    digest = listing_of(parent).digest(salt=SALT)
+def test_nothing_asked_is_nothing_told(glance: Look, parent: int) -> None:
+    assert glance(parent, b"", (), on_record()) == Glance(0, [], [])
+
+
+@both
+def test_behind_a_closed_handle_nothing_is_as_it_was(glance: Look, parent: int, tmp_path: Path) -> None:
+    asked = on_record((b"d", digest_of(parent)))
     with opened(tmp_path) as closed:
         pass
 
-    assert glanced(glance, closed, digest) is None
+    assert glance(closed, b"", (place(parent),), asked) == Glance(0, [place(parent)], [])
 
 
 @both
-@pytest.mark.parametrize(
-    ("names", "salts", "expected"),
-    [
-        ((b"d\0",), (b"",), (bytes(16),)),
-        ((b"d",), (b"",), (bytes(15),)),
-        ((b"d",), (b"",), (bytes(17),)),
-        ((b"d",), (b"",), (b"",)),
-        ((b"d",), (b"", b""), (bytes(16),)),
-        ((b"d",), (b"",), ()),
-        ((), (b"",), (bytes(16),)),
-    ],
-)
-def test_values_that_cannot_be_are_refused(
-    glance: Glance,
-    names: tuple[bytes, ...],
-    salts: tuple[bytes, ...],
-    expected: tuple[bytes, ...],
-    parent: int,
-) -> None:
-    with pytest.raises(ValueError, match=r"NUL|16 bytes|as many|argument"):
-        glance(parent, names, salts=salts, expected=expected, most_rows=1000)
+def test_names_that_hold_nul_are_refused(glance: Look, parent: int) -> None:
+    with pytest.raises(ValueError, match="holds NUL"):
+        glance(parent, b"", (Place(b"d\0", 1),), on_record())
+
+
+@pytest.mark.parametrize("cut", [0, 1, 5, 8, 30, -1])
+@pytest.mark.parametrize("shift", [None, 0, 16, 33, 255])
+def test_digests_that_are_never_packed_are_refused(parent: int, cut: int, shift: int | None) -> None:
+    packed = packed_digests([(b"d", digest_of(parent)), (b"e", bytes(16)), (b"f", bytes(16))])
+    damaged = (packed if shift is None else bytes([shift]) + packed[1:])[: cut or None]
+    arguments = (parent, b"", ((b"d", 1),), b"", damaged, None, 1, 1000)
+    if cut == 0 and shift is None:
+        _lister.glance(*arguments)
+        return
+    with pytest.raises(ValueError, match="never packed"):
+        _lister.glance(*arguments)
+
+
+@pytest.mark.parametrize("at", range(1, 60))
+def test_digests_whose_numbers_are_wrong_are_never_read_beyond(parent: int, at: int) -> None:
+    packed = packed_digests([(b"d", digest_of(parent)), (b"e", bytes(16))])
+    damaged = packed[:at] + b"\xff" * min(4, len(packed) - at) + packed[at + 4 :]
+    entries, differing, left = _lister.glance(
+        parent, b"", ((b"d", inode_of(parent)),), SALT, damaged[: len(packed)], None, 1, 1000
+    )
+
+    assert (entries, len(differing), len(left)) in [(3, 0, 1), (0, 1, 0)]
+
+
+PACKED = packed_digests([])
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("0", (b"d",), (b"",), (None,), 1),
-        (0, [b"d"], (b"",), (None,), 1),
-        (0, (b"d",), [b""], (None,), 1),
-        (0, (b"d",), (b"",), [None], 1),
-        (0, (b"d",), (b"",), (None,), 1.0),
-        (0, ("d",), (b"",), (None,), 1),
-        (0, (b"d",), ("",), (None,), 1),
-        (0, (b"d",), (None,), (None,), 1),
-        (0, (b"d",), (b"",), ("0" * 16,), 1),
-        (0, (b"d",), (b"",), (bytearray(16),), 1),
-        (0, (b"d",), (b"",), (None,)),
+        ("0", b"", (), b"", PACKED, None, 1, 1),
+        (0, "", (), b"", PACKED, None, 1, 1),
+        (0, b"", [], b"", PACKED, None, 1, 1),
+        (0, b"", ([b"d", 1],), b"", PACKED, None, 1, 1),
+        (0, b"", (("d", 1),), b"", PACKED, None, 1, 1),
+        (0, b"", ((b"d", "1"),), b"", PACKED, None, 1, 1),
+        (0, b"", ((b"d",),), b"", PACKED, None, 1, 1),
+        (0, b"", (), "", PACKED, None, 1, 1),
+        (0, b"", (), b"", "", None, 1, 1),
+        (0, b"", (), b"", PACKED, "1", 1, 1),
+        (0, b"", (), b"", PACKED, None, 1.0, 1),
+        (0, b"", (), b"", PACKED, None, 1, 1.0),
+        (0, b"", (), b"", PACKED, None, 1),
         (),
     ],
 )
@@ -271,34 +351,30 @@ def test_other_types_are_refused(arguments: tuple[object, ...]) -> None:
     with pytest.raises(TypeError):
         _lister.glance(*arguments)  # type: ignore[arg-type]
     with pytest.raises(OverflowError):
-        _lister.glance(1 << 40, (), (), (), 1)
+        _lister.glance(1 << 40, b"", (), b"", PACKED, None, 1, 1)
 
 
 def test_nothing_handed_in_is_kept(parent: int) -> None:
-    digest = listing_of(parent).digest(salt=SALT)
-    name, salt, wrong = bytes(bytearray(b"d")), bytes(bytearray(SALT)), bytes(bytearray(15))
-    everything = (name, salt, digest, wrong)
+    name, salt, path = bytes(bytearray(b"d")), bytes(bytearray(SALT)), bytes(bytearray(b"x/"))
+    packed = packed_digests([(b"x/d", digest_of(parent))])
+    everything = (name, salt, path, packed)
     before = [sys.getrefcount(each) for each in everything]
     for _ in range(50):
-        _lister.glance(parent, (name, name), (salt, salt), (digest, None), 1000)
-        with pytest.raises(ValueError, match="16 bytes, not 15"):
-            _lister.glance(parent, (name,), (salt,), (wrong,), 1000)
+        _lister.glance(parent, path, ((name, 1), (name, 2)), salt, packed, None, 2, 1000)
+        with pytest.raises(ValueError, match="never packed"):
+            _lister.glance(parent, path, ((name, 1),), salt, b"", None, 2, 1000)
 
     assert [sys.getrefcount(each) for each in everything] == before
 
 
 def test_threads_glance_side_by_side(parent: int) -> None:
     """One handle serves them all: nothing is read through it."""
-    digest, wanted = listing_of(parent).digest(salt=SALT), listing_of(parent).glimpse()
-    told: list[Glimpse | None] = []
+    asked = all_on_record(parent, "d", "d/sub", "d/sub/inner", "d/sub/other")
+    told: list[Glance] = []
 
     def look() -> None:
         for _ in range(200):
-            told.extend(
-                glance_natively(
-                    parent, (b"d",) * 8, salts=(SALT,) * 8, expected=(digest,) * 8, most_rows=1000
-                )
-            )
+            told.append(glance_natively(parent, b"", (place(parent),) * 8, asked))
 
     threads = [threading.Thread(target=look) for _ in range(4)]
     for thread in threads:
@@ -306,4 +382,4 @@ def test_threads_glance_side_by_side(parent: int) -> None:
     for thread in threads:
         thread.join()
 
-    assert told == [wanted] * 6400
+    assert told == [Glance(8 * 6, [], [])] * 800
