@@ -18,7 +18,7 @@ from dirsync.scan.stride import Stride, Striding, stride
 from tests.trees import Children, File, HardLink, Link, tree
 from tests.trees import Directory as Folder
 from tests.unit.test_march import changes, context, root
-from tests.unit.test_native_lister import as_nobody, opened
+from tests.unit.test_native_lister import as_nobody, folder_on, opened
 
 T = 1_600_000_000_000_000_000
 EVERYTHING = Striding(size=True, mtime=True, ownership=True, hard_links=True, levels=32, most_rows=10**6)
@@ -189,18 +189,18 @@ def test_patterns_of_several_components_hold_beneath_a_stride(tmp_path: Path) ->
     assert changes(found) == [("modified", b"a/b/c/g")]
 
 
-def test_what_may_not_be_read_is_a_failure_beneath_which_nothing_is_deleted(tmp_path: Path) -> None:
+def test_what_may_not_be_read_is_a_failure_beneath_which_nothing_is_deleted() -> None:
     source: Children = {"a": folder({"b": folder({}), "shut": folder({})})}
     old: Children = {"a": folder({"b": folder({}), "shut": folder({"kept": file()})})}
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(0o755)
-    tree(tmp_path / "s", source)
-    tree(tmp_path / "d", old)
-    for side in "sd":
-        (tmp_path / side / "a/shut").chmod(0o111)
-        os.utime(tmp_path / side, ns=(T, T))
-    with as_nobody():
-        found = march(context(tmp_path), [root()], lambda _: False, lambda: None)
+    with folder_on("/dev/shm") as place:
+        place.chmod(0o755)
+        tree(place / "s", source)
+        tree(place / "d", old)
+        for side in "sd":
+            (place / side / "a/shut").chmod(0o111)
+            os.utime(place / side, ns=(T, T))
+        with as_nobody():
+            found = march(context(place), [root()], lambda _: False, lambda: None)
 
     assert changes(found) == []
     assert [failure.path for failure in found.failures] == [b"a/shut"]
