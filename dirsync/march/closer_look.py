@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import threading
 from collections.abc import Callable
 
 from dirsync.compare.rules import Rules
@@ -14,6 +17,8 @@ from dirsync.model.job import HashAlgorithm
 from dirsync.trees.attributes import differ
 from dirsync.trees.hashing import Content
 from dirsync.trees.local import LocalTree, entry_of
+
+_SIDE_BY_SIDE_FROM_BYTES = 4 << 20  # hashing takes about a millisecond; handing it over takes a tenth
 
 
 class CloserLook:
@@ -48,8 +53,7 @@ class CloserLook:
         if new.size != old.size:  # no need to read what cannot be equal
             return aspects | {Aspect.HASH}
         try:
-            content = self._content(self._source, new.path, algorithm)
-            replica = self._content(self._destination, there, algorithm)
+            content, replica = self._contents(new, algorithm, there)
         except OSError as error:
             raise PathError(new.path, f"cannot be hashed: {error.strerror}") from error
         stamp = Stamp.of(entry_of(new.path, content.status, None))
@@ -57,8 +61,33 @@ class CloserLook:
             self._found.hashed.append(Hashed(stamp, content.hash, replica.hash))
         return aspects if content.hash == replica.hash else aspects | {Aspect.HASH}
 
-    def _content(self, tree: LocalTree, path: bytes, algorithm: HashAlgorithm) -> Content:
-        return tree.content(path, algorithm, check=self._check, from_disk=self._reads_disk)
+    def _contents(self, new: Entry, algorithm: HashAlgorithm, there: bytes) -> tuple[Content, Content]:
+        """Hash both sides of a file; those of a large one at the same time."""
+        if new.size < _SIDE_BY_SIDE_FROM_BYTES:
+            return self._content(self._source, new.path, algorithm), self._content(
+                self._destination, there, algorithm
+            )
+        from concurrent.futures import ThreadPoolExecutor  # takes long to load, and few files are large
+
+        over = threading.Event()
+        with ThreadPoolExecutor(1, thread_name_prefix="hash") as beside:
+            replica = beside.submit(self._content, self._destination, there, algorithm, over)
+            try:
+                return self._content(self._source, new.path, algorithm), replica.result()
+            finally:
+                over.set()
+
+    def _content(
+        self, tree: LocalTree, path: bytes, algorithm: HashAlgorithm, over: threading.Event | None = None
+    ) -> Content:
+        """Hash a file; `over` says that nobody waits for it any more."""
+
+        def check() -> None:
+            self._check()
+            if over is not None and over.is_set():
+                raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
+
+        return tree.content(path, algorithm, check=check, from_disk=self._reads_disk)
 
     def with_attributes(self, path: bytes, there: bytes, aspects: frozenset[Aspect]) -> frozenset[Aspect]:
         """Add whether the attributes of two objects differ, where they are compared and nothing else does.

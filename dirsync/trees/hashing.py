@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import stat
+import threading
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from dirsync.model.job import HashAlgorithm
 from dirsync.trees import fsops
 
-_BLOCK_BYTES = 1 << 20
+if TYPE_CHECKING:
+    import hashlib
+
+_BLOCK_BYTES = 1 << 18  # so few that they stay near the processor; more of them only cost calls
 TICK_NS = 10_000_000  # two edits within one tick of the clock that stamps files leave the same ctime
 # Linux writes changed pages to the disk after 30 s by itself (vm.dirty_expire_centisecs);
 # until then a process that has them mapped goes on writing without moving the ctime.
@@ -80,22 +83,43 @@ def _same(before: os.stat_result, after: os.stat_result) -> bool:
 
 
 def hash_handle(handle: int, algorithm: HashAlgorithm, *, check: Callable[[], None]) -> bytes:
-    """Hash an open file from its start to its end, in blocks of 1 MiB.
+    """Hash an open file from its start to its end; other threads run meanwhile.
 
-    `check` is called before each block, and may raise to stop.
+    `check` is called after each block of `_BLOCK_BYTES`, and may raise to stop.
 
     Raises:
         OSError: it cannot be read.
     """
     hasher = _hasher(algorithm)
-    with open(os.dup(handle), "rb", buffering=0) as file:
-        file.seek(0)
-        block = bytearray(_BLOCK_BYTES)
-        view = memoryview(block)
-        while count := file.readinto(block):
-            hasher.update(view[:count])
-            check()
+    for block in _blocks(handle):
+        hasher.update(block)
+        check()
     return hasher.digest()
+
+
+class _Buffer(threading.local):
+    """A thread's own place to read into: made once, for making it takes longer than a small file."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(_BLOCK_BYTES))
+
+
+_buffer = _Buffer()
+
+
+def _blocks(handle: int) -> Iterator[memoryview]:
+    """Give what an open file holds; a block is valid until the next is asked for."""
+    view = _buffer.view
+    if not hasattr(os, "preadv"):  # Windows
+        with open(os.dup(handle), "rb", buffering=0) as file:
+            file.seek(0)
+            while count := file.readinto(view):
+                yield view[:count]
+        return
+    offset = 0
+    while count := os.preadv(handle, (view,), offset):
+        yield view[:count]
+        offset += count
 
 
 def _hasher(algorithm: HashAlgorithm) -> hashlib._Hash:
@@ -105,4 +129,6 @@ def _hasher(algorithm: HashAlgorithm) -> hashlib._Hash:
 
             return blake3.blake3()  # type: ignore[return-value]
         case HashAlgorithm.SHA256:
+            import hashlib
+
             return hashlib.sha256()

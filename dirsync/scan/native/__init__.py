@@ -1,1 +1,1 @@
-"""The lister in C. `lister.h`, `glance.h` and `blake2b.h` are contracts; `module.c` hands them to Python."""
+"""The lister in C. Each header is a contract; `lister.h` comes first, and `module.c` hands all to Python."""
