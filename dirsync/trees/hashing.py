@@ -17,7 +17,7 @@ from dirsync.trees import fsops
 if TYPE_CHECKING:
     import hashlib
 
-_BLOCK_BYTES = 1 << 18  # so few that they stay near the processor; more of them only cost calls
+_BLOCK_BYTES = 1 << 20  # larger ones leave the processor's cache, smaller ones only cost calls
 TICK_NS = 10_000_000  # two edits within one tick of the clock that stamps files leave the same ctime
 # Linux writes changed pages to the disk after 30 s by itself (vm.dirty_expire_centisecs);
 # until then a process that has them mapped goes on writing without moving the ctime.
