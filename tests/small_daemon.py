@@ -64,7 +64,9 @@ def run(job: Job, *, state: str, stop: Stop) -> RunResult:
 def main() -> None:
     state, stop = sys.argv[1], Stop()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.request(number))
-    left = run_scheduler(lambda: declared(state), run=lambda job: run(job, state=state, stop=stop), stop=stop)
+    left = run_scheduler(
+        lambda: declared(state), run=lambda job, _: run(job, state=state, stop=stop), stop=stop
+    )
     os._exit(1 if left else 0)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dirsync.model.job import Job, JobType, MirrorJob
+from dirsync.model.marks import Marks
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import Outcome, RunResult
 from dirsync.model.timing import Schedule
@@ -106,7 +107,7 @@ class World:
             report=report,
         )
 
-    def run(self, job: Job) -> RunResult:
+    def run(self, job: Job, marks: Marks | None = None) -> RunResult:
         """Record a run; what happens in it is not the scheduler's affair."""
         self.starts.append((job.name, self.clock.monotonic()))
         outcome = self.ends_as(job)

@@ -16,9 +16,13 @@ from dirsync.cli.selection import selected_jobs
 from dirsync.cli.signals import stopping_on_signals
 from dirsync.cli.watching import Show, run_watched
 from dirsync.config import load
+from dirsync.errors import ConfigError
+from dirsync.march.source_watch import why_impossible
 from dirsync.model.job import Job
+from dirsync.model.marks import Marks
 from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
+from dirsync.runner.watching import watch_of
 from dirsync.scheduler.declaration import Declaration
 from dirsync.scheduler.loop import run_scheduler
 
@@ -32,19 +36,19 @@ def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
     """
     show = Show.of(options)
     daemon = Daemon(file, patterns=patterns, show=show)
-    scheduled = [job.name for job in daemon.jobs() if job.enabled and job.schedule is not None]
-    reported = [job.name for job in daemon.jobs() if job.enabled and job.report is not None]
-    if not scheduled and not reported:
+    enabled = [job for job in daemon.jobs() if job.enabled]
+    if not any(job.schedule or job.report or job.watch for job in enabled):
         raise usage_error("no job here has an interval or a schedule; add --now to run at once")
     set_up(show.logging, jobs=daemon.jobs(), base=daemon.base, mask=daemon.mask)
     with stopping_on_signals() as stop:
         lines = Lines(mask=daemon.mask, stop=stop)
         if not show.json and not show.quiet:
-            lines.line(greeting(scheduled, reported))
+            lines.line(greeting(enabled))
         left = run_scheduler(
             daemon.load,
-            run=lambda job: daemon.run(job, lines=lines, stop=stop),
+            run=lambda job, marks: daemon.run(job, marks, lines=lines, stop=stop),
             report=daemon.report,
+            open_watch=watch_of,
             stop=stop,
         )
         assert stop.signal_number is not None
@@ -54,14 +58,27 @@ def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
         return code
 
 
-def greeting(scheduled: Sequence[str], reported: Sequence[str] = ()) -> str:
+def greeting(jobs: Sequence[Job]) -> str:
     """Say what the scheduler looks after."""
-    words = []
-    if scheduled:
-        words.append(f"{plural(len(scheduled), 'job', 'jobs')} on schedule: {', '.join(scheduled)}")
-    if reported:
-        words.append(f"{plural(len(reported), 'report', 'reports')} on schedule: {', '.join(reported)}")
+    groups = (
+        ("job on schedule", "jobs on schedule", [job.name for job in jobs if job.schedule is not None]),
+        ("source watched", "sources watched", [job.name for job in jobs if job.watch]),
+        ("report on schedule", "reports on schedule", [job.name for job in jobs if job.report is not None]),
+    )
+    words = [f"{plural(len(names), one, more)}: {', '.join(names)}" for one, more, names in groups if names]
     return f"{'; '.join(words)}; end with Ctrl-C"
+
+
+def _check_watches(jobs: Sequence[Job]) -> None:
+    """Refuse to watch where that cannot be.
+
+    Raises:
+        ConfigError: a job asks for it.
+    """
+    watched = [job.name for job in jobs if job.enabled and job.watch]
+    reason = why_impossible() if watched else None
+    if reason is not None:
+        raise ConfigError(tuple(f"'{name}': 'watch: true' {reason}" for name in watched))
 
 
 class Daemon:
@@ -94,13 +111,14 @@ class Daemon:
         """
         configuration = load(self._file)
         jobs = selected_jobs(configuration.jobs, self._patterns)
+        _check_watches(jobs)
         if configuration.state == self._configuration.state:
             self._configuration = configuration
             follow(jobs, base=self.base)
         return Declaration(jobs=jobs, state=configuration.state, files=configuration.files)
 
-    def run(self, job: Job, *, lines: Lines, stop: Stop) -> RunResult:
-        """Run one job once, in the calling thread."""
+    def run(self, job: Job, marks: Marks | None = None, *, lines: Lines, stop: Stop) -> RunResult:
+        """Run one job once, in the calling thread; `marks` as `run_job` has it."""
         return run_watched(
             job,
             state=self._configuration.state,
@@ -109,6 +127,7 @@ class Daemon:
             stop=stop,
             repeated=True,
             side_by_side=True,
+            marks=marks,
         )
 
     def report(self, job: Job) -> None:

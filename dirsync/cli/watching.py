@@ -15,6 +15,7 @@ from dirsync.cli.output.progress import NoProgress, PlainProgress, Progress
 from dirsync.cli.output.tones import is_terminal
 from dirsync.cli.parsing import Options
 from dirsync.model.job import Job, JobType, MirrorJob
+from dirsync.model.marks import Marks
 from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
 from dirsync.runner.observer import Observer
@@ -64,11 +65,13 @@ def run_watched(
     repeated: bool = False,
     side_by_side: bool = False,
     approves: bool = False,
+    marks: Marks | None = None,
 ) -> RunResult:
     """Run one job once and show it; `approves`: carry out the plan of it that is held.
 
     `repeated`: more runs come, so each summary tells the time. `side_by_side`: other runs
     write to the same terminal, so there is no live progress, and each line names its job.
+    `marks` as `run_job` has it.
     """
     progress = progress_for(job, show, side_by_side=side_by_side)
     layout = Layout(
@@ -90,6 +93,7 @@ def run_watched(
             stop=stop,
             dry_run=show.dry_run,
             saves_plan=show.saves_plan,
+            marks=marks,
         )
     finally:
         progress.close()

@@ -138,11 +138,7 @@ class JobKeys(Keys):
     enabled = Key(tree.FLAG, "Whether the scheduler and --now run it")
     interval = Key(timing.INTERVAL, "Run, then again that long after the last start", becomes=False)
     schedule = Key(Section(ScheduleKeys), "When it runs, instead of interval", becomes=False)
-    watch = Key(
-        only("false", later=["true"], instead="write 'interval: 30s'"),
-        "Run on file-system events as well",
-        becomes=False,
-    )
+    watch = Key(tree.FLAG, "Run when something in the source changes as well")
     include = Key(list_of(tree.PATTERN), "gitignore lines; one must match what is selected")
     exclude = Key(list_of(tree.PATTERN), "gitignore lines; none may match what is selected")
     ignore_files = Key(list_of(tree.FILE_NAME), "Names of nested ignore files")

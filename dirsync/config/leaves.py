@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from dirsync.config import scalars
@@ -94,13 +94,11 @@ def choice(kind: type[E], later: Mapping[str, str] | None = None) -> Leaf[E]:
     return Leaf(read=read, expected=listed(known), schema={"enum": list(known)})
 
 
-def only(value: str, *, later: Collection[str] = (), instead: str) -> Leaf[str]:
-    """Make a field that has one value so far; the `later` ones, any where none is listed, get `instead`."""
+def only(value: str, *, instead: str) -> Leaf[str]:
+    """Make a field that has one value so far; any other gets `instead`."""
 
     def read(scalar: ScalarNode) -> str:
         text = something(scalar)
-        if text != value and later and text not in later:
-            raise ValueError(one_of(text, [value, *later]))
         if text != value:
             raise ValueError(f"{quoted(text)} {LATER}; {instead}")
         return value

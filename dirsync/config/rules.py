@@ -59,6 +59,9 @@ def check_job(
             problems.add(origin, path, f"'{key}' is missing; write '{key}: /a/path'")
     _check_schedule(keys.schedule, node, ("schedule",), problems, path)
     _check_report(keys, node, problems, path)
+    if keys.watch and keys.symlinks is SymlinkPolicy.FOLLOW:
+        text = "sees nothing of what happens where links lead; drop it, or 'symlinks: follow'"
+        _note(node, ("watch",), text, problems, path)
     if keys.type is JobType.TRACK:
         _check_track(keys, node, problems, path)
     elif keys.type is not JobType.CHECK:

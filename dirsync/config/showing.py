@@ -128,7 +128,7 @@ def _of_every_job(job: Job, **places: str) -> dict[str, Any]:
         **places,
         "enabled": job.enabled,
         **({} if job.schedule is None else {"schedule": _schedule(job.schedule)}),
-        "watch": False,
+        "watch": job.watch,
         "include": [os.fsdecode(line.text) for line in job.include],
         "exclude": [os.fsdecode(line.text) for line in job.exclude],
         "ignore_files": [os.fsdecode(name) for name in job.ignore_files],

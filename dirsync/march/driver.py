@@ -23,9 +23,9 @@ _TASKS_A_WORKER = 2
 
 
 def march_tree(
-    march: March[D, P], root: D, *, workers: int | None, check: Check, in_threads: bool = False
+    march: March[D, P], roots: list[D], *, workers: int | None, check: Check, in_threads: bool = False
 ) -> Iterator[P]:
-    """March a whole tree and yield what is found, piece by piece, directories before their content.
+    """March a whole tree, or some of it, and yield what is found, directories before their content.
 
     `workers` None: as many as there are processors. They are processes, which a tree that is
     done within `INLINE_SECONDS` never starts; or threads, for a march that spends its time
@@ -36,7 +36,7 @@ def march_tree(
         OSError: a root that was there is gone.
     """
     workers = workers or available_processors()
-    left = [root]
+    left = roots
     if in_threads and workers > 1:
         found = march(left, _at_once, check)
         yield found

@@ -15,6 +15,7 @@ from dirsync.model.content import Hashed, Stamp
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.links import Linked
+from dirsync.model.marks import Reach
 from dirsync.model.place import LocalPlace
 
 IsKnown = Callable[[Entry, bytes], bool]  # whether a file of the source is surely what is at that path
@@ -37,6 +38,7 @@ class Directory(NamedTuple):
     change: Change | None = None  # in what the directory itself differs, where it is on both sides
     may_delete: bool = True  # False: beneath another file system's mount point
     destination_path: bytes | None = None  # where it is to be moved from; None: it is at `path` there too
+    reach: Reach = Reach.SUBTREE  # how far the march goes from it, if it is on both sides
 
 
 class Context(Struct, frozen=True, kw_only=True):
@@ -53,10 +55,15 @@ class Context(Struct, frozen=True, kw_only=True):
     destination_mounts: frozenset[bytes] = frozenset()  # relative to the root
     protected: frozenset[bytes] = frozenset()  # paths of the destination that are never deleted
     taken: frozenset[bytes] = frozenset()  # paths of the destination that are moved away beforehand
+    marched_apart: frozenset[bytes] = frozenset()  # directories that need not be entered from above
     confirming: HashAlgorithm | None = None  # set: content that seems to agree is compared by this hash
     is_known: IsKnown | None = None  # None: no file's content is known without hashing it
     reads_disk: bool = False  # what is hashed is read from the disk, not from memory
     lists_equal: bool = False  # files that do not differ are found too
+
+    def is_mounted(self, old: Entry) -> bool:
+        """Whether a directory of the destination is on another file system than its root."""
+        return old.path in self.destination_mounts or old.dev != self.destination_device
 
     def algorithm_for(
         self, new: Entry, aspects: frozenset[Aspect], destination_path: bytes

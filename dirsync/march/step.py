@@ -20,6 +20,7 @@ from dirsync.model.content import Stamp
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.links import has_links, linked_of
 from dirsync.model.listing import Listing
+from dirsync.model.marks import Reach
 from dirsync.model.place import RESERVED
 from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
 from dirsync.trees.handles import join, split
@@ -94,7 +95,7 @@ class Step:
 
     def _enter_equal(self, new: Listing) -> None:
         names = new.directories()
-        if not names:
+        if not names or self.directory.reach is Reach.ITSELF:
             return
         if self.context.source_device is None:
             for name in names:
@@ -195,7 +196,7 @@ class Step:
         if excluded and not self.context.delete_excluded:
             self._fail(new.path, f"an excluded {old.kind.value} at the destination is in its way")
             return
-        if old.is_directory and self._is_mounted(old):
+        if old.is_directory and self.context.is_mounted(old):
             self._fail(new.path, "another file system is mounted there at the destination")
             return
         selected = self._verdict_of(name, new) is Verdict.SELECTED
@@ -250,7 +251,7 @@ class Step:
             self.found.kept.append(old.path)
 
     def _delete(self, name: bytes, old: Entry, *, scope: Scope | None, selected: bool) -> None:
-        mounted = old.is_directory and self._is_mounted(old)
+        mounted = old.is_directory and self.context.is_mounted(old)
         if mounted:
             self.found.mounts_kept.append(old.path)
         if mounted or not self.directory.may_delete or old.path in self.context.protected:
@@ -270,15 +271,12 @@ class Step:
         own = Change(ChangeKind.METADATA, old, new, aspects) if aspects else None
         self._enter_unless_foreign(name, Sides.BOTH, new=new, old=old, change=own)
 
-    def _is_mounted(self, old: Entry) -> bool:
-        return old.path in self.context.destination_mounts or old.dev != self.context.destination_device
-
     def _enter_unless_foreign(
         self, name: bytes, sides: Sides, *, new: Entry, old: Entry | None = None, change: Change | None = None
     ) -> None:
         """Enter a subdirectory of the source, or stay on this file system."""
         if self.context.source_device in (None, new.dev):
-            self._enter(name, sides, change=change, mounted=old is not None and self._is_mounted(old))
+            self._enter(name, sides, change=change, mounted=old is not None and self.context.is_mounted(old))
         elif change is not None:
             self.found.changes.append(change)
 
@@ -292,6 +290,8 @@ class Step:
         mounted: bool = False,
     ) -> None:
         path = join(self.directory.path, name)
+        if sides is Sides.BOTH and not self._goes_on_to(path, change):
+            return
         may_delete = self.directory.may_delete and not mounted
         if sides is Sides.BOTH and path in self.context.destination_mounts:
             may_delete = False
@@ -299,7 +299,14 @@ class Step:
             self.scope if self.scope.trivial and not self.scope.ignore_files else self.scope.enter(name)
         )
         there = None if self.directory.destination_path is None else self._destination_path(name)
-        self.found.subdirectories.append(Directory(path, sides, scope, change, may_delete, there))
+        reach = self.directory.reach if sides is Sides.BOTH else Reach.SUBTREE
+        self.found.subdirectories.append(Directory(path, sides, scope, change, may_delete, there, reach))
+
+    def _goes_on_to(self, path: bytes, change: Change | None) -> bool:
+        """Whether the march goes on to a subdirectory that both sides have."""
+        if path in self.context.marched_apart:
+            return False
+        return self.directory.reach is Reach.SUBTREE or change is not None
 
     # The directory itself
 

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from dirsync.filters import Scope, Verdict
 from dirsync.march.found import Context, Directory, Found, Sides
+from dirsync.model.marks import Reach
 from dirsync.scan.stride import IS_POSSIBLE, Sighted, Striding, stride
 from dirsync.trees.handles import ancestors, join, split
 from dirsync.trees.local import LocalTree
@@ -64,6 +65,7 @@ class Strider:
             self._may_stride
             and directory.sides is Sides.BOTH
             and directory.change is None
+            and directory.reach is Reach.SUBTREE
             and bool(directory.path)
             and split(_there(directory))[1] == split(directory.path)[1]
             and not (self._context.delete_excluded and skips)

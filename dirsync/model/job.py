@@ -210,6 +210,7 @@ class Job(Struct, frozen=True, kw_only=True):
     catalog: CatalogPlace | None = None  # None: no catalog hears of its runs
     enabled: bool = True
     schedule: Schedule | None = None  # None: runs only when asked to
+    watch: bool = False  # the scheduler runs it when its source changes, too
     include: tuple[PatternLine, ...] = ()
     exclude: tuple[PatternLine, ...] = ()
     ignore_files: tuple[bytes, ...] = ()

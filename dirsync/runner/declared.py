@@ -22,6 +22,7 @@ _BESIDE_THE_PLAN = frozenset(
         "catalog",
         "enabled",
         "schedule",
+        "watch",
         "versions",
         "guard",
         "durability",

@@ -217,7 +217,7 @@ class Moves:
         workers = 1 if self._contents.knows_some else self._job.workers
         root = Directory(new.path, Sides.BOTH, scope, destination_path=there)
         pair_march = partial(march, self._confirming(taken))
-        for found in march_tree(pair_march, root, workers=workers, check=self._deadline.check):
+        for found in march_tree(pair_march, [root], workers=workers, check=self._deadline.check):
             self._sieve.sift(found, before=lambda path: there + path[len(new.path) :])
             if not trial.goes_on(found):
                 break

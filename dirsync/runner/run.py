@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dirsync.errors import Cancelled, GuardTripped, RunError, Skipped
 from dirsync.model.job import Job, JobType, MirrorJob, TrackJob
+from dirsync.model.marks import Marks
 from dirsync.model.result import Counts, Outcome, RunResult
 from dirsync.model.stop import Deadline, Stop
 from dirsync.runner.context import running, set_run_id
@@ -39,11 +40,13 @@ def run_job(
     stop: Stop,
     dry_run: bool = False,
     saves_plan: bool = False,
+    marks: Marks | None = None,
 ) -> RunResult:
     """Run one job once, and tell how it ended; a run that fails raises nothing.
 
     `state` is the state directory: ledger, locks, long plans. `saves_plan`: store the
-    plan of a dry run, to be approved.
+    plan of a dry run, to be approved. `marks`: nothing else has changed in the source since a
+    complete pass, so a sync job need not look elsewhere (None: all may have).
     """
     allow_many_handles()
     deadline = Deadline(stop, timeout_seconds=job.timeout_seconds)
@@ -54,8 +57,11 @@ def run_job(
         case MirrorJob():
             from dirsync.runner.stages import Stages  # each kind of run loads what it needs
 
-            holds = saves_plan and job.type is JobType.SYNC
-            return _run(job, orders, partial(Stages, job, state=state, saves_plan=holds))
+            syncs = job.type is JobType.SYNC
+            stages = partial(
+                Stages, job, state=state, saves_plan=saves_plan and syncs, marks=marks if syncs else None
+            )
+            return _run(job, orders, stages)
         case _:
             raise AssertionError(job)
 

@@ -6,16 +6,19 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+from msgspec.structs import replace
+
 from dirsync.compare.rules import Rules
 from dirsync.errors import RunError
 from dirsync.filters import root_scope
 from dirsync.march.driver import march_tree
 from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.march.march import march
+from dirsync.march.marked import marked_directories, own_change
 from dirsync.march.strider import may_stride
 from dirsync.model.capabilities import Capabilities
-from dirsync.model.change import Aspect, Change, ChangeKind
 from dirsync.model.job import DeletePolicy, MirrorJob, Preserve, SymlinkPolicy
+from dirsync.model.marks import Marks
 from dirsync.model.names import local_text, shown
 from dirsync.model.operation import Phase
 from dirsync.model.place import LocalPlace
@@ -26,7 +29,6 @@ from dirsync.plan.planner import Planner
 from dirsync.runner.observer import Observer
 from dirsync.runner.places import Places
 from dirsync.runner.second_look import SecondLook
-from dirsync.trees.attributes import Bearer, differ
 from dirsync.trees.local import LocalTree, open_tree
 from dirsync.trees.mounts import mounted_beneath
 
@@ -50,8 +52,14 @@ class Scan:
         sieve: Sieve | None = None,
         reads_disk: bool = False,
         lists_equal: bool = False,
+        marks: Marks | None = None,
     ) -> None:
-        """Work for one run; `sieve` sees each piece of what was found first, and may alter it."""
+        """Work for one run; `sieve` sees each piece of what was found first, and may alter it.
+
+        `marks`: nothing else has changed in the source since a complete pass (None: all may have).
+        """
+        self._marks = marks
+        self._has_several_names = False
         self._sieve = sieve
         self._reads_disk = reads_disk
         self._lists_equal = lists_equal
@@ -68,10 +76,28 @@ class Scan:
 
         `pair` may give another plan for one, in which what moved is moved.
 
+        Where only marked directories are to be looked at, all are after all if what is found
+        there cannot be judged alone: a file has other names somewhere, or nothing is there.
+
         Raises:
             RunError: an end could not be scanned at all.
             Cancelled: the deadline passed.
         """
+        if self._marks is not None:
+            plan = self._plan(folder, pair)
+            if plan.counts.scanned and not self._has_several_names:
+                return plan
+            logger.info("what is marked cannot be judged alone; all is looked at")
+            plan.close()
+            self._marks = None
+        return self._plan(folder, pair)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all was looked at."""
+        return self._marks is None
+
+    def _plan(self, folder: str, pair: Pair | None) -> Plan:
         plan = Plan(folder=folder, keeps_versions=self._job.delete is DeletePolicy.TRASH)
         try:
             self._march(plan)
@@ -89,10 +115,10 @@ class Scan:
 
     def _march(self, plan: Plan) -> None:
         planner = Planner(plan, delete=self._job.delete, hard_links=self._keeps_hard_links)
-        root, context = self._root(planner), self.context()
+        roots, context = self._beginning(planner)
         for found in march_tree(
             partial(march, context),
-            root,
+            roots,
             workers=self._job.workers,
             check=self._deadline.check,
             in_threads=may_stride(context),
@@ -113,26 +139,24 @@ class Scan:
         with SecondLook(self._job.source, destination, before=plan.before) as look:
             LinkPlanner(plan, look=look, mounts=mounts).decide()
 
-    def _root(self, planner: Planner) -> Directory:
-        """Give the first directory of the march, and in what the two roots differ."""
-        job = self._job
-        scope = root_scope(job)
+    def _beginning(self, planner: Planner) -> tuple[list[Directory], Context]:
+        """Give the first directories of the march, and in what those of the two sides differ."""
+        job, context, scope = self._job, self.context(), root_scope(self._job)
         with open_tree(job.source) as source:
-            new = source.directory(b"")
             if self._places.destination is None:
-                planner.add_new_root(new)
-                return Directory(b"", Sides.SOURCE, scope)
+                self._marks = None
+                planner.add_new_root(source.directory(b""))
+                return [Directory(b"", Sides.SOURCE, scope)], context
             with open_tree(job.destination) as destination:
-                old = destination.directory(b"")
-                aspects = self._rules.aspects(new, old) or self._attributes_of(source, destination)
-        change = Change(ChangeKind.METADATA, old, new, aspects) if aspects else None
-        return Directory(b"", Sides.BOTH, scope, change)
-
-    def _attributes_of(self, source: LocalTree, destination: LocalTree) -> frozenset[Aspect]:
-        """Compare the attributes of two roots, where the job asks for it."""
-        compared = self._rules.attributes
-        roots = (Bearer(source.handles.root), Bearer(destination.handles.root))
-        return frozenset({Aspect.XATTRS}) if compared and differ(*roots, compared) else frozenset()
+                if self._marks is None:
+                    change = own_change(context, b"", source=source, destination=destination)
+                    return [Directory(b"", Sides.BOTH, scope, change)], context
+                begins = marked_directories(
+                    context, scope, self._marks, source=source, destination=destination
+                )
+        logger.info("%d marked directories are looked at", len(begins))
+        apart = frozenset(directory.path for directory in begins)
+        return begins, replace(context, marched_apart=apart, hard_links=True)
 
     def context(self) -> Context:
         """Give what is the same for every directory of the march."""
@@ -157,6 +181,7 @@ class Scan:
 
     def _take(self, found: Found, plan: Plan, planner: Planner) -> None:
         """Hand what a piece of the march found to the planner."""
+        self._has_several_names = self._has_several_names or bool(found.linked)
         plan.counts.scanned += found.scanned
         plan.destination_entries += found.destination_entries
         for stray in found.strays:

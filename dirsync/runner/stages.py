@@ -16,6 +16,7 @@ from dirsync.compare.rules import rules_for
 from dirsync.errors import RunError
 from dirsync.march.driver import available_processors
 from dirsync.model.job import JobType, MirrorJob, OnError, OnTrip, Verify
+from dirsync.model.marks import Marks
 from dirsync.model.names import in_words
 from dirsync.model.operation import Phase
 from dirsync.model.place import LocalPlace
@@ -25,6 +26,7 @@ from dirsync.model.version import Before
 from dirsync.plan.plan import Plan
 from dirsync.runner.displacing import NOTHING, Displacing, open_versions, records_of
 from dirsync.runner.durability import make_durable, needs_barrier
+from dirsync.runner.extent import Extent
 from dirsync.runner.hashes import HashRecord
 from dirsync.runner.held_place import remove_plan
 from dirsync.runner.history import History
@@ -69,8 +71,13 @@ class Stages:
         dry_run: bool,
         counts: Counts,
         saves_plan: bool = False,
+        marks: Marks | None = None,
     ) -> None:
-        """`saves_plan`: hold the plan for `approve`, though no guard tripped."""
+        """`saves_plan`: hold the plan for `approve`, though no guard tripped.
+
+        `marks`: nothing else has changed in the source since a complete pass (None: all may have).
+        """
+        self._marks = marks
         self._job = job
         self._ledger = ledger
         self._run_id = run_id
@@ -83,6 +90,7 @@ class Stages:
         self._counts = counts
         self._unverified = Unverified(ledger.database, job=job.name)
         self._history = History(job, ledger)
+        self._extent = Extent(job, ledger)
         self._record = HashRecord(
             ledger.database, job=job.name, algorithm=job.comparison.algorithm, keeps=not dry_run
         )
@@ -204,9 +212,11 @@ class Stages:
             observer=self._observer,
             deadline=self._deadline,
             sieve=sieve.sift,
+            marks=self._marks if self._extent.is_known else None,
         )
         pair = partial(self._renames.pair, context=scan.context, sieve=sieve, deadline=self._deadline)
         plan = scan.plan(folder=self._state, pair=pair)
+        self._extent.note(plan, is_whole=scan.is_whole)
         if sieve.rotted_replicas:
             copied = self._job.type is JobType.SYNC
             self._observer.noticed(replicas_told(sieve.rotted_replicas, copied=copied))
@@ -306,6 +316,7 @@ class Stages:
     def _remember(self, places: Places) -> None:
         """Keep what the next run's guards want to know."""
         remember_source(self._job, self._ledger)
+        self._extent.remember()
         if self._job.guard.marker is not None:
             after = look_at_places(self._job, marker_seen=places.marker_sides)
             self._ledger.remember(self._job.name, _MARKER_SIDES, ",".join(sorted(after.marker_sides)))

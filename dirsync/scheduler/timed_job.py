@@ -18,7 +18,7 @@ from dirsync.errors import RunError
 from dirsync.model.job import Job
 from dirsync.model.result import Outcome
 from dirsync.model.timing import Schedule
-from dirsync.runner.ledger import Ledger
+from dirsync.runner.ledger import Ledger, RecordedRun
 from dirsync.scheduler.clock import Clock
 from dirsync.scheduler.due import Past, last_start, next_due, rebased
 from dirsync.scheduler.window import OpeningHours
@@ -43,6 +43,7 @@ class TimedJob(schedule.Job):
         self._past = Past(job=job.name, known_since=clock.now(), last_started_at=None)
         self._seen_run: int | None = None  # the newest recorded run that `_past` knows of
         self._retry_at: datetime | None = None  # None: the last run was not skipped
+        self._looks_away = False
 
     def __repr__(self) -> str:
         """Name the job, for the engine's own log lines; its way needs a unit of time."""
@@ -100,6 +101,16 @@ class TimedJob(schedule.Job):
             self._retry_at = self._clock.now() + self._retry_delay()
         self.plan()
 
+    def look_away(self) -> None:
+        """Take no notice of the run that begins now: it looks at what changed alone."""
+        self._looks_away = True
+
+    def look_again(self) -> None:
+        """Take notice of runs from here on."""
+        recorded = self._last_start()
+        self._seen_run = self._seen_run if recorded is None else recorded.run_id
+        self._looks_away = False
+
     def _schedule_next_run(self) -> None:
         """Compute `next_run`; the engine calls this by its own name."""
         now = self._clock.now()
@@ -116,14 +127,19 @@ class TimedJob(schedule.Job):
 
     def _look_into_ledger(self) -> None:
         """Take over the last recorded start if it is newer than what is known, whoever ran it."""
-        try:
-            recorded = last_start(self._ledger, self.job.name)
-        except RunError as error:
-            logger.error("'%s': last run not known: %s", self.job.name, error)
+        if self._looks_away:
             return
+        recorded = self._last_start()
         if recorded is not None and recorded.run_id != self._seen_run:
             self._seen_run = recorded.run_id
             self._past = replace(self._past, last_started_at=recorded.started_at)
+
+    def _last_start(self) -> RecordedRun | None:
+        try:
+            return last_start(self._ledger, self.job.name)
+        except RunError as error:
+            logger.error("'%s': last run not known: %s", self.job.name, error)
+            return None
 
     def _next_retry(self, now: datetime) -> datetime | None:
         if self._retry_at is None:

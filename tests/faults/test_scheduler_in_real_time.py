@@ -13,6 +13,7 @@ import pytest
 
 from dirsync.errors import ConfigError
 from dirsync.model.job import Job, MirrorJob
+from dirsync.model.marks import Marks
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import Outcome, RunResult
 from dirsync.model.stop import Stop
@@ -43,7 +44,7 @@ class Daemon:
             jobs.append(MirrorJob(name=name, source=place, destination=place, schedule=schedule))
         return Declaration(jobs=tuple(jobs), state=self.state, files=(str(self.file),))
 
-    def run(self, job: Job) -> RunResult:
+    def run(self, job: Job, _: Marks | None = None) -> RunResult:
         self.ran.append(job.name)
         self._do()
         now = datetime.now(UTC)

@@ -210,7 +210,7 @@ def marched(context: Context, root: MarchedDirectory, *, in_threads: bool = Fals
     def task(directories: list[MarchedDirectory], enough: object, check: object) -> Found:
         return march(context, directories, _soon, _go_on)
 
-    return list(march_tree(task, root, workers=2, check=_go_on, in_threads=in_threads))
+    return list(march_tree(task, [root], workers=2, check=_go_on, in_threads=in_threads))
 
 
 def _soon(found: Piece) -> bool:

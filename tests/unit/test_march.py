@@ -215,7 +215,7 @@ def test_a_march_hears_a_request_to_stop(tmp_path: Path) -> None:
     stop.request(15)
     deadline = Deadline(stop, timeout_seconds=None)
     with pytest.raises(Cancelled, match="signal 15"):
-        list(march_tree(partial(march, context(tmp_path)), root(), workers=2, check=deadline.check))
+        list(march_tree(partial(march, context(tmp_path)), [root()], workers=2, check=deadline.check))
 
 
 def test_a_directory_on_one_side_only_is_listed_there_only(tmp_path: Path) -> None:

@@ -118,4 +118,4 @@ def _march(pinned: TrackJob, digests: Digests | None, check: Check) -> Iterator[
     )
     root = TrackedDirectory(b"", root_scope(pinned))
     march = partial(track, context)
-    return march_tree(march, root, workers=pinned.workers, check=check, in_threads=_IN_THREADS)
+    return march_tree(march, [root], workers=pinned.workers, check=check, in_threads=_IN_THREADS)

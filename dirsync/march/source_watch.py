@@ -1,0 +1,289 @@
+"""Watching a source: which of its directories may have changed, told by the system as it happens.
+
+Each directory that the job goes to has a watch of its own (inotify), set through a handle of the
+directory, so no path is resolved anew and no link followed. What is in doubt is never lost: where
+events were missed, or a directory cannot be watched, all counts as changed.
+
+A directory that appears is marked with all in it, after everything in it is watched: whatever
+happens there earlier is seen by the march, whatever happens later is told.
+
+Source: inotify(7). What it does not tell: changes made on another machine (network file systems),
+through a name in a place that is not watched, and by mmap(2).
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dirsync.errors import RunError
+from dirsync.filters import Scope, Verdict
+from dirsync.march.way_down import Nowhere, Standing, WayDown, beneath
+from dirsync.model.marks import Marks, Reach
+from dirsync.model.place import RESERVED, LocalPlace
+from dirsync.scan.chosen import list_directory
+from dirsync.trees.fsops import is_temporary
+from dirsync.trees.handles import join
+from dirsync.trees.local import LocalTree, open_tree
+
+if TYPE_CHECKING:
+    from watchdog.observers.inotify_c import InotifyEvent
+
+logger = logging.getLogger(__name__)
+
+MOST_MARKS = 10_000  # more directories than that are looked at fastest by looking at all
+_MODIFY, _ATTRIB, _CLOSE_WRITE = 0x2, 0x4, 0x8
+_MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x40, 0x80, 0x100, 0x200
+_DELETE_SELF, _MOVE_SELF, _UNMOUNT = 0x400, 0x800, 0x2000
+_ONLY_DIRECTORIES, _IS_DIRECTORY = 0x01000000, 0x40000000
+_WANTED = (
+    _MODIFY | _ATTRIB | _CLOSE_WRITE | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _DELETE_SELF
+) | _ONLY_DIRECTORIES
+_OF_ROOT = _WANTED | _MOVE_SELF
+
+
+def why_impossible() -> str | None:
+    """Say why nothing can be watched here, and what would help; None: it can."""
+    if sys.platform != "linux":
+        return "works on Linux alone; write 'interval: 30s'"
+    try:
+        import watchdog.observers.inotify_c  # noqa: F401
+    except ImportError:
+        return "needs the package watchdog; pip install 'dirsync[watch]'"
+    return None
+
+
+class SourceWatch:
+    """Watches one source from `begin` to `end`; marks gather from the thread that reads events."""
+
+    def __init__(
+        self, place: LocalPlace, root: Scope, *, one_file_system: bool, told: Callable[[], None]
+    ) -> None:
+        """Watch a source; `root` are the filter rules that hold for what is directly in it.
+
+        `told` is called, in any thread, when something is marked while nothing was, or all is lost.
+        """
+        self._place = place
+        self._root = root
+        self._one_file_system = one_file_system
+        self._told = told
+        self._lock = threading.RLock()
+        self._paths: dict[int, bytes] = {}  # by watch: what it watches
+        self._watches: dict[bytes, int] = {}
+        self._scopes: dict[bytes, Scope] = {}  # of directories in which something is filtered
+        self._marks: dict[bytes, Reach] = {}
+        self._is_lost = False  # events were missed
+        self._first_at = self._last_at = 0.0  # monotonic: when the marks that wait were made
+        self._inotify: Any = None
+        self._tree: LocalTree | None = None
+
+    def begin(self) -> None:
+        """Watch every directory that the job goes to; what changes from now on is marked.
+
+        Raises:
+            RunError: the source cannot be watched; nothing is.
+        """
+        from watchdog.observers.inotify_c import InotifyFD
+
+        try:
+            self._tree = open_tree(self._place)
+            self._inotify = InotifyFD()
+        except OSError as error:
+            self.end()
+            raise _cannot(error) from error
+        self._inotify.start()
+        try:
+            with self._lock:
+                self._watch_all_in(b"")
+        except OSError as error:
+            self.end()
+            raise _cannot(error) from error
+        logger.info("%d directories are watched", len(self._paths))
+
+    def end(self) -> None:
+        """Watch no more."""
+        with self._lock:
+            self._paths.clear()
+            self._watches.clear()
+        if self._inotify is not None:
+            self._inotify.stop()
+            self._inotify.join()
+        if self._tree is not None:
+            self._tree.close()
+        self._inotify = self._tree = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether events were missed, so that this watch knows nothing any more; begin another."""
+        return self._is_lost or self._inotify is None or not self._inotify.is_alive()
+
+    def waits_since(self) -> tuple[float, float] | None:
+        """Say when the first and the last of the marks that wait were made (monotonic); None: none wait."""
+        with self._lock:
+            return (self._first_at, self._last_at) if self._marks else None
+
+    def take(self) -> Marks:
+        """Give the marks that wait; from here on new ones gather."""
+        with self._lock:
+            marks, self._marks = Marks(directories=self._marks), {}
+        return marks
+
+    # Watching
+
+    def _watch_all_in(self, path: bytes) -> None:
+        """Watch a directory and those in it, each before it is listed: nothing in it is missed.
+
+        Raises:
+            OSError: one of them cannot be watched.
+        """
+        assert self._tree is not None
+        self._tree.handles.forget()  # of a directory that went, another may have the name
+        device = os.fstat(self._tree.handles.root).st_dev if self._one_file_system else None
+        way = WayDown(self._root, source=self._tree, source_device=device)
+        left = [path]
+        while left:
+            at = left.pop()
+            found = way.look(at)
+            if found is Nowhere.LEFT_OUT:
+                continue
+            if isinstance(found, Standing):
+                self._note_scope(at, found.inner)
+            try:
+                handle = self._tree.handles.handle(at)
+                self._watch(at, handle)
+                listing = list_directory(handle)
+            except (FileNotFoundError, NotADirectoryError):
+                if not at:
+                    raise
+                continue  # it went, which its parent's watch tells
+            except PermissionError:
+                continue  # a march cannot see it either; when it can, that is told
+            left += [join(at, name) for name in reversed(listing.directories())]
+
+    def _note_scope(self, path: bytes, scope: Scope) -> None:
+        if scope.trivial:
+            self._scopes.pop(path, None)
+        else:
+            self._scopes[path] = scope
+
+    def _watch(self, path: bytes, handle: int) -> None:
+        mask = _WANTED if path else _OF_ROOT
+        watch = self._inotify.add_callback(b"/proc/self/fd/%d" % handle, mask, self, id(self))
+        before = self._paths.get(watch)
+        if before is not None and self._watches.get(before) == watch:
+            del self._watches[before]  # the same directory, under another name
+        self._paths[watch] = path
+        self._watches[path] = watch
+
+    def _forget(self, path: bytes) -> None:
+        """Watch a directory that went elsewhere, and those in it, no more."""
+        gone = [each for each in self._watches if each == path or beneath(each, path)]
+        watches = [self._watches[each] for each in gone]
+        for each in gone:
+            self._paths.pop(self._watches.pop(each), None)
+            self._scopes.pop(each, None)
+        self._inotify.remove_callbacks([(watch, id(self)) for watch in watches])
+
+    # What the thread that reads events calls
+
+    def on_event(self, event: InotifyEvent) -> None:
+        """Mark what an event tells of."""
+        with self._lock:
+            path = self._paths.get(event.wd)
+            if path is None or self._tree is None:
+                return
+            if self._is_left_out(path, event.name, is_directory=bool(event.mask & _IS_DIRECTORY)):
+                return
+            try:
+                self._note(path, event.name, event.mask)
+            except OSError as error:
+                self._lose(f"a directory cannot be watched: {error.strerror}")
+
+    def on_watch_deleted(self, watch: int) -> None:
+        """Forget a watch that the system took away: its directory is gone."""
+        with self._lock:
+            path = self._paths.pop(watch, None)
+            if path is None:
+                return
+            if self._watches.get(path) == watch:
+                del self._watches[path]
+            if not path:
+                self._lose("its root is gone")
+
+    def on_queue_overflow(self) -> None:
+        """Know nothing any more: events were missed."""
+        with self._lock:
+            self._lose("more happened than could be told")
+
+    def _is_left_out(self, path: bytes, name: bytes, *, is_directory: bool) -> bool:
+        """Whether a name is no part of the job, so that nothing that happens to it matters."""
+        if is_temporary(name) or (not path and name == RESERVED):
+            return True
+        scope = self._scopes.get(path)
+        if not name or scope is None or name in scope.ignore_files:
+            return False
+        return scope.verdict(name, is_directory=is_directory) is Verdict.EXCLUDED
+
+    def _lose(self, reason: str) -> None:
+        if not self._is_lost:
+            logger.info("the watch is lost: %s; all will be looked at", reason)
+            self._told()
+        self._is_lost = True
+
+    def _note(self, path: bytes, name: bytes, mask: int) -> None:
+        if mask & (_MOVE_SELF | _UNMOUNT) or (mask & _DELETE_SELF and not path):
+            self._lose("its root was moved away" if mask & _MOVE_SELF else "its root is gone")
+            return
+        if mask & _DELETE_SELF:
+            return  # its parent's watch tells of it
+        child = join(path, name)
+        if mask & _IS_DIRECTORY and name:
+            if mask & (_MOVED_FROM | _DELETE):
+                self._forget(child)
+            if mask & (_MOVED_TO | _CREATE) or (mask & _ATTRIB and child not in self._watches):
+                self._forget(child)
+                self._watch_all_in(child)
+                self._mark(child, Reach.SUBTREE)
+        if name in self._root.ignore_files:
+            self._watch_all_in(path)  # what was left out may not be any more
+            self._mark(path, Reach.SUBTREE)
+        self._mark(path, Reach.ITSELF)
+
+    def _mark(self, path: bytes, reach: Reach) -> None:
+        self._last_at = time.monotonic()
+        if not self._marks:
+            self._first_at = self._last_at
+            self._told()
+        if self._marks.get(path) is not Reach.SUBTREE:
+            self._marks[path] = reach
+        if len(self._marks) > MOST_MARKS:
+            self._marks = {b"": Reach.SUBTREE}
+
+
+def _cannot(error: OSError) -> RunError:
+    """Say why a source cannot be watched, and what would help."""
+    if error.errno == errno.ENOSPC:
+        return RunError(
+            "the source has more directories than may be watched; raise fs.inotify.max_user_watches "
+            f"(now {_setting('max_user_watches')})"
+        )
+    if error.errno == errno.EMFILE:
+        return RunError(
+            "no further watch may be opened; raise fs.inotify.max_user_instances "
+            f"(now {_setting('max_user_instances')})"
+        )
+    return RunError(f"the source cannot be watched: {error.strerror}")
+
+
+def _setting(name: str) -> str:
+    try:
+        with open(f"/proc/sys/fs/inotify/{name}", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return "not known"
