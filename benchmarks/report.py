@@ -72,6 +72,7 @@ make bench SIZE=small   # small trees, few rounds; prints only
 .venv/bin/python -m benchmarks.run --scenario big-file --big-gib 16
 .venv/bin/python -m benchmarks.many_jobs
 .venv/bin/python -m benchmarks.memory
+.venv/bin/python -m benchmarks.watching
 ```
 """
 

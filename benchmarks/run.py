@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import many_jobs, memory, scaling
+from benchmarks import many_jobs, memory, scaling, watching
 from benchmarks.contenders import CHECKOUT, Contender, contenders
 from benchmarks.measure import Measured, UnequalWork, destination_of, measure
 from benchmarks.report import Section, page, table
@@ -44,7 +44,11 @@ def main() -> int:
         if is_whole:  # each time: what was measured is kept
             _write(results, among, workplace=workplace)
     if is_whole:
-        more = {"A thousand jobs": many_jobs.section(), "Peak memory": memory.section(workplace)}
+        more = {
+            "A thousand jobs": many_jobs.section(),
+            "Peak memory": memory.section(workplace),
+            "A watched tree": watching.section(workplace),
+        }
         _write(results, among, workplace=workplace, more=more)
     return 0
 

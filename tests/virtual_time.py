@@ -19,6 +19,7 @@ from dirsync.model.result import Outcome, RunResult
 from dirsync.model.timing import Schedule
 from dirsync.runner.ledger import Ledger, open_ledger
 from dirsync.scheduler.loop import Scheduler, WriteReport
+from dirsync.scheduler.watched_job import OpenWatch
 
 T = TypeVar("T")
 
@@ -91,11 +92,12 @@ class World:
         self.clock = VirtualClock(START)
         self.executor = VirtualExecutor(self.clock)
         self.ends_as: Callable[[Job], Outcome] = lambda job: Outcome.SUCCEEDED
+        self.marks: list[Marks | None] = []  # of each start
         self.starts: list[tuple[str, float]] = []  # job, seconds on the clock that nobody sets
         self.limit, self.look_seconds = limit, look_seconds
         self.boot()
 
-    def boot(self, report: WriteReport | None = None) -> None:
+    def boot(self, report: WriteReport | None = None, open_watch: OpenWatch | None = None) -> None:
         """Begin as a new process does, with the ledger alone."""
         self.scheduler = Scheduler(
             self.run,
@@ -105,11 +107,13 @@ class World:
             limit=self.limit,
             look_seconds=self.look_seconds,
             report=report,
+            open_watch=open_watch,
         )
 
     def run(self, job: Job, marks: Marks | None = None) -> RunResult:
         """Record a run; what happens in it is not the scheduler's affair."""
         self.starts.append((job.name, self.clock.monotonic()))
+        self.marks.append(marks)
         outcome = self.ends_as(job)
         started_at = self.clock.now()
         result = RunResult(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dirsync.cli.exit_codes import exit_code_of_signal
 from dirsync.cli.logs.setup import follow, set_up
@@ -17,7 +17,7 @@ from dirsync.cli.signals import stopping_on_signals
 from dirsync.cli.watching import Show, run_watched
 from dirsync.config import load
 from dirsync.errors import ConfigError
-from dirsync.march.source_watch import why_impossible
+from dirsync.march.source_watch import SourceWatch, why_impossible
 from dirsync.model.job import Job
 from dirsync.model.marks import Marks
 from dirsync.model.result import RunResult
@@ -48,7 +48,7 @@ def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
             daemon.load,
             run=lambda job, marks: daemon.run(job, marks, lines=lines, stop=stop),
             report=daemon.report,
-            open_watch=watch_of,
+            open_watch=daemon.watch_of,
             stop=stop,
         )
         assert stop.signal_number is not None
@@ -129,6 +129,12 @@ class Daemon:
             side_by_side=True,
             marks=marks,
         )
+
+    def watch_of(self, job: Job, told: Callable[[], None]) -> SourceWatch:
+        """Give a watch of a job's source that calls `told` when something changed."""
+        logs = [each.log.file for each in self._configuration.jobs if each.log.file is not None]
+        written = (self._configuration.state, os.path.join(self.base, "logs"), *logs)
+        return watch_of(job, told, written=written)
 
     def report(self, job: Job) -> None:
         """Write the report of one job, and note that in the ledger.

@@ -22,6 +22,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from dirsync.errors import RunError
 from dirsync.filters import Scope, Verdict
 from dirsync.march.way_down import Nowhere, Standing, WayDown, beneath
@@ -45,6 +47,7 @@ _ONLY_DIRECTORIES, _IS_DIRECTORY = 0x01000000, 0x40000000
 _WANTED = (
     _MODIFY | _ATTRIB | _CLOSE_WRITE | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _DELETE_SELF
 ) | _ONLY_DIRECTORIES
+_MOVES_MTIME = _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE  # of the directory, whatever comes or goes
 _OF_ROOT = _WANTED | _MOVE_SELF
 
 
@@ -63,12 +66,21 @@ class SourceWatch:
     """Watches one source from `begin` to `end`; marks gather from the thread that reads events."""
 
     def __init__(
-        self, place: LocalPlace, root: Scope, *, one_file_system: bool, told: Callable[[], None]
+        self,
+        place: LocalPlace,
+        root: Scope,
+        *,
+        one_file_system: bool,
+        told: Callable[[], None],
+        not_heard: frozenset[bytes] = frozenset(),
     ) -> None:
         """Watch a source; `root` are the filter rules that hold for what is directly in it.
 
         `told` is called, in any thread, when something is marked while nothing was, or all is lost.
+        `not_heard` are files and directories, by their paths from the root, of which it does not
+        matter what happens to them: what runs write, so that no run leads to the next.
         """
+        self._not_heard = not_heard
         self._place = place
         self._root = root
         self._one_file_system = one_file_system
@@ -81,7 +93,6 @@ class SourceWatch:
         self._is_lost = False  # events were missed
         self._first_at = self._last_at = 0.0  # monotonic: when the marks that wait were made
         self._inotify: Any = None
-        self._tree: LocalTree | None = None
 
     def begin(self) -> None:
         """Watch every directory that the job goes to; what changes from now on is marked.
@@ -92,19 +103,17 @@ class SourceWatch:
         from watchdog.observers.inotify_c import InotifyFD
 
         try:
-            self._tree = open_tree(self._place)
+            with open_tree(self._place) as tree:
+                status = os.fstat(tree.handles.root)
+            self._place = replace(self._place, identity=(status.st_dev, status.st_ino))
             self._inotify = InotifyFD()
-        except OSError as error:
-            self.end()
-            raise _cannot(error) from error
-        self._inotify.start()
-        try:
+            self._inotify.start()
             with self._lock:
                 self._watch_all_in(b"")
         except OSError as error:
             self.end()
             raise _cannot(error) from error
-        logger.info("%d directories are watched", len(self._paths))
+        logger.info("directories watched: %d", len(self._paths))
 
     def end(self) -> None:
         """Watch no more."""
@@ -114,9 +123,7 @@ class SourceWatch:
         if self._inotify is not None:
             self._inotify.stop()
             self._inotify.join()
-        if self._tree is not None:
-            self._tree.close()
-        self._inotify = self._tree = None
+        self._inotify = None
 
     @property
     def is_lost(self) -> bool:
@@ -139,23 +146,28 @@ class SourceWatch:
     def _watch_all_in(self, path: bytes) -> None:
         """Watch a directory and those in it, each before it is listed: nothing in it is missed.
 
+        Nothing is kept open, or no file system could be unmounted, and nobody would hear that
+        the root was removed.
+
         Raises:
-            OSError: one of them cannot be watched.
+            OSError: one of them cannot be watched, or the root is another one by now.
         """
-        assert self._tree is not None
-        self._tree.handles.forget()  # of a directory that went, another may have the name
-        device = os.fstat(self._tree.handles.root).st_dev if self._one_file_system else None
-        way = WayDown(self._root, source=self._tree, source_device=device)
+        with open_tree(self._place) as tree:
+            self._watch_all_of(tree, path)
+
+    def _watch_all_of(self, tree: LocalTree, path: bytes) -> None:
+        device = os.fstat(tree.handles.root).st_dev if self._one_file_system else None
+        way = WayDown(self._root, source=tree, source_device=device)
         left = [path]
         while left:
             at = left.pop()
             found = way.look(at)
-            if found is Nowhere.LEFT_OUT:
+            if found is Nowhere.LEFT_OUT or at in self._not_heard:
                 continue
             if isinstance(found, Standing):
                 self._note_scope(at, found.inner)
             try:
-                handle = self._tree.handles.handle(at)
+                handle = tree.handles.handle(at)
                 self._watch(at, handle)
                 listing = list_directory(handle)
             except (FileNotFoundError, NotADirectoryError):
@@ -196,9 +208,11 @@ class SourceWatch:
         """Mark what an event tells of."""
         with self._lock:
             path = self._paths.get(event.wd)
-            if path is None or self._tree is None:
+            if path is None:
                 return
-            if self._is_left_out(path, event.name, is_directory=bool(event.mask & _IS_DIRECTORY)):
+            if join(path, event.name) in self._not_heard:
+                return
+            if not event.mask & _MOVES_MTIME and self._is_left_out(path, event.name, event.mask):
                 return
             try:
                 self._note(path, event.name, event.mask)
@@ -221,14 +235,14 @@ class SourceWatch:
         with self._lock:
             self._lose("more happened than could be told")
 
-    def _is_left_out(self, path: bytes, name: bytes, *, is_directory: bool) -> bool:
-        """Whether a name is no part of the job, so that nothing that happens to it matters."""
+    def _is_left_out(self, path: bytes, name: bytes, mask: int) -> bool:
+        """Whether a name is no part of the job, so that what happens to it alone does not matter."""
         if is_temporary(name) or (not path and name == RESERVED):
             return True
         scope = self._scopes.get(path)
         if not name or scope is None or name in scope.ignore_files:
             return False
-        return scope.verdict(name, is_directory=is_directory) is Verdict.EXCLUDED
+        return scope.verdict(name, is_directory=bool(mask & _IS_DIRECTORY)) is Verdict.EXCLUDED
 
     def _lose(self, reason: str) -> None:
         if not self._is_lost:
@@ -251,6 +265,7 @@ class SourceWatch:
                 self._watch_all_in(child)
                 self._mark(child, Reach.SUBTREE)
         if name in self._root.ignore_files:
+            self._forget(path)
             self._watch_all_in(path)  # what was left out may not be any more
             self._mark(path, Reach.SUBTREE)
         self._mark(path, Reach.ITSELF)

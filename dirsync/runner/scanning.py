@@ -154,7 +154,7 @@ class Scan:
                 begins = marked_directories(
                     context, scope, self._marks, source=source, destination=destination
                 )
-        logger.info("%d marked directories are looked at", len(begins))
+        logger.info("directories looked at, for they are marked: %d", len(begins))
         apart = frozenset(directory.path for directory in begins)
         return begins, replace(context, marched_apart=apart, hard_links=True)
 

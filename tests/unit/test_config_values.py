@@ -190,7 +190,6 @@ def test_wrong_value_is_told_in_one_line(tmp_path: Path, keys: str, line: str) -
 @pytest.mark.parametrize(
     ("keys", "line"),
     [
-        ("watch: true", "watch: 'true' is not yet available; write 'interval: 30s'"),
         ("bandwidth: 10M", "bandwidth: '10M' is not yet available; write 'bandwidth: none'"),
         ("engine: dask://h:1", "engine: 'dask://h:1' is not yet available; write 'engine: local'"),
         ("stale_after: 2d", "stale_after: is not yet available; remove it, and watch 'status'"),
