@@ -59,7 +59,7 @@ def section(workplace: Path, *, files: int = _FILES, changes: int = _CHANGES) ->
             memory = _memory_mb(process.pid)
     is_met = max(mirrored_after) < ALLOWED_SECONDS
     lines = [
-        f"{shape.entries:,} entries: all watched, and looked at, {watched_after:.1f} s after the start. Then a "
+        f"{shape.entries:,} entries: all watched, and looked at, after {watched_after:.1f} s. Then a "
         f"change is mirrored after {spread(mirrored_after, digits=2)} s ({changes} changes). In between the "
         f"scheduler takes {idle:.2f} s of processor time in {_IDLE_SECONDS:.0f} s, and {memory:.0f} MB.",
         "",
