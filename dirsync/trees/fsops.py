@@ -12,8 +12,9 @@ import errno
 import os
 import re
 import stat
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from dirsync.trees import kernel
 
@@ -22,6 +23,8 @@ Gate = Callable[[str], None]
 TEMPORARY_MARK = b".dirsync-"
 _TEMPORARY_NAME = re.compile(rb"\.dirsync-[0-9a-f]{16}\.tmp")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_RANDOM_BYTES = 8
+_NAMES_DRAWN = 64
 _NO_EXCHANGE = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP})
 
 
@@ -33,8 +36,26 @@ gate: Gate = _open_gate
 
 
 def temporary_name() -> bytes:
-    """Make up a name for a file that is not yet what it will be; 29 bytes."""
-    return TEMPORARY_MARK + os.urandom(8).hex().encode() + b".tmp"
+    """Make up a name for a file that is not yet what it will be; 29 bytes, which nobody can foresee."""
+    return TEMPORARY_MARK + next(_drawn.names) + b".tmp"
+
+
+def _made_up() -> Iterator[bytes]:
+    """Give 16 random hexadecimal digits at a time; the system is asked once for many."""
+    while True:
+        drawn = os.urandom(_RANDOM_BYTES * _NAMES_DRAWN).hex().encode()
+        for at in range(0, len(drawn), 2 * _RANDOM_BYTES):
+            yield drawn[at : at + 2 * _RANDOM_BYTES]
+
+
+class _Drawn(threading.local):
+    """A thread's own names: two threads cannot draw from one generator at a time."""
+
+    def __init__(self) -> None:
+        self.names = _made_up()
+
+
+_drawn = _Drawn()
 
 
 def is_temporary(name: bytes) -> bool:
