@@ -89,6 +89,7 @@ class SourceWatch:
         self._paths: dict[int, bytes] = {}  # by watch: what it watches
         self._watches: dict[bytes, int] = {}
         self._scopes: dict[bytes, Scope] = {}  # of directories in which something is filtered
+        self._half_seen: set[bytes] = set()  # directories with names that could not be looked at
         self._marks: dict[bytes, Reach] = {}
         self._is_lost = False  # events were missed
         self._first_at = self._last_at = 0.0  # monotonic: when the marks that wait were made
@@ -176,6 +177,8 @@ class SourceWatch:
                 continue  # it went, which its parent's watch tells
             except PermissionError:
                 continue  # a march cannot see it either; when it can, that is told
+            if listing.unknown:
+                self._half_seen.add(at)
             left += [join(at, name) for name in reversed(listing.directories())]
 
     def _note_scope(self, path: bytes, scope: Scope) -> None:
@@ -187,6 +190,8 @@ class SourceWatch:
     def _watch(self, path: bytes, handle: int) -> None:
         mask = _WANTED if path else _OF_ROOT
         watch = self._inotify.add_callback(b"/proc/self/fd/%d" % handle, mask, self, id(self))
+        if watch < 0:  # it raises for every reason but this
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         before = self._paths.get(watch)
         if before is not None and self._watches.get(before) == watch:
             del self._watches[before]  # the same directory, under another name
@@ -200,6 +205,7 @@ class SourceWatch:
         for each in gone:
             self._paths.pop(self._watches.pop(each), None)
             self._scopes.pop(each, None)
+            self._half_seen.discard(each)
         self._inotify.remove_callbacks([(watch, id(self)) for watch in watches])
 
     # What the thread that reads events calls
@@ -261,14 +267,17 @@ class SourceWatch:
             if mask & (_MOVED_FROM | _DELETE):
                 self._forget(child)
             if mask & (_MOVED_TO | _CREATE) or (mask & _ATTRIB and child not in self._watches):
-                self._forget(child)
-                self._watch_all_in(child)
-                self._mark(child, Reach.SUBTREE)
-        if name in self._root.ignore_files:
-            self._forget(path)
-            self._watch_all_in(path)  # what was left out may not be any more
-            self._mark(path, Reach.SUBTREE)
+                self._take_up(child)
+        may_see_more = not name and mask & _ATTRIB and path in self._half_seen
+        if may_see_more or name in self._root.ignore_files:
+            self._take_up(path)
         self._mark(path, Reach.ITSELF)
+
+    def _take_up(self, path: bytes) -> None:
+        """Watch a directory of which it is not known what is in it, and have all of that looked at."""
+        self._forget(path)
+        self._watch_all_in(path)
+        self._mark(path, Reach.SUBTREE)
 
     def _mark(self, path: bytes, reach: Reach) -> None:
         self._last_at = time.monotonic()

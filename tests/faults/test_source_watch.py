@@ -13,10 +13,13 @@ import pytest
 from msgspec import structs
 
 from dirsync.errors import RunError
+from dirsync.march import source_watch
 from dirsync.march.source_watch import MOST_MARKS, SourceWatch
 from dirsync.model.job import MirrorJob, PatternLine
+from dirsync.model.listing import Listing, Unknown
 from dirsync.model.marks import Reach
 from dirsync.runner.watching import watch_of
+from dirsync.scan.lister import list_directory
 from tests.jobs import sync_job
 from tests.program import mounted
 from tests.trees import Children, tree
@@ -134,6 +137,29 @@ def test_an_ignore_file_that_changes_brings_back_what_it_left_out(tmp_path: Path
         assert marked(watch, tmp_path) == {b"a": SUBTREE}
         (tmp_path / "s/a/out/x/f").write_bytes(b"1")
         assert marked(watch, tmp_path) == {b"a/out/x": ITSELF}
+
+
+def test_what_could_not_be_seen_is_taken_up_when_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory that may be read and not searched gives names, and nothing of what they are."""
+    job = job_over(tmp_path, {"a": {"b": {}}})
+    closed = os.stat(tmp_path / "s/a").st_ino
+
+    def half_blind(fd: int) -> Listing:
+        if os.fstat(fd).st_ino == closed and not os.fstat(fd).st_mode & 0o100:
+            return Listing(unknown=(Unknown(b"b", "Permission denied"),))
+        return list_directory(fd)
+
+    monkeypatch.setattr(source_watch, "list_directory", half_blind)
+    (tmp_path / "s/a").chmod(0o600)
+    with watched(job) as watch:
+        (tmp_path / "s/a/b/unheard").touch()
+        assert marked(watch, tmp_path) == {}
+        (tmp_path / "s/a").chmod(0o700)
+        assert marked(watch, tmp_path) == {b"": ITSELF, b"a": SUBTREE}
+        (tmp_path / "s/a/b/heard").touch()
+        assert marked(watch, tmp_path) == {b"a/b": ITSELF}
 
 
 def test_other_file_systems_are_watched_unless_the_job_stays_on_one(tmp_path: Path) -> None:
