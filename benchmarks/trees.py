@@ -27,6 +27,7 @@ class Shape:
     smallest_bytes: int = 0
     largest_bytes: int = 4096
     depth: int = 0  # 0: directories in groups, side by side; else each in the next, so many deep
+    linked_share: float = 0.0  # of the files: they are further names of the file before them
     seed: int = 1
 
     @property
@@ -63,6 +64,8 @@ SHAPES = {
     "wide-1300k": Shape(files=1_260_000),
     "tracked-320k": Shape(files=300_000, files_per_directory=15),  # 20,141 directories
     "deep-20k": Shape(files=15_000, files_per_directory=3, depth=200),
+    "linked-60k": Shape(files=58_000, linked_share=0.2),
+    "few-huge": Shape(files=8, files_per_directory=4, smallest_bytes=256 << 20, largest_bytes=256 << 20),
     "small-files": Shape(files=60_000, smallest_bytes=1, largest_bytes=16_384),
 }
 
@@ -85,10 +88,15 @@ def build(root: Path, shape: Shape) -> None:
 def _fill(directory: Path, numbers: range, shape: Shape, draw: random.Random, block: bytes) -> None:
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        before = ""  # the last file that is not one more name
         for number in numbers:
+            name = f"file{number:07}.dat"
+            if shape.linked_share and number > numbers.start and draw.random() < shape.linked_share:
+                os.link(before, name, src_dir_fd=handle, dst_dir_fd=handle)
+                continue
             size = draw.randint(shape.smallest_bytes, shape.largest_bytes)
-            data = _cut(block, size, draw)
-            _write(handle, f"file{number:07}.dat", data, mtime_ns=_EPOCH_NS + number * 1_000_003)
+            _write(handle, name, _pieces(block, size, draw), mtime_ns=_EPOCH_NS + number * 1_000_003)
+            before = name
     finally:
         os.close(handle)
 
@@ -138,15 +146,21 @@ def _files(root: Path) -> Iterator[str]:
                     yield entry.path
 
 
-def _write(handle: int, name: str, data: memoryview, *, mtime_ns: int) -> None:
+def _write(handle: int, name: str, pieces: Iterator[memoryview], *, mtime_ns: int) -> None:
     file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=handle)
     try:
-        os.write(file, data)
+        for piece in pieces:
+            os.write(file, piece)
         os.utime(file, ns=(mtime_ns, mtime_ns))
     finally:
         os.close(file)
 
 
-def _cut(block: bytes, size: int, draw: random.Random) -> memoryview:
+def _pieces(block: bytes, size: int, draw: random.Random) -> Iterator[memoryview]:
+    """Give so many bytes: the block as often as it fits, and a piece of it."""
+    whole = memoryview(block)
+    while size >= len(block):
+        yield whole
+        size -= len(block)
     start = draw.randrange(len(block) - size)
-    return memoryview(block)[start : start + size]
+    yield whole[start : start + size]

@@ -156,9 +156,10 @@ def _next(status: JobStatus, *, now: datetime.datetime) -> str:
     if not status.job.enabled:
         return "disabled"
     if status.next_at is None:
-        return "when asked to"
+        return "when its source changes" if status.job.watch else "when asked to"
     seconds = (status.next_at - now).total_seconds()
-    return "due now" if seconds <= 0 else f"{_local(status.next_at)} (in {human_seconds(seconds)})"
+    told = "due now" if seconds <= 0 else f"{_local(status.next_at)} (in {human_seconds(seconds)})"
+    return f"{told}, or when its source changes" if status.job.watch else told
 
 
 def _local(at: datetime.datetime) -> str:

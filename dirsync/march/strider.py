@@ -14,6 +14,7 @@ from dirsync.filters import Scope, Verdict
 from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.model.marks import Reach
 from dirsync.scan.stride import IS_POSSIBLE, Sighted, Striding, stride
+from dirsync.trees.fsops import TEMPORARY_MARK
 from dirsync.trees.handles import ancestors, join, split
 from dirsync.trees.local import LocalTree
 
@@ -99,10 +100,30 @@ class Strider:
         self._found.destination_entries += seen.entries
         places = _Places(self._context, dict(zip(names, siblings, strict=True)))
         for sighted in seen.differing:
-            yield places.directory(sighted.path), sighted
+            directory = places.directory(sighted.path)
+            if self._differs_in_what_is_left_out(sighted, directory.scope):
+                self._found.scanned += sighted.new_entries
+                self._found.destination_entries += sighted.old_entries
+            else:
+                yield directory, sighted
         for path in seen.unseen:
             yield places.directory(path), None
         self._found.subdirectories += places.entered(seen.left)
+
+    def _differs_in_what_is_left_out(self, sighted: Sighted, scope: Scope) -> bool:
+        """Whether a directory only lacks excluded files of the source, so that there is nothing to decide.
+
+        A job that excludes `*.tmp` meets this in every second directory, each time.
+        """
+        new = sighted.new
+        return (
+            not sighted.old.mode
+            and not scope.trivial
+            and not scope.ignore_files
+            and not new.directories()
+            and TEMPORARY_MARK not in new.names
+            and all(scope.verdict(name, is_directory=False) is Verdict.EXCLUDED for name in new.name_list())
+        )
 
     def _striding(self, scope: Scope) -> Striding:
         context, rules = self._context, self._context.rules

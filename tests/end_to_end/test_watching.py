@@ -91,3 +91,13 @@ def test_watching_where_links_are_followed_is_refused(tmp_path: Path) -> None:
 
     assert refused.code == 2
     assert "'symlinks: follow'" in refused.stderr
+
+
+def test_status_says_that_a_change_makes_it_run(tmp_path: Path) -> None:
+    tree(tmp_path / "s", {})
+    alone = subprocess.check_output([*daemon_of(jobs_file(tmp_path, watch=True)), "status"], text=True)
+    both = jobs_file(tmp_path, watch=True, interval="1h")
+    scheduled = subprocess.check_output([*daemon_of(both), "status"], text=True)
+
+    assert "when its source changes" in alone
+    assert "due now, or when its source changes" in scheduled

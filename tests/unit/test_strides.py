@@ -14,6 +14,7 @@ from msgspec import structs
 from dirsync.march import strider
 from dirsync.march.found import Directory, Found
 from dirsync.march.march import march
+from dirsync.march.step import Step
 from dirsync.scan.stride import Stride, Striding, stride
 from tests.trees import Children, File, HardLink, Link, tree
 from tests.trees import Directory as Folder
@@ -253,3 +254,39 @@ def test_directories_by_the_thousand_are_all_gone_to(tmp_path: Path) -> None:
 
     assert found.scanned == 1 + 1000 + 1000
     assert changes(found) == [("modified", b"wide/%04d/f" % number) for number in range(0, 1000, 7)]
+
+
+def test_directories_that_lack_excluded_files_alone_take_no_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source: Children = {
+        "a": folder({"f": file(), "1.log": file(), "2.log": file()}),
+        "b": folder({"f": file()}),
+    }
+    old: Children = {"a": folder({"f": file()}), "b": folder({"f": file(b"22")})}
+    stepped: list[bytes] = []
+    take = Step.run
+
+    def noted(step: Step) -> None:
+        stepped.append(step.directory.path)
+        take(step)
+
+    monkeypatch.setattr(Step, "run", noted)
+    found = marched(tmp_path, source, old, root(exclude=("*.log",)))
+
+    assert stepped == [b"", b"b"]
+    assert changes(found) == [("modified", b"b/f")]
+    assert (found.scanned, found.destination_entries) == (2 + 3 + 1, 2 + 1 + 1)
+
+
+@pytest.mark.parametrize("name", ["kept", "1.log/", ".ignore"])
+def test_other_directories_take_one(tmp_path: Path, name: str) -> None:
+    """A file that is not excluded, a directory, an ignore file."""
+    more: Children = {name.rstrip("/"): folder({}) if name.endswith("/") else file(b"x")}
+    source: Children = {"a": folder({"f": file(), "2.log": file(), **more})}
+    at = root(exclude=("*.log",))
+    if name == ".ignore":
+        at = at._replace(scope=structs.replace(at.scope, ignore_files=(b".ignore",)))
+    found = marched(tmp_path, source, {"a": folder({"f": file()})}, at)
+
+    assert [path for _, path in changes(found)] == [b"a/" + name.encode()] * (not name.endswith("/"))
