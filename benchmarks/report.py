@@ -73,6 +73,7 @@ make bench SIZE=small   # small trees, few rounds; prints only
 .venv/bin/python -m benchmarks.many_jobs
 .venv/bin/python -m benchmarks.memory
 .venv/bin/python -m benchmarks.watching
+.venv/bin/python -m benchmarks.system_calls
 ```
 """
 
