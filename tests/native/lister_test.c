@@ -11,55 +11,9 @@
 #include "../../dirsync/scan/native/glance.c"
 #include "../../dirsync/scan/native/text.c"
 
+#include "expect.h"
+
 #include <pthread.h>
-#include <stdio.h>
-
-static int problems;
-
-#define EXPECT(condition)                                                       \
-    do {                                                                        \
-        if (!(condition)) {                                                     \
-            printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);      \
-            problems++;                                                         \
-        }                                                                       \
-    } while (0)
-
-/* Memory that runs out: the linker sends the lister's calls here (--wrap). */
-
-static long allocations_left = -1; /* -1: any number */
-
-void *__real_malloc(size_t);
-void *__real_calloc(size_t, size_t);
-void *__real_realloc(void *, size_t);
-void *__wrap_malloc(size_t);
-void *__wrap_calloc(size_t, size_t);
-void *__wrap_realloc(void *, size_t);
-
-static int runs_out(void)
-{
-    if (allocations_left < 0)
-        return 0;
-    if (allocations_left-- > 0)
-        return 0;
-    allocations_left = 0;
-    errno = ENOMEM;
-    return 1;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return runs_out() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return runs_out() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *bytes, size_t size)
-{
-    return runs_out() ? NULL : __real_realloc(bytes, size);
-}
 
 /* Trees */
 
