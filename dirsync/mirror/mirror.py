@@ -20,8 +20,9 @@ from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.stop import Deadline
 from dirsync.trees.handles import ancestors
-from dirsync.trees.local import LocalTree
+from dirsync.trees.source import SourceTree
 
+_FORESEEN = 256  # operations that a far source hears of at once
 Operations = Callable[[Phase], Iterator[Operation]]  # in the order they are to be carried out
 
 
@@ -70,7 +71,7 @@ class Mirror:
 
     def __init__(
         self,
-        open_source: Callable[[], LocalTree],
+        open_source: Callable[[], SourceTree],
         destination: LocalPlace,
         *,
         settings: Settings,
@@ -125,7 +126,7 @@ class Mirror:
                     self._watcher.noticed(sentence)
 
     def _one_by_one(self, steps: Steps, operations: Iterator[Operation]) -> None:
-        for operation in operations:
+        for operation in self._foreseen(steps, operations):
             if self._is_done_already(operation):
                 self._tell(Ended(operation, None))
             elif self._is_pointless(operation):
@@ -134,6 +135,13 @@ class Mirror:
                 self._tell(Ended(operation, steps.attempt(operation)))
                 self._watcher.moved(self._meter.take())
                 self._stop_if_asked_to()
+
+    def _foreseen(self, steps: Steps, operations: Iterator[Operation]) -> Iterator[Operation]:
+        """Give operations as they come, and tell the source of those that ask it for something."""
+        while some := list(islice(operations, _FORESEEN)):
+            if some[0].phase in (Phase.LINK, Phase.FINISH_DIRECTORIES):
+                steps.foresee(some)
+            yield from some
 
     def _is_done_already(self, operation: Operation) -> bool:
         """Whether what is to be deleted went along with a directory above it."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from dirsync.model.place import CatalogPlace, LocalPlace
+from dirsync.model.place import CatalogPlace, FarPlace, LocalPlace, Place
 from dirsync.model.timing import Schedule
 
 
@@ -206,7 +206,7 @@ class Job(Struct, frozen=True, kw_only=True):
 
     name: str
     type: JobType
-    source: LocalPlace
+    source: Place
     catalog: CatalogPlace | None = None  # None: no catalog hears of its runs
     enabled: bool = True
     schedule: Schedule | None = None  # None: runs only when asked to
@@ -224,17 +224,19 @@ class Job(Struct, frozen=True, kw_only=True):
     log: JobLog = field(default_factory=JobLog)
     report: Digest | None = None  # None: only when asked for
 
+    bandwidth: int | None = None  # the most bytes a second that are copied; None: no limit
+
     @property
-    def source_as_read(self) -> LocalPlace:
+    def source_as_read(self) -> Place:
         """The source, with its symlinks followed where the job asks for that."""
         return replace(self.source, follows_links=self.symlinks is SymlinkPolicy.FOLLOW)
 
 
-class MirrorJob(Job, frozen=True, kw_only=True):
+class TwoTrees(Job, frozen=True, kw_only=True):
     """A job between two trees: `sync` makes the destination agree, `check` tells how it differs."""
 
     type: JobType = JobType.SYNC
-    destination: LocalPlace
+    destination: Place
     preserve: frozenset[Preserve] = PRESERVED
     delete: DeletePolicy = DeletePolicy.TRASH
     delete_excluded: bool = False
@@ -245,10 +247,24 @@ class MirrorJob(Job, frozen=True, kw_only=True):
     retries: Retries = field(default_factory=Retries)
 
 
+class MirrorJob(TwoTrees, frozen=True, kw_only=True):
+    """A job whose destination is on this machine."""
+
+    destination: LocalPlace
+
+
+class PushJob(TwoTrees, frozen=True, kw_only=True):
+    """A job whose destination is another machine's, which carries it out; its source is on this one."""
+
+    source: LocalPlace
+    destination: FarPlace
+
+
 class TrackJob(Job, frozen=True, kw_only=True):
     """A job that records its source in the catalog, and every change of it."""
 
     type: JobType = JobType.TRACK
+    source: LocalPlace
     moves: bool = True  # a rename is told as one, not as a deletion and a creation
     fingerprint: Fingerprint = field(default_factory=Fingerprint)
     rules: tuple[Rule, ...] = ()  # the last that matches a path counts
