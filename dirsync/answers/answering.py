@@ -8,7 +8,6 @@ is said of that path; what is wrong with a question ends the stream with a refus
 from __future__ import annotations
 
 import contextlib
-import enum
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -23,8 +22,9 @@ from dirsync.model.attributes import namespaces_named
 from dirsync.model.entry import Entry
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.place import LocalPlace
+from dirsync.model.serving import Access
 from dirsync.trees.handles import split
-from dirsync.trees.local import OPEN_ROOT, LocalTree, capabilities_of
+from dirsync.trees.local import LocalTree, capabilities_of, open_tree
 from dirsync.trees.mounts import file_system_identity
 from dirsync.wire import frames
 from dirsync.wire.asks import (
@@ -55,14 +55,6 @@ _ANSWERS_A_FRAME = 256
 decode_question = frames.decoder(Question)
 
 
-class Access(enum.IntEnum):
-    """What may be asked; each level holds the ones before."""
-
-    LIST = 1
-    READ = 2
-    WRITE = 3
-
-
 class Answerer:
     """Answers questions about one tree; several at once, each in its own thread."""
 
@@ -90,7 +82,7 @@ class Answerer:
     def _check_question(self, question: Question) -> None:
         check_path(question.root)
         ask = question.ask
-        if self._access < _needed(ask):
+        if not self._access.allows(_needed(ask)):
             raise ProtocolError("the share may be listed, but not read")
         for path in _paths_of(ask):
             check_path(path)
@@ -98,7 +90,7 @@ class Answerer:
     @contextlib.contextmanager
     def _tree(self, root: bytes) -> Iterator[LocalTree]:
         """Open the directory that is asked about, without following a link beneath the place."""
-        with LocalTree(os.open(self._place.path, OPEN_ROOT)) as whole:
+        with open_tree(self._place) as whole:
             if not root:
                 yield whole
                 return
@@ -141,7 +133,7 @@ class Answerer:
             mtime_resolution_ns=kept.mtime_resolution_ns,
             modes=kept.modes,
             attributes=sorted(namespace.value for namespace in kept.attributes),
-            access=self._access.name.lower(),
+            access=self._access.value,
         )
 
     def _hashes(self, ask: AskHashes, tree: LocalTree) -> Iterator[bytes]:

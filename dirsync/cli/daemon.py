@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -37,20 +38,21 @@ def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
     show = Show.of(options)
     daemon = Daemon(file, patterns=patterns, show=show)
     enabled = [job for job in daemon.jobs() if job.enabled]
-    if not any(job.schedule or job.report or job.watch for job in enabled):
+    if not any(job.schedule or job.report or job.watch for job in enabled) and not daemon.serves:
         raise usage_error("no job here has an interval or a schedule; add --now to run at once")
     set_up(show.logging, jobs=daemon.jobs(), base=daemon.base, mask=daemon.mask)
     with stopping_on_signals() as stop:
         lines = Lines(mask=daemon.mask, stop=stop)
         if not show.json and not show.quiet:
             lines.line(greeting(enabled))
-        left = run_scheduler(
-            daemon.load,
-            run=lambda job, marks: daemon.run(job, marks, lines=lines, stop=stop),
-            report=daemon.report,
-            open_watch=daemon.watch_of,
-            stop=stop,
-        )
+        with daemon.served(lines=lines, options=options):
+            left = run_scheduler(
+                daemon.load,
+                run=lambda job, marks: daemon.run(job, marks, lines=lines, stop=stop),
+                report=daemon.report,
+                open_watch=daemon.watch_of,
+                stop=stop,
+            )
         assert stop.signal_number is not None
         code = exit_code_of_signal(stop.signal_number)
         if left:
@@ -89,6 +91,17 @@ class Daemon:
         self._patterns = patterns
         self._show = show
         self._configuration = load(file)
+
+    @property
+    def serves(self) -> bool:
+        """Whether the file says what to serve to other machines."""
+        return self._configuration.serving is not None
+
+    def served(self, *, lines: Lines, options: Options) -> contextlib.AbstractContextManager[None]:
+        """Serve that while the block runs; a change of it counts from the next start on."""
+        from dirsync.cli.serve import served  # most never need it
+
+        return served(self._configuration, lines=lines, options=options)
 
     @property
     def base(self) -> str:

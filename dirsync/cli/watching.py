@@ -14,7 +14,7 @@ from dirsync.cli.output.machine import MachineObserver
 from dirsync.cli.output.progress import NoProgress, PlainProgress, Progress
 from dirsync.cli.output.tones import is_terminal
 from dirsync.cli.parsing import Options
-from dirsync.model.job import Job, JobType, MirrorJob
+from dirsync.model.job import Job, JobType, MirrorJob, PushJob
 from dirsync.model.marks import Marks
 from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
@@ -84,7 +84,7 @@ def run_watched(
         if show.verbosity:
             observer.noticed(chosen.in_words())
         if approves:
-            assert isinstance(job, MirrorJob)
+            assert isinstance(job, MirrorJob | PushJob)
             return approve_job(job, state=state, observer=observer, stop=stop, dry_run=show.dry_run)
         return run_job(
             job,

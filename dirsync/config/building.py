@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dirsync.config.counted import Counted
@@ -18,22 +19,26 @@ from dirsync.model.job import (
     JobType,
     MirrorJob,
     Preserve,
+    PushJob,
     Retries,
     Rule,
     SymlinkPolicy,
     TrackJob,
     Versions,
 )
-from dirsync.model.place import CatalogPlace
+from dirsync.model.place import CatalogPlace, FarPlace, Place
 from dirsync.model.timing import Schedule
 
 _OF_EVERY_TRACK = frozenset(TrackJob.__struct_fields__)
 _OF_TRACKS_ALONE = _OF_EVERY_TRACK - frozenset(MirrorJob.__struct_fields__)
 
 
-def built(name: str, keys: JobKeys, *, catalog: CatalogPlace | None) -> MirrorJob | TrackJob:
+def built(
+    name: str, keys: JobKeys, *, places: Mapping[str, Place], catalog: CatalogPlace | None
+) -> MirrorJob | PushJob | TrackJob:
     """Make the job that complete, correct keys declare; what they leave out is the model's default."""
     values = _declared(keys) | {
+        **places,
         "name": name,
         "catalog": catalog,
         "schedule": _schedule(keys),
@@ -64,11 +69,12 @@ def _rule(keys: RuleKeys) -> Rule:
     )
 
 
-def _mirror(keys: JobKeys, values: dict[str, Any]) -> MirrorJob:
+def _mirror(keys: JobKeys, values: dict[str, Any]) -> MirrorJob | PushJob:
     keeps_links = keys.preserve is None or Preserve.SYMLINKS in keys.preserve
     if not keeps_links and keys.symlinks is not SymlinkPolicy.FOLLOW:
         values["symlinks"] = SymlinkPolicy.SKIP
-    return MirrorJob(
+    kind = PushJob if isinstance(values["destination"], FarPlace) else MirrorJob
+    return kind(
         versions=Versions(**_declared(keys.versions)),
         retries=Retries(**_declared(keys.retries)),
         **{key: value for key, value in values.items() if key not in _OF_TRACKS_ALONE},

@@ -27,6 +27,7 @@ from dirsync.model.job import (
     SymlinkPolicy,
     Verify,
 )
+from dirsync.model.serving import Access
 
 _DROP = "remove it"
 
@@ -174,7 +175,7 @@ class JobKeys(Keys):
     on_error = Key(choice(OnError), "Whether the first path that fails ends the run")
     retries = Key(Section(RetriesKeys), "How often a transient error is tried again", becomes=False)
     timeout_seconds = Key(timing.TIMEOUT, "The longest a run may take", name="timeout")
-    bandwidth = Key(only("none", instead="write 'bandwidth: none'"), "The most bytes a second", becomes=False)
+    bandwidth = Key(tree.RATE, "The most bytes a second that are copied, as 5M, or none")
     workers = Key(tree.WORKERS, "How many files are copied at once")
     engine = Key(only("local", instead="write 'engine: local'"), "Where the work is done", becomes=False)
     log = Key(Section(LogKeys), "Where and how loudly the job logs", becomes=False)
@@ -196,6 +197,53 @@ class CatalogKeys(Keys):
     key = Key(tree.PATH, "The file of the key that seals its rows")
 
 
+class SecretNameKeys(Keys):
+    """A secret, by its name."""
+
+    secret = Key(tree.TEXT, "The name of a secret")
+
+
+class EndpointKeys(Keys):
+    """A place of another machine that has a name, and how its agent is known."""
+
+    url = Key(tree.ADDRESS, "The share, as https://host:8443/photos")
+    token = Key(Section(SecretNameKeys), "The secret that holds the token")
+    ca = Key(tree.PATH, "The certificates that are trusted, as a PEM file")
+    fingerprint = Key(tree.FINGERPRINT, "The one certificate that is trusted, as sha256:…")
+    insecure = Key(tree.FLAG, "Send everything in the clear, to another machine too")
+
+
+class TlsKeys(Keys):
+    """The agent's certificate."""
+
+    cert = Key(tree.PATH, "The certificate, as a PEM file")
+    key = Key(tree.PATH, "Its private key, as a PEM file")
+
+
+class TokenKeys(Keys):
+    """A token that opens a share: one of the two."""
+
+    secret = Key(tree.TEXT, "The secret that holds it, or its hash as sha256:…")
+    sha256 = Key(tree.FINGERPRINT, "Its hash, as 'serve --generate-token' prints it")
+
+
+class ShareKeys(Keys):
+    """A directory that the agent serves."""
+
+    path = Key(tree.PATH, "The directory")
+    access = Key(choice(Access), "list: names and metadata; read: contents too; write: it may be changed")
+    tokens = Key(list_of(Section(TokenKeys)), "Who may ask", becomes=False)
+
+
+class ServeKeys(Keys):
+    """What the agent of this machine serves."""
+
+    listen = Key(tree.LISTEN, "Where it listens, as 0.0.0.0:8443")
+    tls = Key(Section(TlsKeys), "Its certificate")
+    insecure = Key(tree.FLAG, "Serve in the clear, to other machines too")
+    shares = Key(Named(ShareKeys), "What it serves, by name")
+
+
 class IncludedKeys(Keys):
     """The keys of an included file."""
 
@@ -208,7 +256,6 @@ class FileKeys(IncludedKeys):
     """The keys of jobs.yaml."""
 
     later: ClassVar[dict[str, str]] = {
-        "endpoints": f"{_DROP}, and write local paths in the jobs",
         "notifiers": f"{_DROP}, and act on the exit code",
     }
 
@@ -217,6 +264,8 @@ class FileKeys(IncludedKeys):
         Section(CatalogKeys), "Where track jobs record; <state>/catalog.db unless it says otherwise"
     )
     include = Key(list_of(tree.TEXT), "Files of profiles and jobs; wildcards are allowed")
+    endpoints = Key(Named(EndpointKeys), "Places of other machines that have names")
+    serve = Key(Section(ServeKeys), "What the agent of this machine serves")
     secrets = Key(Named(SecretKeys), "Where secrets are kept; they are never printed")
     defaults = Key(Section(JobKeys), "What every job has unless it says otherwise")
 

@@ -14,16 +14,20 @@ from collections.abc import Iterator, Mapping
 
 from dirsync.config.building import built
 from dirsync.config.catalogs import catalog_place, passwords_in
-from dirsync.config.configuration import Configuration, Mask, SecretReference
+from dirsync.config.configuration import Configuration, SecretReference
+from dirsync.config.endpoints import Endpoint
+from dirsync.config.far_ends import places_of
 from dirsync.config.gathering import Declarations, gathered
 from dirsync.config.inheritance import PROGRAM, Effective, Inheritance, laid_over
 from dirsync.config.keys import FileKeys, JobKeys
+from dirsync.config.mask import Mask
 from dirsync.config.nodes import Origin, ScalarNode, locate
 from dirsync.config.options import command_line, node_of_options
 from dirsync.config.overlaps import DeclaredJob, check_places
 from dirsync.config.problems import Problems
 from dirsync.config.report_files import check_report_files
 from dirsync.config.rules import check_contradictions, check_job, check_name, check_own_keys, check_secret
+from dirsync.config.serving import endpoints_of, serving_of
 from dirsync.config.sources import Sources, read_sources
 from dirsync.config.validation import checked
 from dirsync.errors import ConfigError
@@ -49,7 +53,9 @@ def load(file: str) -> Configuration:
     state = declarations.keys.state or os.path.join(sources.main.origin.file.directory, DEFAULT_STATE)
     state_is_wrong = declarations.keys.state is None and sources.main.get("state") is not None
     catalog = catalog_place(declarations.keys.catalog, sources.main, state=state, problems=problems)
-    jobs = tuple(_jobs(declarations, problems, catalog=catalog))
+    endpoints = endpoints_of(declarations.keys, sources.main, problems)
+    serving = serving_of(declarations.keys, sources.main, problems)
+    jobs = tuple(_jobs(declarations, problems, catalog=catalog, endpoints=endpoints))
     check_places(jobs, None if state_is_wrong else state, problems)
     check_report_files(jobs, problems)
     problems.raise_if_any()
@@ -59,6 +65,8 @@ def load(file: str) -> Configuration:
         state=state,
         jobs=tuple(each.job for each in jobs),
         mask=Mask.of([*problems.secrets.values(), *passwords_in(catalog)]),
+        endpoints=tuple(endpoints.values()),
+        serving=serving,
         secrets=_references(declarations.keys),
         catalog=catalog,
         catalog_secret=declarations.keys.catalog.secret if declarations.keys.catalog else None,
@@ -92,7 +100,8 @@ def _check_file(sources: Sources, declarations: Declarations, problems: Problems
     first = Origin(sources.main.origin.file, 1)
     if sources.main.get("version") is None:
         problems.add(first, "version", "is missing; write 'version: 1'")
-    if not declarations.fragments.keys() & set(declarations.jobs) and not len(problems):
+    serves = declarations.keys.serve is not None
+    if not serves and not declarations.fragments.keys() & set(declarations.jobs) and not len(problems):
         problems.add(first, "jobs", "no job is declared; write one, with 'source' and 'destination'")
     for name, keys in (declarations.keys.secrets or {}).items():
         spot = locate(sources.main, ("secrets", name), path="", origin=first)
@@ -100,7 +109,11 @@ def _check_file(sources: Sources, declarations: Declarations, problems: Problems
 
 
 def _jobs(
-    declarations: Declarations, problems: Problems, *, catalog: CatalogPlace | None
+    declarations: Declarations,
+    problems: Problems,
+    *,
+    catalog: CatalogPlace | None,
+    endpoints: Mapping[str, Endpoint],
 ) -> Iterator[DeclaredJob]:
     """Give every job that is right in itself."""
     inheritance = Inheritance(declarations.fragments, declarations.defaults, problems)
@@ -109,7 +122,15 @@ def _jobs(
         fragment = declarations.fragments[name]
         if name in declarations.jobs:
             origin = fragment.entry.key.origin
-            job = _job(name, effective, problems, path=fragment.path, origin=origin, catalog=catalog)
+            job = _job(
+                name,
+                effective,
+                problems,
+                path=fragment.path,
+                origin=origin,
+                catalog=catalog,
+                endpoints=endpoints,
+            )
             check_own_keys(fragment.own, effective.node, problems, path=fragment.path)
             if job is not None:
                 yield job
@@ -123,6 +144,7 @@ def _job(
     path: str,
     origin: Origin,
     catalog: CatalogPlace | None = None,
+    endpoints: Mapping[str, Endpoint] | None = None,
 ) -> DeclaredJob | None:
     """Check and build one job; None where it has no source or destination to go on with."""
     node = effective.node
@@ -130,7 +152,10 @@ def _job(
     check_job(keys, node, problems, path=path, origin=origin, complete=effective.complete)
     if keys.source is None or (keys.destination is None and keys.type is not JobType.TRACK):
         return None
-    return DeclaredJob(built(name, keys, catalog=catalog), node, path, origin)
+    places = places_of(keys, node, problems, path=path, endpoints=endpoints or {})
+    if places is None:
+        return None
+    return DeclaredJob(built(name, keys, places=places, catalog=catalog), node, path, origin)
 
 
 def _references(keys: FileKeys) -> tuple[SecretReference, ...]:

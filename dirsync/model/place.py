@@ -57,6 +57,15 @@ class FarPlace(Struct, frozen=True, kw_only=True):
         return f"{self.address}/{self.share}{beneath}"
 
     @property
+    def url(self) -> str:
+        """The URL that names it, whatever its names hold."""
+        from urllib.parse import quote  # loads much, and is asked for seldom
+
+        return f"{self.address}/{quote(self.share, safe='')}" + "".join(
+            f"/{quote(name)}" for name in self.beneath.split(b"/") if name
+        )
+
+    @property
     def name(self) -> bytes:
         """What people call it."""
         return os.fsencode(str(self))

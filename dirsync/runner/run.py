@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dirsync.errors import Cancelled, GuardTripped, RunError, Skipped
-from dirsync.model.job import Job, JobType, MirrorJob, TrackJob
+from dirsync.model.job import Job, JobType, MirrorJob, PushJob, TrackJob
 from dirsync.model.marks import Marks
 from dirsync.model.result import Counts, Outcome, RunResult
 from dirsync.model.stop import Deadline, Stop
@@ -54,6 +54,10 @@ def run_job(
     match job:
         case TrackJob():
             return _track(job, orders)
+        case PushJob():
+            from dirsync.runner.pushing import PushStages
+
+            return _run(job, orders, partial(PushStages, job, saves_plan=saves_plan))
         case MirrorJob():
             from dirsync.runner.stages import Stages  # each kind of run loads what it needs
 
@@ -79,14 +83,18 @@ def _track(job: TrackJob, orders: _Orders) -> RunResult:
 
 
 def approve_job(
-    job: MirrorJob, *, state: str, observer: Observer, stop: Stop, dry_run: bool = False
+    job: MirrorJob | PushJob, *, state: str, observer: Observer, stop: Stop, dry_run: bool = False
 ) -> RunResult:
     """Carry out the plan of a job that is held, and tell how it ended."""
-    from dirsync.runner.approval import Approval
-
     allow_many_handles()
     deadline = Deadline(stop, timeout_seconds=job.timeout_seconds)
     orders = _Orders(state, observer, deadline, dry_run=dry_run, locks=not dry_run)
+    if isinstance(job, PushJob):
+        from dirsync.runner.pushing import PushStages
+
+        return _run(job, orders, partial(PushStages, job, approves=True))
+    from dirsync.runner.approval import Approval
+
     return _run(job, orders, partial(Approval, job, state=state))
 
 
