@@ -136,6 +136,9 @@ class FileStream:
         """Take the file at hand off the list: it is complete, or will never be."""
         self._left.popleft()
         self._begun, self._received = None, 0
+        if not self._left and self._coming is not None:
+            for _ in self._coming:  # the end of the stream, so that its connection can be used again
+                raise self._nonsense("more files than were asked for")
 
     def _answer(self) -> Any:
         if self._coming is None:
