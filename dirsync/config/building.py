@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from dirsync.config.counted import Counted
 from dirsync.config.keys import JobKeys, RuleKeys
@@ -14,9 +14,11 @@ from dirsync.model.job import (
     Digest,
     Fingerprint,
     Guard,
+    Hooks,
     JobLog,
     JobType,
     MirrorJob,
+    Ping,
     Preserve,
     Retries,
     Rule,
@@ -31,16 +33,26 @@ _OF_EVERY_TRACK = frozenset(TrackJob.__struct_fields__)
 _OF_TRACKS_ALONE = _OF_EVERY_TRACK - frozenset(MirrorJob.__struct_fields__)
 
 
-def built(name: str, keys: JobKeys, *, catalog: CatalogPlace | None) -> MirrorJob | TrackJob:
+class Surroundings(NamedTuple):
+    """What a job has of the file it is in."""
+
+    directory: str  # absolute
+    catalog: CatalogPlace | None = None
+    secret_variables: frozenset[str] = frozenset()
+
+
+def built(name: str, keys: JobKeys, around: Surroundings, *, ping: Ping | None) -> MirrorJob | TrackJob:
     """Make the job that complete, correct keys declare; what they leave out is the model's default."""
     values = _declared(keys) | {
         "name": name,
-        "catalog": catalog,
+        "catalog": around.catalog,
         "schedule": _schedule(keys),
         "comparison": _comparison(keys),
         "guard": Guard(**_declared(keys.guard)),
         "log": JobLog(**_declared(keys.log)),
         "report": _report(name, keys),
+        "hooks": _hooks(keys, around),
+        "ping": ping,
     }
     return _track(keys, values) if keys.type is JobType.TRACK else _mirror(keys, values)
 
@@ -92,6 +104,14 @@ def _report(name: str, keys: JobKeys) -> Digest | None:
         return None
     declared = _declared(keys.report) | {"to": keys.report.to.replace(JOB, name.replace("%", "%%"))}
     return Digest(schedule=Schedule(**_declared(keys.report.schedule)), **declared)
+
+
+def _hooks(keys: JobKeys, around: Surroundings) -> Hooks | None:
+    """Make the hooks; None where no command is declared."""
+    declared = _declared(keys.hooks)
+    if not any(declared.get(each) for each in ("before", "after", "on_error", "finally_")):
+        return None
+    return Hooks(directory=around.directory, withheld=around.secret_variables, **declared)
 
 
 def _comparison(keys: JobKeys) -> Comparison:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from dirsync.config.building import built
+from dirsync.config.building import Surroundings, built
 from dirsync.config.catalogs import catalog_place, passwords_in
 from dirsync.config.configuration import Configuration, Mask, SecretReference
 from dirsync.config.gathering import Declarations, gathered
@@ -21,6 +21,7 @@ from dirsync.config.keys import FileKeys, JobKeys
 from dirsync.config.nodes import Origin, ScalarNode, locate
 from dirsync.config.options import command_line, node_of_options
 from dirsync.config.overlaps import DeclaredJob, check_places
+from dirsync.config.pings import ping_of, tokens_in
 from dirsync.config.problems import Problems
 from dirsync.config.report_files import check_report_files
 from dirsync.config.rules import check_contradictions, check_job, check_name, check_own_keys, check_secret
@@ -28,7 +29,6 @@ from dirsync.config.sources import Sources, read_sources
 from dirsync.config.validation import checked
 from dirsync.errors import ConfigError
 from dirsync.model.job import JobType, MirrorJob
-from dirsync.model.place import CatalogPlace
 
 DEFAULT_STATE = ".dirsync"
 
@@ -49,7 +49,10 @@ def load(file: str) -> Configuration:
     state = declarations.keys.state or os.path.join(sources.main.origin.file.directory, DEFAULT_STATE)
     state_is_wrong = declarations.keys.state is None and sources.main.get("state") is not None
     catalog = catalog_place(declarations.keys.catalog, sources.main, state=state, problems=problems)
-    jobs = tuple(_jobs(declarations, problems, catalog=catalog))
+    around = Surroundings(
+        sources.main.origin.file.directory, catalog, frozenset(_secret_variables(declarations.keys))
+    )
+    jobs = tuple(_jobs(declarations, problems, around))
     check_places(jobs, None if state_is_wrong else state, problems)
     check_report_files(jobs, problems)
     problems.raise_if_any()
@@ -58,7 +61,13 @@ def load(file: str) -> Configuration:
         files=sources.files,
         state=state,
         jobs=tuple(each.job for each in jobs),
-        mask=Mask.of([*problems.secrets.values(), *passwords_in(catalog)]),
+        mask=Mask.of(
+            [
+                *problems.secrets.values(),
+                *passwords_in(catalog),
+                *(token for each in jobs for token in tokens_in(each.job.ping)),
+            ]
+        ),
         secrets=_references(declarations.keys),
         catalog=catalog,
         catalog_secret=declarations.keys.catalog.secret if declarations.keys.catalog else None,
@@ -79,7 +88,8 @@ def job_from_options(name: str, options: Mapping[str, object]) -> MirrorJob:
     own = node_of_options(options, origin)
     check_name(ScalarNode(name, origin), "", problems)
     check_contradictions(laid_over(PROGRAM, own), problems, path="")
-    job = _job(name, Effective(laid_over(PROGRAM, own), complete=True), problems, path="", origin=origin)
+    effective = Effective(laid_over(PROGRAM, own), complete=True)
+    job = _job(name, effective, problems, Surroundings(os.getcwd()), path="", origin=origin)
     check_places([] if job is None else [job], None, problems)
     if job is None or len(problems):
         raise ConfigError(problems.lines())
@@ -99,9 +109,7 @@ def _check_file(sources: Sources, declarations: Declarations, problems: Problems
         check_secret(keys, spot.origin, spot.path, problems)
 
 
-def _jobs(
-    declarations: Declarations, problems: Problems, *, catalog: CatalogPlace | None
-) -> Iterator[DeclaredJob]:
+def _jobs(declarations: Declarations, problems: Problems, around: Surroundings) -> Iterator[DeclaredJob]:
     """Give every job that is right in itself."""
     inheritance = Inheritance(declarations.fragments, declarations.defaults, problems)
     for name in declarations.fragments:
@@ -109,7 +117,7 @@ def _jobs(
         fragment = declarations.fragments[name]
         if name in declarations.jobs:
             origin = fragment.entry.key.origin
-            job = _job(name, effective, problems, path=fragment.path, origin=origin, catalog=catalog)
+            job = _job(name, effective, problems, around, path=fragment.path, origin=origin)
             check_own_keys(fragment.own, effective.node, problems, path=fragment.path)
             if job is not None:
                 yield job
@@ -119,10 +127,10 @@ def _job(
     name: str,
     effective: Effective,
     problems: Problems,
+    around: Surroundings,
     *,
     path: str,
     origin: Origin,
-    catalog: CatalogPlace | None = None,
 ) -> DeclaredJob | None:
     """Check and build one job; None where it has no source or destination to go on with."""
     node = effective.node
@@ -130,7 +138,15 @@ def _job(
     check_job(keys, node, problems, path=path, origin=origin, complete=effective.complete)
     if keys.source is None or (keys.destination is None and keys.type is not JobType.TRACK):
         return None
-    return DeclaredJob(built(name, keys, catalog=catalog), node, path, origin)
+    ping = ping_of(keys.ping_url, node, problems, path=path)
+    return DeclaredJob(built(name, keys, around, ping=ping), node, path, origin)
+
+
+def _secret_variables(keys: FileKeys) -> Iterator[str]:
+    """Name the variables that hold secrets."""
+    for secret in (keys.secrets or {}).values():
+        if secret.environment is not None:
+            yield secret.environment
 
 
 def _references(keys: FileKeys) -> tuple[SecretReference, ...]:

@@ -17,11 +17,13 @@ from dirsync.config.configuration import Configuration, Mask, SecretReference
 from dirsync.config.counted import Counted
 from dirsync.config.loading import load
 from dirsync.config.nodes import Origin, ScalarNode, TextFile
+from dirsync.config.pings import shown_ping
 from dirsync.config.scalars import Kind, kind_of, plain_number, written_seconds
 from dirsync.model.job import (
     Compare,
     Digest,
     Guard,
+    Hooks,
     Job,
     Limit,
     MirrorJob,
@@ -187,8 +189,24 @@ def _how_it_runs(job: Job) -> dict[str, Any]:
         "bandwidth": "none",
         "workers": "auto" if job.workers is None else job.workers,
         "engine": "local",
+        "stale_after": _duration(job.stale_after_seconds),
+        **({} if job.ping is None else {"ping_url": shown_ping(job.ping)}),
+        **({} if job.hooks is None else {"hooks": _hooks(job.hooks)}),
         "log": {key: value for key, value in (("level", job.log.level), ("file", job.log.file)) if value},
         **({} if job.report is None else {"report": _report(job.report)}),
+    }
+
+
+def _hooks(hooks: Hooks) -> dict[str, Any]:
+    commands = {
+        "before": hooks.before,
+        "after": hooks.after,
+        "on_error": hooks.on_error,
+        "finally": hooks.finally_,
+    }
+    return {
+        **{key: [list(command) for command in each] for key, each in commands.items()},
+        "timeout": _duration(hooks.timeout_seconds),
     }
 
 
