@@ -118,6 +118,11 @@ class Ledger:
         )
         return rows[0] if rows else None
 
+    def first_run(self, job: str) -> RecordedRun | None:
+        """Find the job's oldest run that was no dry run."""
+        rows = self._select("WHERE job = ? AND dry_run = 0 ORDER BY run_id LIMIT 1", (job,))
+        return rows[0] if rows else None
+
     def runs(self, job: str | None = None, *, limit: int = 20) -> list[RecordedRun]:
         """List the newest runs, of one job or of all; newest first."""
         if job is None:
