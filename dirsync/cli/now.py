@@ -17,6 +17,7 @@ from dirsync.config import load
 from dirsync.errors import RunError
 from dirsync.model.job import Job
 from dirsync.model.result import RunResult
+from dirsync.runner.pinging import Pings
 
 logger = logging.getLogger(__name__)
 
@@ -32,14 +33,18 @@ def run_now(file: str, *, options: Options, patterns: Sequence[str]) -> int:
     base = os.path.dirname(os.path.abspath(file))
     set_up(show.logging, jobs=jobs, base=base, mask=configuration.mask)
     results: list[RunResult] = []
+    pings = Pings()
     with stopping_on_signals() as stop:
         lines = Lines(mask=configuration.mask, stop=stop)
         for job in jobs:
             if stop.requested():
                 break
-            results.append(run_watched(job, state=configuration.state, show=show, lines=lines, stop=stop))
-    if not show.dry_run:
-        _look_for_stale_jobs(jobs[: len(results)], state=configuration.state)
+            result = run_watched(job, state=configuration.state, show=show, lines=lines, stop=stop)
+            pings.after(job, result)
+            results.append(result)
+        if not show.dry_run:
+            _look_for_stale_jobs(jobs[: len(results)], state=configuration.state)
+        pings.wait(stop)
     lines.check()
     if stop.signal_number is not None and len(results) < len(jobs):
         return exit_code_of_signal(stop.signal_number)

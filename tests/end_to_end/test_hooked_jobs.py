@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.pinged import dead_man_service
 from tests.program import CHECKOUT, Ended, argv, checked, ended, jobs_file, run_now, running
 from tests.trees import tree
 from tests.watches import until
@@ -136,7 +137,7 @@ def test_job_without_hooks_loads_nothing_of_them(tmp_path: Path) -> None:
     code = (
         "import sys; from dirsync.cli.main import main; main(sys.argv[1:]); "
         "print([name for name in sys.modules if name.startswith('dirsync.runner.hooks') "
-        "or name in ('dirsync.runner.pinging', 'dirsync.scheduler.stale', 'urllib.request')])"
+        "or name in ('dirsync.scheduler.stale', 'http.client', 'urllib.request')])"
     )
     command = [sys.executable, "-c", code, "-c", str(jobs_file(tmp_path)), "--now", "-q"]
     process = subprocess.run(command, capture_output=True, text=True, check=True, cwd=CHECKOUT)
@@ -153,3 +154,31 @@ def test_plan_that_is_held_may_be_approved_with_hooks(tmp_path: Path) -> None:
 
     assert ended(command).outcome == (0, "succeeded")
     assert noted(tmp_path) == ["on_error 4", "after 0"]
+
+
+def test_scheduler_calls_the_dead_man_service_and_stops_in_time_while_it_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    tree(tmp_path, {"s": {"a": b"1"}})
+    with dead_man_service() as service:
+        service.hangs.set()
+        jobs = jobs_file(tmp_path, ping_url=f"{service.address}/token", interval="1s")
+        with running([sys.executable, str(CHECKOUT / "run.py"), "-c", str(jobs)]) as process:
+            until(lambda: service.asked)
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=5)
+
+    assert (process.returncode, service.asked[0]) == (143, ("GET", "/token"))
+    assert "token" not in out + err
+
+
+def test_scheduler_raises_the_alarm_of_a_stale_job(tmp_path: Path) -> None:
+    jobs = jobs_file(tmp_path, stale_after="1s", interval="1s")
+    with running([sys.executable, str(CHECKOUT / "run.py"), "-c", str(jobs)]) as process:
+        log = tmp_path / "logs" / "mirror.log"
+        until(lambda: log.exists() and "stale: it has not succeeded yet" in log.read_text())
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=10)
+
+    assert err.count("ERROR: mirror: stale: it has not succeeded yet, and 'stale_after' is 1s") == 1
