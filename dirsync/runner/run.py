@@ -160,7 +160,9 @@ def _run_in_ledger(
                 ledger.close_crashed(job.name)
             run_id = _begin(job, ledger, started_at, dry_run=dry_run)
             run = _Run(job, ledger, orders, open_stages, run_id, started_at)
-            return run.through_stages() if job.hooks is None else _with_hooks(run, job.hooks)
+            result = run.through_stages() if job.hooks is None else _with_hooks(run, job.hooks)
+            ledger.finish(result)
+            return result
     except Skipped as busy:
         run_id = _begin(job, ledger, started_at, dry_run=dry_run)
         result = _result(job, run_id, started_at, Counts(), dry_run=dry_run, error=busy)
@@ -179,10 +181,10 @@ class _Run(NamedTuple):
     started_at: datetime.datetime
 
     def through_stages(self) -> RunResult:
-        """Go through all stages, and record what came of it.
+        """Go through all stages; give what came of it, which is not in the ledger yet.
 
         Raises:
-            RunError: it cannot be recorded.
+            RunError: it cannot be recorded elsewhere.
         """
         counts = Counts()
         stages = self.open_stages(
@@ -201,7 +203,16 @@ class _Run(NamedTuple):
             error = caught
         result = self.result(counts, error)
         stages.record(result)
-        self.ledger.finish(result)
+        return result
+
+    def noted(self) -> RunResult:
+        """Go through all stages, and note in the ledger what was done by a run that still goes on.
+
+        Raises:
+            RunError: it cannot be recorded or noted.
+        """
+        result = self.through_stages()
+        self.ledger.note(result)
         return result
 
     def result(self, counts: Counts, error: RunError | None) -> RunResult:
@@ -227,7 +238,7 @@ def _with_hooks(run: _Run, hooks: Hooks) -> RunResult:
         deadline=run.orders.deadline,
         mask=run.orders.mask,
     )
-    return hooked.run(run.through_stages, ended=partial(run.result, Counts()), record=run.ledger.finish)
+    return hooked.run(run.noted, ended=partial(run.result, Counts()))
 
 
 @contextlib.contextmanager

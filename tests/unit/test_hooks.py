@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -452,6 +453,19 @@ def test_run_that_breaks_off_is_followed_by_its_hooks(tmp_path: Path, error: Exc
         )
 
     with pytest.raises(type(error)):
-        hooked.run(work, ended=ended, record=lambda _: None)
+        hooked.run(work, ended=ended)
 
     assert noted(tmp_path) == ["before", "on_error failed", "finally failed"]
+
+
+def test_run_that_is_killed_in_a_later_hook_leaves_what_it_did_on_record(tmp_path: Path) -> None:
+    """It did not succeed, for it did not end; until then it goes on."""
+    look = (
+        "import sqlite3, sys; rows = sqlite3.connect('state/ledger.db').execute("
+        "'SELECT outcome, created FROM runs').fetchall(); open('row', 'w').write(repr(rows))"
+    )
+    job = mirror(tmp_path, after=((sys.executable, "-c", look),))
+    run(job, tmp_path)
+
+    assert (tmp_path / "row").read_text() == "[(None, 1)]"
+    assert recorded(tmp_path)[:2] == (Outcome.SUCCEEDED, 1)

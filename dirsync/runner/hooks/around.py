@@ -1,7 +1,8 @@
 """A run with its hooks around it: which are run when, and what their ends mean for it.
 
-before → the run, recorded → after → on_error → finally. A run is on record before the hooks
-that follow it begin, so whatever becomes of them, what was done is known.
+before → the run → after → on_error → finally. What the run did is noted in the ledger before the
+hooks that follow it begin, so whatever becomes of them, it is known; how it ended is known only
+when they have.
 """
 
 from __future__ import annotations
@@ -59,37 +60,25 @@ class HookedRun:
         self._mask = mask
         self._signalled_at: float | None = None  # None: no signal came yet
 
-    def run(
-        self, work: Callable[[], RunResult], *, ended: End, record: Callable[[RunResult], None]
-    ) -> RunResult:
+    def run(self, work: Callable[[], RunResult], *, ended: End) -> RunResult:
         """Run what belongs before, the work, and what belongs after it; give what came of it all.
 
-        `work` records its own result; `record` puts another one in its place, or the only one
-        where a hook kept the work from being begun.
-
-        Raises: what `work` and `record` raise, after the hooks that belong to that.
+        Raises: what `work` raises, after the hooks that belong to that.
         """
         try:
-            result = self._worked(work, ended=ended, record=record)
+            result = self._worked(work, ended=ended)
         except BaseException as error:  # nobody else undoes what the hooks before it did
             reason = error if isinstance(error, RunError) else RunError(f"'{self._job.name}': broke off")
             self._followed(ended(reason))
             raise
-        final = self._followed(result)
-        if final is not result:
-            record(final)
-        return final
+        return self._followed(result)
 
-    def _worked(
-        self, work: Callable[[], RunResult], *, ended: End, record: Callable[[RunResult], None]
-    ) -> RunResult:
+    def _worked(self, work: Callable[[], RunResult], *, ended: End) -> RunResult:
         try:
             for command in self._hooks.before:
                 self._prepare(command)
         except RunError as error:
-            result = ended(error)
-            record(result)
-            return result
+            return ended(error)
         return work()
 
     def _prepare(self, command: Command) -> None:
