@@ -128,7 +128,7 @@ class HookedRun:
             check()
             ended = self._run(hook, command, result, check)
         except Cancelled as cancelled:
-            logger.warning("%s hook '%s' did not end: %s", hook.value, _name(command), cancelled)
+            logger.warning("%s hook '%s' was not run to its end: %s", hook.value, _name(command), cancelled)
             return cancelled
         why = self._failure(ended)
         if why is None:

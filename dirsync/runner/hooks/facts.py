@@ -82,10 +82,10 @@ def _begin_fields(begun: Begun) -> Fields:
 
 
 def _places(job: Job) -> dict[str, bytes]:
-    ends = {"source": job.source.path}
+    places = {"source": str(job.source)}
     if isinstance(job, MirrorJob):
-        ends["destination"] = job.destination.path
-    return ends
+        places["destination"] = str(job.destination)
+    return {name: os.fsencode(text) for name, text in places.items()}
 
 
 def _variables(fields: Fields, places: Mapping[str, bytes], *, mask: Mask) -> dict[str, str]:
