@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -39,9 +40,14 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture(autouse=True)
-def quick_and_direct(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_and_direct(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Ask the service itself, without long pauses; no call outlives its test."""
     monkeypatch.setattr(pinging, "_PAUSES_SECONDS", (0.05, 0.05))
     monkeypatch.setenv("no_proxy", "*")
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith("ping "):
+            thread.join()
 
 
 def pinging_job(url: str, name: str = "mirror") -> Job:
