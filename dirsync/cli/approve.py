@@ -15,6 +15,7 @@ from dirsync.cli.watching import Show, run_watched
 from dirsync.config import load
 from dirsync.model.job import JobType, MirrorJob, PushJob
 from dirsync.runner.held import is_held
+from dirsync.runner.pinging import Pings
 
 
 class ApproveOptions(Options):
@@ -48,6 +49,9 @@ def main(arguments: Sequence[str]) -> int:
     with stopping_on_signals() as stop:
         lines = Lines(mask=configuration.mask, stop=stop)
         result = run_watched(job, state=configuration.state, show=show, lines=lines, stop=stop, approves=True)
+        pings = Pings()
+        pings.after(job, result)
+        pings.wait(stop)
     lines.check()
     return exit_code([result])
 

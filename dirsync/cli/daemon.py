@@ -23,6 +23,7 @@ from dirsync.model.job import Job
 from dirsync.model.marks import Marks
 from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
+from dirsync.runner.pinging import Pings
 from dirsync.runner.watching import watch_of
 from dirsync.scheduler.declaration import Declaration
 from dirsync.scheduler.loop import run_scheduler
@@ -91,6 +92,7 @@ class Daemon:
         self._patterns = patterns
         self._show = show
         self._configuration = load(file)
+        self._pings = Pings()
 
     @property
     def serves(self) -> bool:
@@ -132,7 +134,7 @@ class Daemon:
 
     def run(self, job: Job, marks: Marks | None = None, *, lines: Lines, stop: Stop) -> RunResult:
         """Run one job once, in the calling thread; `marks` as `run_job` has it."""
-        return run_watched(
+        result = run_watched(
             job,
             state=self._configuration.state,
             show=self._show,
@@ -142,6 +144,8 @@ class Daemon:
             side_by_side=True,
             marks=marks,
         )
+        self._pings.after(job, result)
+        return result
 
     def watch_of(self, job: Job, told: Callable[[], None]) -> SourceWatch:
         """Give a watch of a job's source that calls `told` when something changed."""

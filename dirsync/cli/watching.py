@@ -85,7 +85,9 @@ def run_watched(
             observer.noticed(chosen.in_words())
         if approves:
             assert isinstance(job, MirrorJob | PushJob)
-            return approve_job(job, state=state, observer=observer, stop=stop, dry_run=show.dry_run)
+            return approve_job(
+                job, state=state, observer=observer, stop=stop, dry_run=show.dry_run, mask=lines.mask
+            )
         return run_job(
             job,
             state=state,
@@ -94,6 +96,7 @@ def run_watched(
             dry_run=show.dry_run,
             saves_plan=show.saves_plan,
             marks=marks,
+            mask=lines.mask,
         )
     finally:
         progress.close()

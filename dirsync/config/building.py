@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from dirsync.config.counted import Counted
+from dirsync.config.endpoints import Endpoint
 from dirsync.config.keys import JobKeys, RuleKeys
 from dirsync.config.shapes import Keys
 from dirsync.config.tree_fields import JOB
@@ -15,9 +16,11 @@ from dirsync.model.job import (
     Digest,
     Fingerprint,
     Guard,
+    Hooks,
     JobLog,
     JobType,
     MirrorJob,
+    Ping,
     Preserve,
     PushJob,
     Retries,
@@ -33,19 +36,30 @@ _OF_EVERY_TRACK = frozenset(TrackJob.__struct_fields__)
 _OF_TRACKS_ALONE = _OF_EVERY_TRACK - frozenset(MirrorJob.__struct_fields__)
 
 
+class Surroundings(NamedTuple):
+    """What a job has of the file it is in."""
+
+    directory: str  # absolute
+    catalog: CatalogPlace | None = None
+    secret_variables: frozenset[str] = frozenset()
+    endpoints: Mapping[str, Endpoint] = {}
+
+
 def built(
-    name: str, keys: JobKeys, *, places: Mapping[str, Place], catalog: CatalogPlace | None
+    name: str, keys: JobKeys, around: Surroundings, *, places: Mapping[str, Place], ping: Ping | None
 ) -> MirrorJob | PushJob | TrackJob:
     """Make the job that complete, correct keys declare; what they leave out is the model's default."""
     values = _declared(keys) | {
         **places,
         "name": name,
-        "catalog": catalog,
+        "catalog": around.catalog,
         "schedule": _schedule(keys),
         "comparison": _comparison(keys),
         "guard": Guard(**_declared(keys.guard)),
         "log": JobLog(**_declared(keys.log)),
         "report": _report(name, keys),
+        "hooks": _hooks(keys, around),
+        "ping": ping,
     }
     return _track(keys, values) if keys.type is JobType.TRACK else _mirror(keys, values)
 
@@ -98,6 +112,14 @@ def _report(name: str, keys: JobKeys) -> Digest | None:
         return None
     declared = _declared(keys.report) | {"to": keys.report.to.replace(JOB, name.replace("%", "%%"))}
     return Digest(schedule=Schedule(**_declared(keys.report.schedule)), **declared)
+
+
+def _hooks(keys: JobKeys, around: Surroundings) -> Hooks | None:
+    """Make the hooks; None where no command is declared."""
+    declared = _declared(keys.hooks)
+    if not any(declared.get(each) for each in ("before", "after", "on_error", "finally_")):
+        return None
+    return Hooks(directory=around.directory, withheld=around.secret_variables, **declared)
 
 
 def _comparison(keys: JobKeys) -> Comparison:

@@ -119,13 +119,28 @@ class ReportKeys(Keys):
     since_seconds = Key(timing.INTERVAL, "How far it looks back, as 1d or 7d", name="since")
 
 
+class HooksKeys(Keys):
+    """Commands that are run around each run, each a list of a program and its arguments; no shell."""
+
+    before = Key(list_of(list_of(tree.TEXT)), "Before the two ends are looked at; exit code 75 skips the run")
+    after = Key(list_of(list_of(tree.TEXT)), "After a run that succeeded or was partial")
+    on_error = Key(list_of(list_of(tree.TEXT)), "After a run that failed, was held or was partial")
+    finally_ = Key(list_of(list_of(tree.TEXT)), "After every run, whatever came of it", name="finally")
+    timeout_seconds = Key(timing.TIMEOUT, "The longest that one command may take, or none", name="timeout")
+
+
+class PingKeys(Keys):
+    """The address that is called after each success."""
+
+    url = Key(tree.TEXT, "http://… or https://…")
+    secret = Key(tree.TEXT, "The secret that holds the URL")
+
+
 class JobKeys(Keys):
     """The keys of a job, a profile or the defaults."""
 
     later: ClassVar[dict[str, str]] = {
-        "stale_after": f"{_DROP}, and watch 'status'",
         "notify": f"{_DROP}, and act on the exit code",
-        "hooks": f"{_DROP}, and run dirsync from a script",
     }
 
     type = Key(
@@ -178,6 +193,13 @@ class JobKeys(Keys):
     bandwidth = Key(tree.RATE, "The most bytes a second that are copied, as 5M, or none")
     workers = Key(tree.WORKERS, "How many files are copied at once")
     engine = Key(only("local", instead="write 'engine: local'"), "Where the work is done", becomes=False)
+    stale_after_seconds = Key(
+        timing.TIMEOUT, "An alarm when the last success is older, or none", name="stale_after"
+    )
+    ping_url = Key(
+        Section(PingKeys), "A dead-man service: a URL that is called after each success", becomes=False
+    )
+    hooks = Key(Section(HooksKeys), "Commands that are run around each run", becomes=False)
     log = Key(Section(LogKeys), "Where and how loudly the job logs", becomes=False)
     report = Key(Section(ReportKeys), "A report that is written on a schedule of its own", becomes=False)
 
@@ -280,11 +302,14 @@ SECTIONS: dict[str, type[Keys]] = {
     "rules": RuleKeys,
     "schedule": ScheduleKeys,
     "report": ReportKeys,
+    "hooks": HooksKeys,
+    "ping_url": PingKeys,
 }
 APPENDABLE = {  # by section, a job's own keys under ""
     "": frozenset({"include", "exclude", "ignore_files", "preserve", "compare"}),
     "compare": frozenset({"by"}),
     "schedule": frozenset({"at", "on"}),
+    "hooks": frozenset({"before", "after", "on_error", "finally"}),
 }
 
 

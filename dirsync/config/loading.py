@@ -12,10 +12,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from dirsync.config.building import built
+from dirsync.config.building import Surroundings, built
 from dirsync.config.catalogs import catalog_place, passwords_in
 from dirsync.config.configuration import Configuration, SecretReference
-from dirsync.config.endpoints import Endpoint
 from dirsync.config.far_ends import places_of
 from dirsync.config.gathering import Declarations, gathered
 from dirsync.config.inheritance import PROGRAM, Effective, Inheritance, laid_over
@@ -24,6 +23,7 @@ from dirsync.config.mask import Mask
 from dirsync.config.nodes import Origin, ScalarNode, locate
 from dirsync.config.options import command_line, node_of_options
 from dirsync.config.overlaps import DeclaredJob, check_places
+from dirsync.config.pings import ping_of, tokens_in
 from dirsync.config.problems import Problems
 from dirsync.config.report_files import check_report_files
 from dirsync.config.rules import check_contradictions, check_job, check_name, check_own_keys, check_secret
@@ -32,7 +32,6 @@ from dirsync.config.sources import Sources, read_sources
 from dirsync.config.validation import checked
 from dirsync.errors import ConfigError
 from dirsync.model.job import JobType, MirrorJob
-from dirsync.model.place import CatalogPlace
 
 DEFAULT_STATE = ".dirsync"
 
@@ -55,7 +54,13 @@ def load(file: str) -> Configuration:
     catalog = catalog_place(declarations.keys.catalog, sources.main, state=state, problems=problems)
     endpoints = endpoints_of(declarations.keys, sources.main, problems)
     serving = serving_of(declarations.keys, sources.main, problems)
-    jobs = tuple(_jobs(declarations, problems, catalog=catalog, endpoints=endpoints))
+    around = Surroundings(
+        sources.main.origin.file.directory,
+        catalog,
+        frozenset(_secret_variables(declarations.keys)),
+        endpoints,
+    )
+    jobs = tuple(_jobs(declarations, problems, around))
     check_places(jobs, None if state_is_wrong else state, problems)
     check_report_files(jobs, problems)
     problems.raise_if_any()
@@ -64,7 +69,13 @@ def load(file: str) -> Configuration:
         files=sources.files,
         state=state,
         jobs=tuple(each.job for each in jobs),
-        mask=Mask.of([*problems.secrets.values(), *passwords_in(catalog)]),
+        mask=Mask.of(
+            [
+                *problems.secrets.values(),
+                *passwords_in(catalog),
+                *(token for each in jobs for token in tokens_in(each.job.ping)),
+            ]
+        ),
         endpoints=tuple(endpoints.values()),
         serving=serving,
         secrets=_references(declarations.keys),
@@ -87,7 +98,8 @@ def job_from_options(name: str, options: Mapping[str, object]) -> MirrorJob:
     own = node_of_options(options, origin)
     check_name(ScalarNode(name, origin), "", problems)
     check_contradictions(laid_over(PROGRAM, own), problems, path="")
-    job = _job(name, Effective(laid_over(PROGRAM, own), complete=True), problems, path="", origin=origin)
+    effective = Effective(laid_over(PROGRAM, own), complete=True)
+    job = _job(name, effective, problems, Surroundings(os.getcwd()), path="", origin=origin)
     check_places([] if job is None else [job], None, problems)
     if job is None or len(problems):
         raise ConfigError(problems.lines())
@@ -108,13 +120,7 @@ def _check_file(sources: Sources, declarations: Declarations, problems: Problems
         check_secret(keys, spot.origin, spot.path, problems)
 
 
-def _jobs(
-    declarations: Declarations,
-    problems: Problems,
-    *,
-    catalog: CatalogPlace | None,
-    endpoints: Mapping[str, Endpoint],
-) -> Iterator[DeclaredJob]:
+def _jobs(declarations: Declarations, problems: Problems, around: Surroundings) -> Iterator[DeclaredJob]:
     """Give every job that is right in itself."""
     inheritance = Inheritance(declarations.fragments, declarations.defaults, problems)
     for name in declarations.fragments:
@@ -122,15 +128,7 @@ def _jobs(
         fragment = declarations.fragments[name]
         if name in declarations.jobs:
             origin = fragment.entry.key.origin
-            job = _job(
-                name,
-                effective,
-                problems,
-                path=fragment.path,
-                origin=origin,
-                catalog=catalog,
-                endpoints=endpoints,
-            )
+            job = _job(name, effective, problems, around, path=fragment.path, origin=origin)
             check_own_keys(fragment.own, effective.node, problems, path=fragment.path)
             if job is not None:
                 yield job
@@ -140,11 +138,10 @@ def _job(
     name: str,
     effective: Effective,
     problems: Problems,
+    around: Surroundings,
     *,
     path: str,
     origin: Origin,
-    catalog: CatalogPlace | None = None,
-    endpoints: Mapping[str, Endpoint] | None = None,
 ) -> DeclaredJob | None:
     """Check and build one job; None where it has no source or destination to go on with."""
     node = effective.node
@@ -152,10 +149,18 @@ def _job(
     check_job(keys, node, problems, path=path, origin=origin, complete=effective.complete)
     if keys.source is None or (keys.destination is None and keys.type is not JobType.TRACK):
         return None
-    places = places_of(keys, node, problems, path=path, endpoints=endpoints or {})
+    places = places_of(keys, node, problems, path=path, endpoints=around.endpoints)
+    ping = ping_of(keys.ping_url, node, problems, path=path)
     if places is None:
         return None
-    return DeclaredJob(built(name, keys, places=places, catalog=catalog), node, path, origin)
+    return DeclaredJob(built(name, keys, around, places=places, ping=ping), node, path, origin)
+
+
+def _secret_variables(keys: FileKeys) -> Iterator[str]:
+    """Name the variables that hold secrets."""
+    for secret in (keys.secrets or {}).values():
+        if secret.environment is not None:
+            yield secret.environment
 
 
 def _references(keys: FileKeys) -> tuple[SecretReference, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dirsync.config.inheritance import BUILT_IN
-from dirsync.config.keys import JobKeys, ScheduleKeys, SecretKeys
+from dirsync.config.keys import HooksKeys, JobKeys, ScheduleKeys, SecretKeys
 from dirsync.config.nodes import ListNode, MappingNode, Origin, ScalarNode, is_null, locate, mapping_of
 from dirsync.config.problems import Problems, listed, quoted
 from dirsync.model.job import Compare, JobType, Preserve, SymlinkPolicy
@@ -59,6 +59,7 @@ def check_job(
             problems.add(origin, path, f"'{key}' is missing; write '{key}: /a/path'")
     _check_schedule(keys.schedule, node, ("schedule",), problems, path)
     _check_report(keys, node, problems, path)
+    _check_hooks(keys.hooks, node, problems, path)
     if keys.watch and keys.symlinks is SymlinkPolicy.FOLLOW:
         text = "sees nothing of what happens where links lead; drop it, or 'symlinks: follow'"
         _note(node, ("watch",), text, problems, path)
@@ -123,6 +124,16 @@ def _check_report(keys: JobKeys, node: MappingNode, problems: Problems, path: st
         if said.get(key) is None or is_null(said.entries[key].value):
             _note(node, ("report",), f"'{key}' is missing; write '{key}: {example}'", problems, path)
     _check_schedule(report.schedule, node, ("report", "schedule"), problems, path)
+
+
+def _check_hooks(keys: HooksKeys | None, node: MappingNode, problems: Problems, path: str) -> None:
+    """Check that each command names a program."""
+    written = keys.written if keys is not None else {}
+    for attribute in ("before", "after", "on_error", "finally_"):
+        for position, command in enumerate(written.get(attribute, ())):
+            if not command or not command[0]:
+                steps = ("hooks", attribute.removesuffix("_"), position)
+                _note(node, steps, "names no program; write one, as [systemctl, stop, db]", problems, path)
 
 
 def _check_kept(keys: JobKeys, node: MappingNode, problems: Problems, path: str) -> None:

@@ -14,7 +14,7 @@ from dirsync.config.keys import APPENDABLE, CompareKeys, FileKeys, JobKeys, Sche
 from dirsync.config.shapes import Keys, Leaf, Named, Section, Series, Shape
 
 _VARIABLE = {"$ref": "#/$defs/Variable"}
-_SECTIONS = {"JobKeys": "", "CompareKeys": "compare", "ScheduleKeys": "schedule"}
+_SECTIONS = {"JobKeys": "", "CompareKeys": "compare", "ScheduleKeys": "schedule", "HooksKeys": "hooks"}
 
 Schema = dict[str, Any]
 
@@ -107,8 +107,9 @@ def _append(schema: Schema) -> Schema:
 
 
 def _allow_short_forms(definitions: Schema) -> None:
-    """Allow `compare: [size]`, and `at` and `on` as one word."""
+    """Allow `compare: [size]`, `ping_url: https://…`, and `at` and `on` as one word."""
     job = definitions[JobKeys.__name__]["properties"]
+    job["ping_url"]["anyOf"].insert(0, {"type": "string"})
     by = definitions[CompareKeys.__name__]["properties"]["by"]["anyOf"][0]
     job["compare"]["anyOf"].insert(0, by)
     job["compare+"] = {"description": f"Appended: {job['compare']['description']}", "anyOf": [by]}

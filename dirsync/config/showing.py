@@ -19,11 +19,13 @@ from dirsync.config.endpoints import Endpoint
 from dirsync.config.loading import load
 from dirsync.config.mask import Mask
 from dirsync.config.nodes import Origin, ScalarNode, TextFile
+from dirsync.config.pings import shown_ping
 from dirsync.config.scalars import Kind, kind_of, plain_number, written_seconds
 from dirsync.model.job import (
     Compare,
     Digest,
     Guard,
+    Hooks,
     Job,
     Limit,
     Preserve,
@@ -239,8 +241,24 @@ def _how_it_runs(job: Job) -> dict[str, Any]:
         "bandwidth": "none" if job.bandwidth is None else job.bandwidth,
         "workers": "auto" if job.workers is None else job.workers,
         "engine": "local",
+        "stale_after": _duration(job.stale_after_seconds),
+        **({} if job.ping is None else {"ping_url": shown_ping(job.ping)}),
+        **({} if job.hooks is None else {"hooks": _hooks(job.hooks)}),
         "log": {key: value for key, value in (("level", job.log.level), ("file", job.log.file)) if value},
         **({} if job.report is None else {"report": _report(job.report)}),
+    }
+
+
+def _hooks(hooks: Hooks) -> dict[str, Any]:
+    commands = {
+        "before": hooks.before,
+        "after": hooks.after,
+        "on_error": hooks.on_error,
+        "finally": hooks.finally_,
+    }
+    return {
+        **{key: [list(command) for command in each] for key, each in commands.items()},
+        "timeout": _duration(hooks.timeout_seconds),
     }
 
 

@@ -13,6 +13,7 @@ from dirsync.errors import RunError
 from dirsync.mirror.batch import DURABLE, SMALL, Ended, batches, carry_out_batch, is_small
 from dirsync.mirror.linking import Leaders
 from dirsync.mirror.lost import Lost
+from dirsync.mirror.pace import Pace
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.steps import Steps
 from dirsync.model.change import Change, ChangeKind, Failure
@@ -45,18 +46,22 @@ class Watcher(Protocol):
 class Meter:
     """Counts bytes in many threads, read by one; looks at the deadline on the way."""
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, *, bytes_a_second: int | None) -> None:
+        """`bytes_a_second` None: as fast as can be."""
         self._deadline = deadline
+        self._pace = None if bytes_a_second is None else Pace(bytes_a_second, deadline)
         self._moved: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def add(self, byte_count: int) -> None:
-        """Count bytes.
+        """Count bytes, and wait where there is a limit to them.
 
         Raises:
             Cancelled: the deadline passed.
         """
         self._moved.put(byte_count)
         self._deadline.check()
+        if self._pace is not None:
+            self._pace.keep(byte_count)
 
     def take(self) -> int:
         """Give what was counted since the last call."""
@@ -83,7 +88,7 @@ class Mirror:
         self._workers = workers
         self._watcher = watcher
         self._deadline = deadline
-        self._meter = Meter(deadline)
+        self._meter = Meter(deadline, bytes_a_second=settings.bandwidth)
         self._has_failed = False
         self.refused_a_move = False  # a rename failed: another try may fail the same way
         self._unmade: set[bytes] = set()  # directories that could not be made, or not be moved there

@@ -201,6 +201,31 @@ class Digest(Struct, frozen=True, kw_only=True):
     since_seconds: float = 7 * _DAY_SECONDS  # how far it looks back
 
 
+Command = tuple[str, ...]  # a program and its arguments
+
+
+class Hooks(Struct, frozen=True, kw_only=True):
+    """Commands that are run around each run of a job."""
+
+    before: tuple[Command, ...] = ()
+    after: tuple[Command, ...] = ()  # a run that came to its end
+    on_error: tuple[Command, ...] = ()  # after one that did not do all
+    finally_: tuple[Command, ...] = ()  # whatever came of it
+    timeout_seconds: float | None = 3600.0  # the longest that one command may take; None: no limit
+    directory: str  # absolute: where they are run
+    withheld: frozenset[str] = frozenset()  # variables that hold secrets, which they do not get
+
+
+class Ping(Struct, frozen=True, kw_only=True):
+    """A service that raises an alarm when it is not called for too long."""
+
+    url: str  # http or https; it may hold a token
+    secret: str | None = None  # the secret that holds the URL; None: the file says it
+
+    def __repr__(self) -> str:
+        return f"Ping(secret={self.secret!r})"
+
+
 class Job(Struct, frozen=True, kw_only=True):
     """One job, as declared: what all types have in common."""
 
@@ -223,6 +248,9 @@ class Job(Struct, frozen=True, kw_only=True):
     workers: int | None = None  # None: as many as pay
     log: JobLog = field(default_factory=JobLog)
     report: Digest | None = None  # None: only when asked for
+    hooks: Hooks | None = None
+    stale_after_seconds: float | None = None  # an alarm when the last success is older; None: never
+    ping: Ping | None = None  # called after each success; None: nobody is
 
     bandwidth: int | None = None  # the most bytes a second that are copied; None: no limit
 

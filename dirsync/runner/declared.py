@@ -32,6 +32,9 @@ _BESIDE_THE_PLAN = frozenset(
         "workers",
         "log",
         "report",
+        "hooks",
+        "stale_after_seconds",
+        "ping",
     }
 )
 
