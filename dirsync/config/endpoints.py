@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
@@ -10,8 +11,20 @@ from msgspec import Struct
 from dirsync.config.problems import did_you_mean, quoted
 from dirsync.model.place import FarPlace
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_ENDPOINT = re.compile(r"[A-Za-z0-9_.@-]+:/")
 _SCHEMES = ("https", "http")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is a URL."""
+    return _URL.match(text) is not None
+
+
+def is_endpoint_path(text: str) -> bool:
+    """Whether a text is a path at an endpoint that has a name."""
+    return _ENDPOINT.match(text) is not None
 
 
 class FarName(Struct, frozen=True):

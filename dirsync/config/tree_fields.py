@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from dirsync.config import scalars
-from dirsync.config.endpoints import FarAddress, FarName, address_of
+from dirsync.config.endpoints import FarAddress, FarName, address_of, is_endpoint_path, is_url
 from dirsync.config.leaves import LATER, flag, spoken, text_of, version, whole
 from dirsync.config.nodes import ScalarNode
 from dirsync.config.problems import one_of, quoted
@@ -16,8 +16,6 @@ from dirsync.config.shapes import Leaf
 from dirsync.model.job import Limit, PatternLine
 from dirsync.model.place import LocalPlace
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_ENDPOINT = re.compile(r"[A-Za-z0-9_.@-]+:/")
 _PLACEHOLDER = re.compile(r"%[YmdHMSjVGu%]")
 JOB = "{job}"  # in the name of a report's file: the job's name
 _LEAST_RATE = 1024
@@ -69,7 +67,7 @@ def _report_file(scalar: ScalarNode) -> str:
 
 def _place(scalar: ScalarNode) -> LocalPlace | FarName:
     text = text_of(scalar)
-    if _URL.match(text) or _ENDPOINT.match(text):
+    if is_url(text) or is_endpoint_path(text):
         return FarName(text)
     return LocalPlace(path=os.fsencode(_absolute(scalar)))
 

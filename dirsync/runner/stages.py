@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ from dirsync.runner.ledger import Ledger
 from dirsync.runner.lock import locked_directory
 from dirsync.runner.observer import Observer, Stage, Totals
 from dirsync.runner.places import Places, create_destination, look_at_places, nearest_destination, pinned
+from dirsync.runner.reach import within_reach
 from dirsync.runner.renames import Renames
 from dirsync.runner.rot import RotSieve, replicas_told
 from dirsync.runner.scanning import Scan
@@ -104,23 +105,12 @@ class Stages:
         """
         try:
             try:
-                with self._far_source():
+                with within_reach(self._job.source, check=self._deadline.check):
                     self._run()
             finally:
                 self._record.flush()
         except OSError as error:
             raise RunError(f"'{self._job.name}': the run could not go on: {in_words(error)}") from error
-
-    @contextlib.contextmanager
-    def _far_source(self) -> Iterator[None]:
-        """Stay connected to a source on another machine while the block runs."""
-        if isinstance(self._job.source, LocalPlace):
-            yield
-            return
-        from dirsync.trees.far.opening import reached  # few jobs need it
-
-        with reached(self._job.source, check=self._deadline.check):
-            yield
 
     def record(self, result: RunResult) -> None:
         """Bring what was done into the catalog's history, now that it is known how it ended."""

@@ -257,6 +257,15 @@ class FarTree:
         return FarEndLost(f"{self.connection.place}: {error}")
 
 
+class DeepFarTree(FarTree):
+    """A far tree that is walked to its end: a directory is listed with all beneath it."""
+
+    def listing(self, path: bytes) -> Listing:
+        """List a directory."""
+        self.foresee_beneath(path, include=(), exclude=())
+        return super().listing(path)
+
+
 def _comes_in_a_stream(entry: Entry) -> bool:
     return entry.kind is Kind.FILE and entry.size < LARGE_BYTES
 
