@@ -41,6 +41,7 @@ from dirsync.wire.runs import (
 logger = logging.getLogger(__name__)
 
 _ALONE_SECONDS = 60.0  # how long a run goes on without its client
+_MOST_OVER = 64  # runs that are over and may still be asked about
 _MOST_KEPT = 4_096  # frames that were not heard yet; then the run waits
 _A_FRAME = 128  # things told in one frame
 _PULSE_SECONDS = 5.0
@@ -295,7 +296,7 @@ class Sessions:
         session = Session(key)
         with self._lock:
             self._forget_those_over()
-            if len(self._by_name) >= self._most:
+            if sum(not each.ended.is_set() for each in self._by_name.values()) >= self._most:
                 return None
             self._by_name[session.name] = session
         threading.Thread(target=self._run, args=(session, run), name=f"run {key[2]}", daemon=True).start()
@@ -314,8 +315,11 @@ class Sessions:
                 session.end(_failed("the run ended without a word"))
 
     def _forget_those_over(self) -> None:
-        for name in [name for name, each in self._by_name.items() if each.ended.is_set() and each.is_alone()]:
-            del self._by_name[name]
+        """Forget runs whose end was heard, or will not be any more; the last ones stay for a while."""
+        over = [name for name, each in self._by_name.items() if each.ended.is_set()]
+        for position, name in enumerate(over):
+            if position < len(over) - _MOST_OVER or self._by_name[name].is_alone():
+                del self._by_name[name]
 
     def named(self, name: str) -> Session | None:
         """Give a run by its name."""
