@@ -48,9 +48,7 @@ def served(root: Path, *, state: Path, access: Access = Access.WRITE) -> Iterato
     with tempfile.TemporaryDirectory() as folder:
         certificate, key = f"{folder}/cert.pem", f"{folder}/key.pem"
         fingerprint = generate_certificate(["localhost"], certificate=certificate, key=key)
-        share = Share(
-            name="tree", path=os.fsencode(root), access=access, token_hashes=(token_hash(TOKEN),)
-        )
+        share = Share(name="tree", path=os.fsencode(root), access=access, token_hashes=(token_hash(TOKEN),))
         serving = Serving(host="127.0.0.1", port=0, certificate=certificate, key=key, shares=(share,))
         with serving_agent(serving, state=str(state)) as agent:
             yield Served(address=agent.address, fingerprint=fingerprint, share="tree")

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from dirsync.errors import PathError, TransientError
 from dirsync.mirror.attributes import AttributeCarrier
 from dirsync.mirror.placing import drop, place
+from dirsync.mirror.salvage import Salvage
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.trash import Trash
 from dirsync.mirror.unchanged import CHANGED_IN_SOURCE, is_as_planned
@@ -23,7 +24,7 @@ from dirsync.model.links import Identity, identity_of
 from dirsync.trees import fsops
 from dirsync.trees.attributes import Bearer
 from dirsync.trees.data import DataCopier, Told
-from dirsync.trees.handles import split
+from dirsync.trees.handles import join, split
 from dirsync.trees.local import LocalTree
 from dirsync.trees.source import OpenFile, SourceTree
 
@@ -56,10 +57,12 @@ class FileCopier:
         settings: Settings,
         carrier: AttributeCarrier,
         trash: Trash | None,
+        salvage: Salvage | None,
         told: Told,
         sleep: Callable[[float], None],
     ) -> None:
-        """Work between two trees; `trash` keeps what is displaced, if anything does.
+        """Work between two trees; `trash` keeps what is displaced, if anything does, and `salvage`
+        what arrived of a file that was cut off.
 
         `sleep` waits so many seconds, and may raise to stop.
         """
@@ -68,6 +71,7 @@ class FileCopier:
         self._settings = settings
         self._carrier = carrier
         self._trash = trash
+        self._salvage = salvage
         self._told = told
         self._sleep = sleep
         self._data = DataCopier(sparse=settings.sparse)
@@ -125,7 +129,7 @@ class FileCopier:
             finally:
                 os.close(copy)  # some file systems tell only now what they could not write
         except BaseException:
-            self._drop(path, temporary)
+            self._keep_or_drop(path, temporary)
             raise
         copied = Copied(identity_of(new), (made.st_dev, made.st_ino))
         return Staged(path, temporary, old, copied, before.st_nlink > 1)
@@ -149,6 +153,11 @@ class FileCopier:
     def drop(self, staged: Staged) -> None:
         """Remove a staged copy that does not get its name."""
         self._drop(staged.path, staged.temporary)
+
+    def _keep_or_drop(self, path: bytes, temporary: bytes) -> None:
+        """Remove a copy that did not come to its end, unless what arrived of it may be of use again."""
+        if self._salvage is None or not self._salvage.keep(join(split(path)[0], temporary)):
+            self._drop(path, temporary)
 
     def _drop(self, path: bytes, temporary: bytes) -> None:
         with contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -121,7 +122,8 @@ class Mirror:
             try:
                 for phase in Phase:
                     if phase is Phase.COPY:
-                        self._copy_in_parallel(steps, operations(phase))
+                        with self._finding_what_arrived(steps):
+                            self._copy_in_parallel(steps, operations(phase))
                     else:
                         self._one_by_one(steps, operations(phase))
                     steps.destination.handles.forget()
@@ -129,6 +131,21 @@ class Mirror:
                 steps.close_again()
                 for sentence in self._lost.sentences():
                     self._watcher.noticed(sentence)
+
+    @contextlib.contextmanager
+    def _finding_what_arrived(self, steps: Steps) -> Iterator[None]:
+        """Let files be put together of what arrived before a run was cut off; in the end that is removed."""
+        if steps.salvage is None:
+            yield
+            return
+        with steps.salvage.opened() as handles:
+            steps.source.find_in(handles)
+            try:
+                yield
+            finally:
+                steps.source.find_in(())
+        if not self._has_failed:
+            steps.salvage.clear()
 
     def _one_by_one(self, steps: Steps, operations: Iterator[Operation]) -> None:
         for operation in self._foreseen(steps, operations):

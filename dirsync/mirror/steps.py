@@ -19,6 +19,7 @@ from dirsync.mirror.linking import Leaders, Linker
 from dirsync.mirror.lost import Lost
 from dirsync.mirror.moving import Mover
 from dirsync.mirror.placing import drop, place, remover_of
+from dirsync.mirror.salvage import Salvage
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.trash import Trash
 from dirsync.model.change import Change, ChangeKind, Failure
@@ -31,7 +32,7 @@ from dirsync.model.stop import Deadline
 from dirsync.trees import fsops
 from dirsync.trees.data import Told
 from dirsync.trees.handles import split
-from dirsync.trees.local import open_tree
+from dirsync.trees.local import LocalTree, open_tree
 from dirsync.trees.source import SourceTree
 
 T = TypeVar("T")
@@ -75,12 +76,14 @@ class Steps:
             if settings.version_area is None
             else Trash(self.destination, settings.version_area, carrier=carrier, told=told)
         )
+        self.salvage = None if isinstance(self.source, LocalTree) else Salvage(self.destination)
         self._files = FileCopier(
             self.source,
             self.destination,
             settings=settings,
             carrier=carrier,
             trash=self._trash,
+            salvage=self.salvage,
             told=told,
             sleep=deadline.sleep,
         )
@@ -213,6 +216,8 @@ class Steps:
         match operation.phase:
             case Phase.DELETE if self._trash is not None:
                 self._take(change.entry, self._trash)
+            case Phase.SWEEP if self.salvage is not None:
+                self._sweep(change.entry, self.salvage)
             case Phase.SWEEP | Phase.MAKE_WAY | Phase.DELETE:
                 self._remove(change.entry)
             case Phase.MAKE_DIRECTORIES:
@@ -249,6 +254,11 @@ class Steps:
             raise PathError(
                 old.path, "something appeared in it since it was compared; left as it is"
             ) from None
+
+    def _sweep(self, old: Entry, salvage: Salvage) -> None:
+        """Take what a run left that was killed out of the tree: kept if it is of use, else removed."""
+        if check_expected(self.destination, old.path, old) and not salvage.keep(old.path):
+            self._remove(old)
 
     def _take(self, old: Entry, trash: Trash) -> None:
         """Move what is deleted to the version area; a directory goes whole, with all that it holds now."""

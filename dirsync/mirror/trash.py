@@ -13,9 +13,9 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 
+from dirsync.mirror.area import make_directories
 from dirsync.mirror.attributes import AttributeCarrier
 from dirsync.model.entry import Entry
-from dirsync.model.place import RESERVED
 from dirsync.trees import fsops
 from dirsync.trees.attributes import Bearer
 from dirsync.trees.data import DataCopier
@@ -94,28 +94,9 @@ class Trash:
         """Give directory and name of an object, and of its slot in the area, whose directory is made."""
         parent, name = split(path)
         above, new = split(join(self._area, path))
-        self._make_directory(above)
+        make_directories(self._tree, above)
         with self._tree.handles.held(parent) as fd:
             yield fd, name, self._tree.handles.handle(above), new
-
-    def _make_directory(self, path: bytes) -> None:
-        """Make a directory of the area and those above it, as far as they are missing."""
-        missing = []
-        while path:
-            try:
-                self._tree.handles.handle(path)
-                break
-            except FileNotFoundError:
-                missing.append(path)
-                path = split(path)[0]
-        for step in reversed(missing):
-            parent, name = split(step)
-            fd = self._tree.handles.handle(parent)
-            with contextlib.suppress(FileExistsError):  # another worker made it
-                if step == RESERVED:
-                    _make_reserved(fd, name)
-                else:
-                    fsops.make_directory(fd, name)
 
 
 def _linked(fd: int, name: bytes, to: int, new: bytes) -> bool:
@@ -147,10 +128,3 @@ def _exchange(fd: int, temporary: bytes, name: bytes, to: int, new: bytes) -> No
     except OSError:
         fsops.move(to, new, fd, temporary)
         raise
-
-
-def _make_reserved(root: int, name: bytes) -> None:
-    """Make the area's top; the root's mtime is the source's, and not about this."""
-    mtime_ns = os.fstat(root).st_mtime_ns
-    fsops.make_directory(root, name)
-    fsops.set_mtime_of_handle(root, mtime_ns=mtime_ns)

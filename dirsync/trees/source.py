@@ -109,6 +109,9 @@ class SourceTree(Protocol):
     ) -> Content:
         """Hash a file's content; `check` is called now and then, and may raise to stop."""
 
+    def find_in(self, handles: Sequence[int]) -> None:
+        """Hear of open files in which much may be of what is copied next; a local tree has no use for it."""
+
     def foresee(
         self,
         *,

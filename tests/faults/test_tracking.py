@@ -13,7 +13,7 @@ import pytest
 from msgspec import structs
 
 from dirsync.catalog.opening import open_catalog
-from dirsync.march import sight, tracking
+from dirsync.march import tracking
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.job import (
     Compare,
@@ -28,6 +28,7 @@ from dirsync.model.job import (
 from dirsync.model.listing import Listing
 from dirsync.model.recorded import RecordedChange
 from dirsync.model.result import Outcome
+from dirsync.scan import sources
 from dirsync.scan.glance import Asked, Glance, Place
 from dirsync.scan.lister import list_directory
 from dirsync.trees.handles import join
@@ -81,7 +82,7 @@ def blind_to(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         return list_directory(fd)
 
     with monkeypatch.context() as patched:
-        patched.setattr(sight, "list_directory", partly_blind)
+        patched.setattr(sources, "list_directory", partly_blind)
         patched.setattr(tracking, "glance", all_differ)
         yield
 

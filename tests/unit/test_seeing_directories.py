@@ -85,7 +85,7 @@ def test_a_directory_that_cannot_be_listed_is_unknown_and_the_rest_is_seen(
             raise OSError(errno.EIO, "Input/output error")
         return list_directory(fd)
 
-    monkeypatch.setattr("dirsync.march.walk.list_directory", troubled)
+    monkeypatch.setattr("dirsync.scan.sources.list_directory", troubled)
     sightings = list(now(root).sightings())
 
     assert sightings[1] == Failure(b"a", "the directory cannot be listed: Input/output error")
@@ -98,7 +98,7 @@ def test_a_snapshot_that_is_partial_is_written_and_says_so(
     root, file = tree(tmp_path / "s", {"a": b"", "c": b""}), tmp_path / "s.json"
     unknown = (Unknown(b"b", "could not be seen: Input/output error"),)
     monkeypatch.setattr(
-        "dirsync.march.walk.list_directory", lambda fd: list_directory(fd)._replace(unknown=unknown)
+        "dirsync.scan.sources.list_directory", lambda fd: list_directory(fd)._replace(unknown=unknown)
     )
 
     assert main(["snap", str(root), "-o", str(file)]) == 3
@@ -115,7 +115,7 @@ def test_a_name_that_cannot_be_seen_is_unknown_in_its_place(
     root = tree(tmp_path / "s", {"a": b"", "c": b""})
     unknown = (Unknown(b"b", "could not be seen: Input/output error"), Unknown(b"b.tmp", "the same"))
     monkeypatch.setattr(
-        "dirsync.march.walk.list_directory", lambda fd: list_directory(fd)._replace(unknown=unknown)
+        "dirsync.scan.sources.list_directory", lambda fd: list_directory(fd)._replace(unknown=unknown)
     )
 
     assert paths(now(root, exclude=[b"*.tmp"])) == [b"a", b"b", b"c"]
@@ -139,7 +139,7 @@ def test_a_directory_that_does_not_stand_still_may_hide_a_name(
             (root / "a" / "c").rename(root / "a" / "b")
         return listing
 
-    monkeypatch.setattr("dirsync.march.walk.list_directory", troubled)
+    monkeypatch.setattr("dirsync.scan.sources.list_directory", troubled)
 
     assert paths_not_seen(now(root)) == unknown
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Protocol, Self
@@ -25,33 +26,67 @@ class Write(Protocol):
     def __call__(self, copy: int, block: bytes, offset: int, *, skips_zeros: bool) -> int: ...
 
 
+Found = dict[bytes, tuple[int, int]]  # by a chunk's hash: an open file, and where in it
+
+
+def _chunks_in(handles: Sequence[int]) -> Found:
+    found: Found = {}
+    for handle in handles:
+        with contextlib.suppress(OSError):  # then there is less to find
+            for chunk in chunking.chunks(handle):
+                found.setdefault(chunk.hash, (handle, chunk.start))
+    return found
+
+
+class Salvaged:
+    """What had arrived before a run was cut off: looked through once, for all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._handles: Sequence[int] = ()
+        self._found: Found | None = None
+
+    def take(self, handles: Sequence[int]) -> None:
+        """Look in these open files from now on; whoever opened them keeps them open."""
+        with self._lock:
+            self._handles, self._found = handles, None
+
+    def chunks(self) -> Found:
+        """Give the chunks that are there."""
+        with self._lock:
+            if self._found is None:
+                self._found = _chunks_in(self._handles)
+            return self._found
+
+    def __bool__(self) -> bool:
+        return bool(self._handles)
+
+
 class Bases:
     """Open files of this machine in which chunks may be found."""
 
-    def __init__(self, handles: Sequence[int]) -> None:
-        """Take over open files."""
-        self._handles = handles
-        self._found: dict[bytes, tuple[int, int]] | None = None
-
-    @classmethod
-    def of(cls, basis: int | None, *, salvaged: Sequence[int]) -> Self:
-        """Take over the file that is to be replaced (None: there is none), and look in others too."""
-        return cls([*([] if basis is None else [basis]), *(os.dup(handle) for handle in salvaged)])
+    def __init__(self, basis: int | None, *, salvaged: Salvaged) -> None:
+        """Take over the file that is to be replaced (None: there is none), and look in what was salvaged."""
+        self._basis = basis
+        self._salvaged = salvaged
+        self._found: Found | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        for handle in self._handles:
+        if self._basis is not None:
             with contextlib.suppress(OSError):
-                os.close(handle)
+                os.close(self._basis)
 
     def __bool__(self) -> bool:
-        return bool(self._handles)
+        return self._basis is not None or bool(self._salvaged)
 
     def block(self, chunk: Chunk) -> bytes | None:
         """Give a chunk's content, if it is here and still what it was."""
-        found = self._chunks().get(chunk.hash)
+        if self._found is None:
+            self._found = _chunks_in([] if self._basis is None else [self._basis])
+        found = self._found.get(chunk.hash) or self._salvaged.chunks().get(chunk.hash)
         if found is None:
             return None
         handle, start = found
@@ -61,15 +96,6 @@ class Bases:
             return None
         same = len(block) == chunk.length and chunking.hash_of(block) == chunk.hash
         return block if same else None
-
-    def _chunks(self) -> dict[bytes, tuple[int, int]]:
-        if self._found is None:
-            self._found = {}
-            for handle in self._handles:
-                with contextlib.suppress(OSError):  # then there is less to find
-                    for chunk in chunking.chunks(handle):
-                        self._found.setdefault(chunk.hash, (handle, chunk.start))
-        return self._found
 
 
 class Assembly:

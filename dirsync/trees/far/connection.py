@@ -121,7 +121,6 @@ class FarConnection:
         self._greeting: Greeting | None = None
         self._lock = threading.Lock()
         self._kept: dict[type, Any] = {}
-        self.salvaged: Sequence[int] = ()  # open files that hold what arrived before a run was cut off
         self.foreseen: dict[tuple[type, bytes], Any] = {}  # answers that came before they were asked for
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from dirsync.model.attributes import Namespace, namespace_of
 from dirsync.trees import fsops
 from dirsync.trees.data import DataCopier, Told
-from dirsync.trees.far.chunks import Assembly, Bases
+from dirsync.trees.far.chunks import Assembly, Bases, Salvaged
 from dirsync.trees.far.connection import (
     FarConnection,
     FarEndLost,
@@ -335,7 +335,7 @@ class LargeFile:
         basis: Callable[[], int | None],
     ) -> bool:
         """Put it together of what is here and what is asked for; tell whether it is all."""
-        with Bases.of(basis(), salvaged=self._connection.salvaged) as bases:
+        with Bases(basis(), salvaged=self._connection.kept(Salvaged)) as bases:
             if not bases:
                 return self._copy_as_it_comes(copy, copier, before=before, told=told)
             assembly = Assembly(self._connection, self._path, before, bases=bases)

@@ -23,11 +23,18 @@ def reached(place: FarPlace, *, check: Callable[[], None]) -> Iterator[FarConnec
     """
     there = connection_to(place)
     if there is not None:
+        _greet(there)
         yield there
         return
     with connected(FarConnection(place, HttpAsking(place), check=check)) as connection:
-        try:
-            connection.greeting()
-        except Unreachable as error:
-            raise Skipped(f"{place.address} does not answer: {error}; is the agent running?") from error
+        _greet(connection)
         yield connection
+
+
+def _greet(connection: FarConnection) -> None:
+    try:
+        connection.greeting()
+    except Unreachable as error:
+        raise Skipped(
+            f"{connection.place.address} does not answer: {error}; is the agent running?"
+        ) from error

@@ -20,6 +20,7 @@ from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.listing import Listing
 from dirsync.model.place import FarPlace
+from dirsync.trees.far.chunks import Salvaged
 from dirsync.trees.far.connection import FarConnection, FarEndLost, connection_to
 from dirsync.trees.far.files import FarFile, FileStream, LargeFile, selected_attributes
 from dirsync.trees.far.http import HttpAsking
@@ -228,6 +229,10 @@ class FarTree:
         return selected_attributes(known.attributes, namespaces)
 
     # Foresight
+
+    def find_in(self, handles: Sequence[int]) -> None:
+        """Hear of open files in which much may be of what is copied next."""
+        self.connection.kept(Salvaged).take(handles)
 
     def foresee(
         self,
