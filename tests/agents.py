@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -173,7 +173,7 @@ def far_jobs(
     return file
 
 
-def wait_until(holds, seconds: float = _UP_SECONDS) -> None:  # type: ignore[no-untyped-def]
+def wait_until(holds: Callable[[], bool], seconds: float = _UP_SECONDS) -> None:
     """Wait until something holds, or fail."""
     ends_at = time.monotonic() + seconds
     while not holds():

@@ -12,12 +12,18 @@ import os
 import random
 import resource
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 from dirsync.answers.answering import Answerer, decode_question
 from dirsync.model.job import MirrorJob
@@ -29,6 +35,7 @@ from dirsync.scan.chosen import list_directory
 from dirsync.trees.far.connection import FarConnection, connected
 from dirsync.wire import beliefs, frames
 from dirsync.wire.asks import (
+    Ask,
     AskEntries,
     AskFiles,
     AskListings,
@@ -214,8 +221,8 @@ def frames_in(said: bytes) -> list[bytes]:
 
 def bomb() -> bytes:
     """Give a frame of a few KiB that unpacks to a gibibyte."""
-    compressor = frames.zstd.ZstdCompressor(level=1)
-    packed = b"".join(compressor.compress(bytes(1 << 20)) for _ in range(1024)) + compressor.flush()
+    compressor = zstd.ZstdCompressor(level=1)
+    packed: bytes = b"".join(compressor.compress(bytes(1 << 20)) for _ in range(1024)) + compressor.flush()
     return len(packed).to_bytes(4, "big") + bytes([frames.Kind.PACKED_MESSAGE]) + packed
 
 
@@ -321,7 +328,7 @@ def test_spoilt_streams_of_a_source_reach_nothing_outside(
 
 def genuine_questions() -> list[Question]:
     stamp = Stamped(size=200_000, mtime_ns=1, ctime_ns=1, ino=1)
-    asks = [
+    asks: list[Ask] = [
         AskListings(paths=[b"", b"d", b"nothing"]),
         AskListings(paths=[b""], beneath=True),
         AskEntries(paths=[b"", b"a", b"l", b"d/e"]),
