@@ -20,12 +20,14 @@ from dirsync.march.strider import Stepped
 from dirsync.model.marks import Reach
 from dirsync.scan.sources import listing_in
 from dirsync.scan.survey import Columns, Ground, TooMany, survey
-from dirsync.trees.far.connection import FarConnection
+from dirsync.trees.far.connection import FarConnection, FarEndLost
 from dirsync.trees.far.tree import FarTree
 from dirsync.trees.handles import join
 from dirsync.trees.local import LocalTree
 from dirsync.trees.source import SourceTree
 from dirsync.wire.asks import MOST_PATHS, AskSurvey, Counted, Selecting, Surveyed
+from dirsync.wire.beliefs import check_surveyed
+from dirsync.wire.frames import ProtocolError
 
 _MOST_AT_ONCE = 512  # directories whose listings are asked for together
 _MOST_DIRECTORIES = 500_000  # of one survey: what is larger is surveyed piece by piece
@@ -210,4 +212,13 @@ class FarStrider:
             most_directories=_MOST_DIRECTORIES,
         )
         found = self._source.connection.each(paths, lambda some: make(paths=some), Surveyed)
-        return [None if isinstance(each, OSError) or not each.known else each for each in found]
+        return [None if isinstance(each, OSError) else self._believed(each) for each in found]
+
+    def _believed(self, surveyed: Surveyed) -> Surveyed | None:
+        if not surveyed.known:
+            return None
+        try:
+            check_surveyed(surveyed)
+        except ProtocolError as error:
+            raise FarEndLost(f"{self._source.connection.place}: {error}") from error
+        return surveyed

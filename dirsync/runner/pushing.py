@@ -59,6 +59,7 @@ _CLIENT = "name at the far end"
 _PATIENCE_SECONDS = 60.0
 _HEARD_EVERY = 256  # frames
 _ANSWERED_AT_ONCE = 8
+_LARGEST_COUNT = 2**62
 _GIVE_UP_SECONDS = 30.0  # after it was told to stop
 _decode_told = decoder(list[Told])
 _encoder = msgspec.msgpack.Encoder()
@@ -180,7 +181,7 @@ class PushStages:
             RunError: it ended early.
         """
         for name in self._counts.__struct_fields__:
-            setattr(self._counts, name, max(0, ended.counts.get(name, 0)))
+            setattr(self._counts, name, min(max(0, ended.counts.get(name, 0)), _LARGEST_COUNT))
         error = (ended.error or "the far end does not say why").replace(far_name, self._job.name)
         match _outcome(ended.outcome):
             case Outcome.SUCCEEDED | Outcome.PARTIAL:

@@ -12,14 +12,15 @@ import stat
 from collections.abc import Iterable
 
 from dirsync.model.entry import Entry
-from dirsync.model.listing import Listing, Unknown, numbers
-from dirsync.wire.asks import Listed, Status, Unseen
+from dirsync.model.listing import DIGEST_BYTES, Listing, Unknown, numbers
+from dirsync.wire.asks import Listed, Status, Surveyed, Unseen
 from dirsync.wire.frames import ProtocolError
 
 _WIDTHS = (4, 8, 8, 8, 4, 4, 8, 8, 8)  # bytes a row of each column, from the mode on
 _COLUMNS = Listing._fields[:-1]
 _LONGEST_NAME = 255
 _LONGEST_TARGET = 4095
+_MOST_ENTRIES = 2**48
 _LARGEST = 2**63 - 1
 _KINDS = frozenset(
     {stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK}
@@ -130,6 +131,19 @@ def check_status(status: Status) -> None:
         raise ProtocolError("an object with a number that no file has")
     if stat.S_IFMT(status.mode) not in _KINDS:
         raise ProtocolError(f"a mode that no file has: {status.mode:o}")
+
+
+def check_surveyed(surveyed: Surveyed) -> None:
+    """Check what another end says of a directory it surveyed.
+
+    Raises:
+        ProtocolError: its digests or its numbers are none.
+    """
+    digests = [digest for digest in (surveyed.own, surveyed.whole) if digest is not None]
+    if any(len(digest) != DIGEST_BYTES for digest in digests):
+        raise ProtocolError("a digest of a length that none has")
+    if not 0 <= surveyed.rows <= surveyed.entries <= _MOST_ENTRIES:
+        raise ProtocolError("a directory with more entries than any has")
 
 
 def entry_of(path: bytes, status: Status, target: bytes | None) -> Entry:
