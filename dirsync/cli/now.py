@@ -11,6 +11,7 @@ from dirsync.cli.output.lines import Lines
 from dirsync.cli.parsing import Options
 from dirsync.cli.selection import selected_jobs
 from dirsync.cli.signals import stopping_on_signals
+from dirsync.cli.telling import PATIENCE_SECONDS, outbox_for
 from dirsync.cli.watching import Show, run_watched
 from dirsync.config import load
 from dirsync.model.result import RunResult
@@ -27,12 +28,17 @@ def run_now(file: str, *, options: Options, patterns: Sequence[str]) -> int:
     base = os.path.dirname(os.path.abspath(file))
     set_up(show.logging, jobs=jobs, base=base, mask=configuration.mask)
     results: list[RunResult] = []
+    outbox = outbox_for(configuration, show=show, mask=configuration.mask)
     with stopping_on_signals() as stop:
         lines = Lines(mask=configuration.mask, stop=stop)
         for job in jobs:
             if stop.requested():
                 break
-            results.append(run_watched(job, state=configuration.state, show=show, lines=lines, stop=stop))
+            results.append(
+                run_watched(job, state=configuration.state, show=show, lines=lines, stop=stop, outbox=outbox)
+            )
+        if outbox is not None:
+            outbox.close(seconds=PATIENCE_SECONDS, stop=stop)
     lines.check()
     if stop.signal_number is not None and len(results) < len(jobs):
         return exit_code_of_signal(stop.signal_number)

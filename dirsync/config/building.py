@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from dirsync.config.counted import Counted
-from dirsync.config.keys import JobKeys, RuleKeys
+from dirsync.config.keys import JobKeys, NotifyKeys, ReportKeys, RuleKeys
 from dirsync.config.shapes import Keys
-from dirsync.config.tree_fields import JOB
+from dirsync.config.tree_fields import JOB, is_notifier_name
 from dirsync.model.job import (
     Compare,
     Comparison,
@@ -24,6 +24,7 @@ from dirsync.model.job import (
     TrackJob,
     Versions,
 )
+from dirsync.model.notifier import TOLD, Notify
 from dirsync.model.place import CatalogPlace
 from dirsync.model.timing import Schedule
 
@@ -40,7 +41,8 @@ def built(name: str, keys: JobKeys, *, catalog: CatalogPlace | None) -> MirrorJo
         "comparison": _comparison(keys),
         "guard": Guard(**_declared(keys.guard)),
         "log": JobLog(**_declared(keys.log)),
-        "report": _report(name, keys),
+        "notify": tuple(_notify(notify) for notify in keys.notify or () if notify.to is not None),
+        "report": digest(keys.report, job=name),
     }
     return _track(keys, values) if keys.type is JobType.TRACK else _mirror(keys, values)
 
@@ -86,12 +88,21 @@ def _schedule(keys: JobKeys) -> Schedule | None:
     return None if keys.schedule is None else Schedule(**_declared(keys.schedule))
 
 
-def _report(name: str, keys: JobKeys) -> Digest | None:
-    """Make the report; None as well where it is not complete, which is noted elsewhere."""
-    if keys.report is None or keys.report.schedule is None or keys.report.to is None:
+def _notify(keys: NotifyKeys) -> Notify:
+    assert keys.to is not None
+    return Notify(to=keys.to, on=TOLD if keys.on is None else keys.on)
+
+
+def digest(keys: ReportKeys | None, *, job: str) -> Digest | None:
+    """Make a report; None as well where it is not complete, which is noted elsewhere."""
+    if keys is None or keys.schedule is None or keys.to is None:
         return None
-    declared = _declared(keys.report) | {"to": keys.report.to.replace(JOB, name.replace("%", "%%"))}
-    return Digest(schedule=Schedule(**_declared(keys.report.schedule)), **declared)
+    return Digest(
+        schedule=Schedule(**_declared(keys.schedule)),
+        files=tuple(to.replace(JOB, job.replace("%", "%%")) for to in keys.to if not is_notifier_name(to)),
+        notifiers=tuple(dict.fromkeys(to for to in keys.to if is_notifier_name(to))),
+        **_declared(keys),
+    )
 
 
 def _comparison(keys: JobKeys) -> Comparison:

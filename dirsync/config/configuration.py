@@ -8,7 +8,8 @@ from typing import Self
 
 from msgspec import Struct, field
 
-from dirsync.model.job import Job
+from dirsync.model.job import Digest, Job
+from dirsync.model.notifier import Notifier
 from dirsync.model.place import CatalogPlace
 
 MASKED = "***"
@@ -68,3 +69,5 @@ class Configuration(Struct, frozen=True, kw_only=True):
     secrets: tuple[SecretReference, ...] = ()
     catalog: CatalogPlace | None = None  # None only where the file is wrong
     catalog_secret: str | None = None  # the secret that holds its URL; None: the file says it
+    notifiers: dict[str, Notifier] = {}  # by name
+    report: Digest | None = None  # on all jobs

@@ -12,18 +12,26 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from dirsync.config.building import built
+from dirsync.config.building import built, digest
 from dirsync.config.catalogs import catalog_place, passwords_in
 from dirsync.config.configuration import Configuration, Mask, SecretReference
 from dirsync.config.gathering import Declarations, gathered
-from dirsync.config.inheritance import PROGRAM, Effective, Inheritance, laid_over
+from dirsync.config.inheritance import EMPTY, PROGRAM, Effective, Inheritance, laid_over
 from dirsync.config.keys import FileKeys, JobKeys
-from dirsync.config.nodes import Origin, ScalarNode, locate
+from dirsync.config.nodes import Entry, MappingNode, Origin, ScalarNode, locate, mapping_of
+from dirsync.config.notifiers import check_notified, hidden_in, notifiers_in
 from dirsync.config.options import command_line, node_of_options
 from dirsync.config.overlaps import DeclaredJob, check_places
 from dirsync.config.problems import Problems
 from dirsync.config.report_files import check_report_files
-from dirsync.config.rules import check_contradictions, check_job, check_name, check_own_keys, check_secret
+from dirsync.config.rules import (
+    check_contradictions,
+    check_job,
+    check_name,
+    check_own_keys,
+    check_report,
+    check_secret,
+)
 from dirsync.config.sources import Sources, read_sources
 from dirsync.config.validation import checked
 from dirsync.errors import ConfigError
@@ -51,17 +59,22 @@ def load(file: str) -> Configuration:
     catalog = catalog_place(declarations.keys.catalog, sources.main, state=state, problems=problems)
     jobs = tuple(_jobs(declarations, problems, catalog=catalog))
     check_places(jobs, None if state_is_wrong else state, problems)
-    check_report_files(jobs, problems)
+    notifiers = notifiers_in(sources.main, problems)
+    report = digest(declarations.keys.report, job="all")
+    check_report_files(jobs, report, sources.main, problems)
+    check_notified(jobs, report, sources.main, problems)
     problems.raise_if_any()
     return Configuration(
         file=file,
         files=sources.files,
         state=state,
         jobs=tuple(each.job for each in jobs),
-        mask=Mask.of([*problems.secrets.values(), *passwords_in(catalog)]),
+        mask=Mask.of([*problems.secrets.values(), *passwords_in(catalog), *hidden_in(notifiers)]),
         secrets=_references(declarations.keys),
         catalog=catalog,
         catalog_secret=declarations.keys.catalog.secret if declarations.keys.catalog else None,
+        notifiers=notifiers,
+        report=report,
     )
 
 
@@ -97,6 +110,12 @@ def _check_file(sources: Sources, declarations: Declarations, problems: Problems
     for name, keys in (declarations.keys.secrets or {}).items():
         spot = locate(sources.main, ("secrets", name), path="", origin=first)
         check_secret(keys, spot.origin, spot.path, problems)
+    report = mapping_of(sources.main.get("report"))
+    if report is not None:
+        entry = Entry(sources.main.entries["report"].key, laid_over(EMPTY, report, section="report"))
+        node = MappingNode({"report": entry}, sources.main.origin)
+        check_contradictions(node, problems, path="")
+        check_report(declarations.keys.report, node, problems, path="")
 
 
 def _jobs(

@@ -2,7 +2,7 @@
 
 Every default, profile, append and variable is put in, so what is shown stands alone;
 it loads again to the same jobs. Secrets are masked, and a secret is shown by where it
-is kept.
+is kept. A notifier's URL and headers that the file holds itself are masked too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from dirsync.config.configuration import Configuration, Mask, SecretReference
+from dirsync.config.configuration import MASKED, Configuration, Mask, SecretReference
 from dirsync.config.counted import Counted
 from dirsync.config.loading import load
 from dirsync.config.nodes import Origin, ScalarNode, TextFile
@@ -29,6 +29,17 @@ from dirsync.model.job import (
     Rule,
     TrackJob,
     Versions,
+)
+from dirsync.model.notifier import (
+    AppriseNotifier,
+    Notifier,
+    NotifierType,
+    Notify,
+    Occasion,
+    Secret,
+    SesNotifier,
+    SmtpNotifier,
+    WebhookNotifier,
 )
 from dirsync.model.timing import Schedule, Start
 
@@ -77,6 +88,7 @@ def _document(configuration: Configuration) -> dict[str, Any]:
         "state": _text(configuration.state, mask),
         **({"secrets": secrets} if secrets else {}),
         "catalog": _catalog(configuration),
+        **_who_is_told(configuration),
         "jobs": {job.name: _masked(_job(job), mask) for job in configuration.jobs},
     }
 
@@ -87,6 +99,52 @@ def _catalog(configuration: Configuration) -> dict[str, str]:
         return {}
     address = {"url": place.url} if secret is None else {"secret": secret}
     return {key: _text(text, configuration.mask) for key, text in {**address, "key": place.key_file}.items()}
+
+
+def _who_is_told(configuration: Configuration) -> dict[str, Any]:
+    notifiers = {name: _notifier(each) for name, each in configuration.notifiers.items()}
+    report = {} if configuration.report is None else {"report": _report(configuration.report)}
+    told = {**({"notifiers": notifiers} if notifiers else {}), **report}
+    return {key: _masked(value, configuration.mask) for key, value in told.items()}
+
+
+def _notifier(notifier: Notifier) -> dict[str, Any]:
+    match notifier:
+        case SmtpNotifier():
+            keys: dict[str, Any] = {
+                "type": NotifierType.SMTP.value,
+                "host": notifier.host,
+                "port": notifier.port,
+                "from": notifier.sender,
+                "to": list(notifier.to),
+                "user": notifier.user,
+                "password": None if notifier.password is None else _hidden(notifier.password),
+                "security": notifier.security.value,
+                "ca": notifier.ca,
+            }
+        case SesNotifier():
+            keys = {
+                "type": NotifierType.SES.value,
+                "from": notifier.sender,
+                "to": list(notifier.to),
+                "region": notifier.region,
+                "endpoint_url": notifier.endpoint_url,
+            }
+        case WebhookNotifier():
+            headers = {name: _hidden(value) for name, value in notifier.headers}
+            keys = {
+                "type": NotifierType.WEBHOOK.value,
+                "url": _hidden(notifier.url),
+                "headers": headers or None,
+            }
+        case AppriseNotifier():
+            keys = {"type": NotifierType.APPRISE.value, "url": _hidden(notifier.url)}
+    return {key: value for key, value in keys.items() if value is not None}
+
+
+def _hidden(secret: Secret) -> str | dict[str, str]:
+    """Write where a secret is kept; one that the file itself holds is not repeated."""
+    return MASKED if secret.name is None else {"secret": secret.name}
 
 
 def _secret(secret: SecretReference) -> dict[str, str]:
@@ -188,14 +246,20 @@ def _how_it_runs(job: Job) -> dict[str, Any]:
         "workers": "auto" if job.workers is None else job.workers,
         "engine": "local",
         "log": {key: value for key, value in (("level", job.log.level), ("file", job.log.file)) if value},
+        "notify": [_notify(notify) for notify in job.notify],
         **({} if job.report is None else {"report": _report(job.report)}),
     }
 
 
+def _notify(notify: Notify) -> dict[str, Any]:
+    return {"to": notify.to, "on": [each.value for each in Occasion if each in notify.on]}
+
+
 def _report(report: Digest) -> dict[str, Any]:
+    to = [*report.files, *report.notifiers]
     return {
         "schedule": _schedule(report.schedule),
-        "to": report.to,
+        "to": to[0] if len(to) == 1 else to,
         "format": report.format.value,
         "since": written_seconds(report.since_seconds),
     }

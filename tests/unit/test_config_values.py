@@ -193,12 +193,6 @@ def test_wrong_value_is_told_in_one_line(tmp_path: Path, keys: str, line: str) -
         ("bandwidth: 10M", "bandwidth: '10M' is not yet available; write 'bandwidth: none'"),
         ("engine: dask://h:1", "engine: 'dask://h:1' is not yet available; write 'engine: local'"),
         ("stale_after: 2d", "stale_after: is not yet available; remove it, and watch 'status'"),
-        ("notify: [{to: ops}]", "notify: is not yet available; remove it, and act on the exit code"),
-        (
-            "report: {schedule: {every: 1d}, to: ops}",
-            "report.to: 'ops' is a notifier's name, which is not yet available; "
-            "write a file, as './ops' or 'reports/ops.html'",
-        ),
         ("hooks: {before: [[a]]}", "hooks: is not yet available; remove it, and run dirsync from a script"),
     ],
 )  # fmt: skip

@@ -1,0 +1,43 @@
+"""A report as a letter: its page is the HTML of a mail, its text stands beside it."""
+
+from __future__ import annotations
+
+import json
+
+from dirsync.cli.output.lines import Mask
+from dirsync.cli.output.spoken import Spoken
+from dirsync.notify.letter import Letter
+from dirsync.notify.message import Tone
+from dirsync.notify.words import printable
+from dirsync.report.html import html_of
+from dirsync.report.machine import json_of
+from dirsync.report.report import Report
+from dirsync.report.text import text_of
+from dirsync.report.verdict import headline, judged, worst
+
+_LONGEST_SUBJECT = 160  # characters
+
+
+def report_letter(report: Report, *, mask: Mask) -> Letter:
+    """Write a report in every form that a notifier may want, secrets masked."""
+    subject = printable(mask(_subject(report)))
+    text = mask(text_of(report, words=Spoken()))
+    fields = json.loads(mask(json_of(report)))
+    return Letter(
+        subject=subject if len(subject) <= _LONGEST_SUBJECT else f"{subject[: _LONGEST_SUBJECT - 1]}…",
+        text=text,
+        html=mask(html_of(report, words=Spoken())),
+        fields={**fields, "subject": subject, "text": text},
+        tone=Tone[worst(report).name],
+        event="report",
+        job=printable(mask(report.jobs[0].name)) if len(report.jobs) == 1 else "",
+        host=printable(report.host),
+    )
+
+
+def _subject(report: Report) -> str:
+    """Say the verdict: of one job with its gravest reason, of several how many need somebody."""
+    if len(report.jobs) != 1:
+        return f"report of {report.host}: {headline(report)}"
+    verdict, reasons = judged(report.jobs[0])
+    return f"{report.jobs[0].name}: report: {verdict.value}: {reasons[0]}"
