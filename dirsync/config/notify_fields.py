@@ -19,29 +19,29 @@ NOTHING: dict[str, object] = {"not": {}}  # the schema of a text that is always 
 
 def _address(scalar: ScalarNode) -> str:
     """Give one mail address, with the name of its owner or without."""
+    from email.utils import getaddresses  # loads much, and few files have notifiers
+
     text = text_of(scalar)
-    spec = _bare_address(text)
-    if spec is None:
+    found = getaddresses([text]) if text.isprintable() else []
+    address = found[0][1] if len(found) == 1 else ""
+    if address and not address.isascii():
+        raise ValueError(f"{quoted(text)} is an address that few servers take; write it in ASCII")
+    if not _is_address(address):
         raise ValueError(
             f"{quoted(text)} is no mail address; write one, as ops@example.org or 'Backups <ops@example.org>'"
         )
-    if not spec.isascii():
-        raise ValueError(f"{quoted(text)} is an address that few servers take; write it in ASCII")
     return text
 
 
-def _bare_address(text: str) -> str | None:
-    """Give the address alone; None: it is none, or there are several."""
-    from email.errors import MessageError  # loads much, and few files have notifiers
+def _is_address(text: str) -> bool:
+    from email.errors import MessageError
     from email.headerregistry import Address
-    from email.utils import getaddresses
 
-    found = getaddresses([text]) if text.isprintable() else []
     try:
-        address = Address(addr_spec=found[0][1]) if len(found) == 1 else Address()
+        address = Address(addr_spec=text)
     except (MessageError, ValueError, IndexError):
-        return None
-    return address.addr_spec if address.username and address.domain else None
+        return False
+    return bool(address.username and address.domain)
 
 
 def _host(scalar: ScalarNode) -> str:

@@ -42,7 +42,11 @@ def mail_of(letter: Letter, *, sender: str, to: tuple[str, ...]) -> Mail:
     message.add_alternative(letter.html, subtype="html", cte=_ENCODING)
     if letter.attachment is not None:
         message.add_attachment(
-            letter.attachment.data, maintype="text", subtype="csv", filename=letter.attachment.name
+            letter.attachment.data,
+            maintype="text",
+            subtype="csv",
+            filename=letter.attachment.name,
+            params={"charset": "utf-8"},
         )
     return Mail(message, sender_address, [address for _, address in getaddresses(to)])
 

@@ -72,8 +72,8 @@ class Message(Struct, frozen=True, kw_only=True):
     job: str  # empty: of no job
     host: str
     tone: Tone
-    headline: str  # the verdict: `3 failed, 1,204 copied`
-    reasons: Sequence[str] = ()  # why, a line each
+    headline: str  # the verdict: `3 failed, 1,204 copied`, `held`
+    reasons: Sequence[str] = ()  # why, a line each; the first is in the subject
     facts: Sequence[tuple[str, str]] = ()
     parts: Sequence[Part] = ()
     notes: Sequence[str] = ()
@@ -81,9 +81,14 @@ class Message(Struct, frozen=True, kw_only=True):
     run: EndedRun | None = None  # for machines; None: no run is told of
 
     @property
+    def title(self) -> str:
+        """The verdict and what it is on."""
+        return f"{self.job}: {self.headline}" if self.job else self.headline
+
+    @property
     def subject(self) -> str:
         """The whole verdict on one line."""
-        whole = f"{self.job}: {self.headline}" if self.job else self.headline
+        whole = f"{self.title}: {self.reasons[0]}" if self.reasons and self.job else self.title
         return whole if len(whole) <= _LONGEST_SUBJECT else f"{whole[: _LONGEST_SUBJECT - 1]}…"
 
 
@@ -107,7 +112,7 @@ def run_message(run: EndedRun, *, host: str, words: Words, mask: Mask, is_well_a
         job=printable(mask(result.job)),
         host=printable(host),
         tone=_tone(result),
-        headline="well again" if is_well_again else _verdict(result, whole),
+        headline="well again" if is_well_again else _verdict(result),
         reasons=whole,
         facts=tuple(_facts(result, words)),
         parts=tuple(part for part in parts if part.count),
@@ -220,10 +225,9 @@ def _tone(result: RunResult) -> Tone:
     return _TONES[result.outcome]
 
 
-def _verdict(result: RunResult, error: Sequence[str]) -> str:
+def _verdict(result: RunResult) -> str:
     if result.outcome not in (Outcome.SUCCEEDED, Outcome.PARTIAL):
-        word = "held" if result.outcome is Outcome.HELD else "failed"
-        return f"{word}: {error[0]}" if error else word
+        return "held" if result.outcome is Outcome.HELD else "failed"
     told = ", ".join(_deeds(result))
     if told:
         return told

@@ -13,7 +13,7 @@ def text_of(message: Message) -> str:
 
 
 def _lines(message: Message) -> Iterator[str]:
-    yield message.subject
+    yield message.title
     yield ""
     yield from message.reasons
     if message.reasons:
