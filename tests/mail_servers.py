@@ -99,16 +99,23 @@ class _AnyPort(Controller):
 
 
 @contextlib.contextmanager
-def mail_server(folder: Path, *, protects: bool = True, asks_password: bool = False) -> Iterator[MailServer]:
-    """Run a mail server on a port of its own; `protects`: it offers STARTTLS, and takes no mail without."""
+def mail_server(
+    folder: Path, *, protects: bool = True, speaks_tls: bool = False, asks_password: bool = False
+) -> Iterator[MailServer]:
+    """Run a mail server on a port of its own.
+
+    `protects`: it offers STARTTLS, and takes no mail without. `speaks_tls`: from the first byte.
+    """
     authority = trustme.CA()
     ca = folder / "ca.pem"
     authority.cert_pem.write_to_path(ca)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
     server = MailServer(0, ca)
     options: dict[str, Any] = {}
-    if protects:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        authority.issue_cert("localhost").configure_cert(context)
+    if speaks_tls:
+        options |= {"ssl_context": context}
+    elif protects:
         options |= {"tls_context": context, "require_starttls": True}
     if asks_password:
         options |= {"authenticator": _authenticated, "auth_required": True, "auth_require_tls": protects}
@@ -125,4 +132,4 @@ def _authenticated(
     server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
 ) -> AuthResult:
     known = LoginPassword(login=USER.encode(), password=PASSWORD.encode())
-    return AuthResult(success=data == known)
+    return AuthResult(success=data == known, handled=False)

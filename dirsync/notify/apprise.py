@@ -17,6 +17,8 @@ _LONGEST_BODY = 3_000  # characters; the services cut or refuse what is longer
 _PARTS = re.compile(r"[/@:?&=#]+")
 _LIBRARY = "apprise"
 
+_one_at_a_time = threading.Lock()  # what is heard is then of one service
+
 
 def send_by_apprise(notifier: AppriseNotifier, letter: Letter) -> None:
     """Tell the service of a letter.
@@ -31,7 +33,7 @@ def send_by_apprise(notifier: AppriseNotifier, letter: Letter) -> None:
         text = f"{where} needs apprise; install it with: pip install 'dirsync[mail]'"
         raise NotDelivered(text, is_transient=False) from error
     heard = _Heard()
-    with heard:
+    with _one_at_a_time, heard:
         service = apprise.Apprise()
         if not service.add(notifier.url.value):
             text = f"{where} is no service that Apprise knows, or its URL is not complete"
@@ -64,7 +66,6 @@ class _Heard(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.last = ""
-        self._thread = threading.get_ident()
 
     def __enter__(self) -> None:
         library = logging.getLogger(_LIBRARY)
@@ -75,9 +76,8 @@ class _Heard(logging.Handler):
         logging.getLogger(_LIBRARY).removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the last line of the very thread: others may speak to other services."""
-        if record.thread == self._thread:
-            self.last = record.getMessage()
+        """Keep the last line."""
+        self.last = record.getMessage()
 
 
 def _without_passwords(text: str, url: str) -> str:

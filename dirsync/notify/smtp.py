@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS = 20.0  # of each answer
 _FIRST_PERMANENT_CODE = 500
+_UNPROTECTED = frozenset({Security.NONE, Security.CLEARTEXT})
 
 
 def send_by_smtp(notifier: SmtpNotifier, letter: Letter) -> None:
@@ -30,26 +31,36 @@ def send_by_smtp(notifier: SmtpNotifier, letter: Letter) -> None:
     """
     where = f"'{notifier.name}': {notifier.host}:{notifier.port}"
     mail = mail_of(letter, sender=notifier.sender, to=notifier.to)
-    with _translated(where), _connected(notifier) as server:
+    context = None if notifier.security in _UNPROTECTED else _trust(notifier)
+    with _translated(where), _connected(notifier, context) as server:
         if notifier.user is not None and notifier.password is not None:
             server.login(notifier.user, notifier.password.value)
         _hand_over(mail, server, where)
 
 
 @contextlib.contextmanager
-def _connected(notifier: SmtpNotifier) -> Iterator[smtplib.SMTP]:
+def _connected(notifier: SmtpNotifier, context: ssl.SSLContext | None) -> Iterator[smtplib.SMTP]:
     """Connect; what is asked for as protection is there, or it fails."""
     if notifier.security is Security.TLS:
-        context = ssl.create_default_context(cafile=notifier.ca)
         with smtplib.SMTP_SSL(
             notifier.host, notifier.port, timeout=_TIMEOUT_SECONDS, context=context
         ) as server:
             yield server
         return
     with smtplib.SMTP(notifier.host, notifier.port, timeout=_TIMEOUT_SECONDS) as server:
-        if notifier.security is Security.STARTTLS:
-            server.starttls(context=ssl.create_default_context(cafile=notifier.ca))
+        if context is not None:
+            server.starttls(context=context)
         yield server
+
+
+def _trust(notifier: SmtpNotifier) -> ssl.SSLContext:
+    """Load the certificates that prove who a server is."""
+    try:
+        return ssl.create_default_context(cafile=notifier.ca)
+    except OSError as error:
+        reason = printable(error.strerror or str(error)) if not isinstance(error, ssl.SSLError) else "no PEM"
+        text = f"'{notifier.name}': certificates '{printable(notifier.ca or '')}' cannot be read: {reason}"
+        raise NotDelivered(text, is_transient=False) from error
 
 
 def _hand_over(mail: Mail, server: smtplib.SMTP, where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import ssl
@@ -9,7 +10,7 @@ import urllib.error
 import urllib.request
 from email.message import Message
 from typing import IO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import dirsync
 from dirsync.errors import NotDelivered
@@ -30,7 +31,7 @@ def send_to_webhook(notifier: WebhookNotifier, letter: Letter) -> None:
     Raises:
         NotDelivered: it was not taken.
     """
-    url = notifier.url.value
+    url, login = _without_login(notifier.url.value)
     where = f"'{notifier.name}': {_place(url)}"
     request = urllib.request.Request(
         url,
@@ -38,6 +39,7 @@ def send_to_webhook(notifier: WebhookNotifier, letter: Letter) -> None:
         headers={
             "Content-Type": "application/json",
             "User-Agent": f"dirsync/{dirsync.__version__}",
+            **login,
             **{name: value.value for name, value in notifier.headers},
         },
         method="POST",
@@ -89,6 +91,17 @@ def _unreached(where: str, reason: object) -> NotDelivered:
     told = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
     text = f"{where} cannot be reached: {printable(told or type(reason).__name__)}"
     return NotDelivered(text, is_transient=True)
+
+
+def _without_login(url: str) -> tuple[str, dict[str, str]]:
+    """Take user and password out of a URL; give the header that stands for them."""
+    parts = urlsplit(url)
+    user_info, at, place = parts.netloc.rpartition("@")
+    if not at:
+        return url, {}
+    user, _, password = user_info.partition(":")
+    login = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+    return parts._replace(netloc=place).geturl(), {"Authorization": f"Basic {login}"}
 
 
 def _place(url: str) -> str:
