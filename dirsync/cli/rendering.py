@@ -82,7 +82,14 @@ def make_digest(job: Job, configuration: Configuration, *, mask: Mask, wait: Cal
         report = _gathered(jobs, state=configuration.state, since=since, now=now, depth=DEPTH, mask=mask)
         missed = [
             *_written(report, digest, now, mask=mask),
-            *_sent(report, digest, configuration.notifiers, mask=mask, wait=wait),
+            *_sent(
+                report,
+                digest,
+                configuration.notifiers,
+                job="" if is_of_all else job.name,
+                mask=mask,
+                wait=wait,
+            ),
         ]
         if missed:
             raise RunError("; ".join(missed))
@@ -108,6 +115,7 @@ def _sent(
     digest: Digest,
     notifiers: Mapping[str, Notifier],
     *,
+    job: str,
     mask: Mask,
     wait: Callable[[float], bool],
 ) -> Iterator[str]:
@@ -117,10 +125,14 @@ def _sent(
     from dirsync.cli.report_letter import report_letter
     from dirsync.notify.sending import send_patiently
 
-    letter = report_letter(report, mask=mask)
+    letter = report_letter(report, job=job, mask=mask)
     for name in digest.notifiers:
+        notifier = notifiers.get(name)
+        if notifier is None:  # the declaration changed meanwhile
+            yield f"there is no notifier '{name}' any more"
+            continue
         try:
-            send_patiently(notifiers[name], letter, wait=wait)
+            send_patiently(notifier, letter, wait=wait)
         except NotDelivered as error:
             yield mask(str(error))
         else:

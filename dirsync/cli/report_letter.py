@@ -18,9 +18,9 @@ from dirsync.report.verdict import headline, judged, worst
 _LONGEST_SUBJECT = 160  # characters
 
 
-def report_letter(report: Report, *, mask: Mask) -> Letter:
-    """Write a report in every form that a notifier may want, secrets masked."""
-    subject = printable(mask(_subject(report)))
+def report_letter(report: Report, *, job: str, mask: Mask) -> Letter:
+    """Write a report in every form that a notifier may want, secrets masked; `job` empty: on all jobs."""
+    subject = printable(mask(_subject_on_all(report) if not job else _subject_on_one(report)))
     text = mask(text_of(report, words=Spoken()))
     fields = json.loads(mask(json_of(report)))
     return Letter(
@@ -30,14 +30,17 @@ def report_letter(report: Report, *, mask: Mask) -> Letter:
         fields={**fields, "subject": subject, "text": text},
         tone=Tone[worst(report).name],
         event="report",
-        job=printable(mask(report.jobs[0].name)) if len(report.jobs) == 1 else "",
+        job=printable(mask(job)),
         host=printable(report.host),
     )
 
 
-def _subject(report: Report) -> str:
-    """Say the verdict: of one job with its gravest reason, of several how many need somebody."""
-    if len(report.jobs) != 1:
-        return f"report of {report.host}: {headline(report)}"
-    verdict, reasons = judged(report.jobs[0])
-    return f"{report.jobs[0].name}: report: {verdict.value}: {reasons[0]}"
+def _subject_on_all(report: Report) -> str:
+    return f"report of {report.host}: {headline(report)}"
+
+
+def _subject_on_one(report: Report) -> str:
+    """Say the verdict on a job, and its gravest reason."""
+    (job,) = report.jobs
+    verdict, reasons = judged(job)
+    return f"{job.name}: report: {verdict.value}: {reasons[0]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.policy
+import hashlib
 import re
 from email.message import EmailMessage
 from email.utils import format_datetime, getaddresses, localtime, make_msgid
@@ -10,7 +11,8 @@ from typing import NamedTuple
 
 from dirsync.notify.letter import Letter
 
-_LIST_ID = re.compile(r"[^a-z0-9]+")
+_NO_LABEL = re.compile(r"[^a-z0-9-]+")
+_LONGEST_LABEL = 40  # characters
 _ENCODING = "quoted-printable"  # every server takes it, and no line of it is too long
 _POLICY = email.policy.SMTP
 
@@ -54,4 +56,12 @@ def mail_of(letter: Letter, *, sender: str, to: tuple[str, ...]) -> Mail:
 def _list_id(letter: Letter) -> str:
     """Name the job and the host, the same in all their mails (RFC 2919)."""
     names = (letter.job or "all", letter.host, "dirsync")
-    return f"<{'.'.join(_LIST_ID.sub('-', name.lower()).strip('-') or 'x' for name in names)}>"
+    return f"<{'.'.join(map(_label, names))}>"
+
+
+def _label(name: str) -> str:
+    """Write a name as a label; one that loses something by that has its hash besides."""
+    label = _NO_LABEL.sub("-", name.lower()).strip("-")
+    if label == name.lower() and len(label) <= _LONGEST_LABEL:
+        return label
+    return f"{label[:_LONGEST_LABEL]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}".lstrip("-")

@@ -138,7 +138,6 @@ def staleness_message(stale: Staleness, *, host: str, words: Words, mask: Mask) 
         facts=(
             ("Last success", "never" if last is None else minute(last)),
             ("Expected every", words.seconds(stale.stale_after_seconds)),
-            ("Host", printable(host)),
         ),
     )
 
@@ -152,10 +151,7 @@ def recovery_message(recovery: Recovery, *, host: str, mask: Mask) -> Message:
         host=printable(host),
         tone=Tone.FINE,
         headline="well again",
-        facts=(
-            *((("Last success", minute(last)),) if last is not None else ()),
-            ("Host", printable(host)),
-        ),
+        facts=() if last is None else (("Last success", minute(last)),),
     )
 
 

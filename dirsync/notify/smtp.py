@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import smtplib
+import socket
 import ssl
 from collections.abc import Iterator
 
@@ -43,14 +44,20 @@ def _connected(notifier: SmtpNotifier, context: ssl.SSLContext | None) -> Iterat
     """Connect; what is asked for as protection is there, or it fails."""
     if notifier.security is Security.TLS:
         with smtplib.SMTP_SSL(
-            notifier.host, notifier.port, timeout=_TIMEOUT_SECONDS, context=context
+            notifier.host, notifier.port, _own_name(), timeout=_TIMEOUT_SECONDS, context=context
         ) as server:
             yield server
         return
-    with smtplib.SMTP(notifier.host, notifier.port, timeout=_TIMEOUT_SECONDS) as server:
+    with smtplib.SMTP(notifier.host, notifier.port, _own_name(), timeout=_TIMEOUT_SECONDS) as server:
         if context is not None:
             server.starttls(context=context)
         yield server
+
+
+def _own_name() -> str:
+    """Name this machine; the library would ask DNS for it, which takes as long as it takes."""
+    name = socket.gethostname()
+    return name if "." in name and name.isascii() else "[127.0.0.1]"
 
 
 def _trust(notifier: SmtpNotifier) -> ssl.SSLContext:

@@ -7,16 +7,17 @@ run says it again, if it ends as this one did.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
 import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
-from dirsync.errors import DirsyncError
+from dirsync.errors import DirsyncError, RunError
 from dirsync.model.job import Job
 from dirsync.model.notifier import Notifier, Occasion
 from dirsync.model.stop import Stop
@@ -27,9 +28,18 @@ from dirsync.notify.sending import PAUSES_SECONDS, send_patiently
 from dirsync.notify.words import Mask, Words
 from dirsync.runner.collecting import Collecting
 from dirsync.runner.context import running
-from dirsync.runner.ledger import Ledger, open_ledger
+from dirsync.runner.ledger import open_ledger
 from dirsync.runner.observer import Observer
-from dirsync.runner.told import Trouble, forget_told, is_news, note_told, signature_of, told
+from dirsync.runner.told import (
+    Memory,
+    ShortMemory,
+    Trouble,
+    forget_told,
+    is_news,
+    note_told,
+    signature_of,
+    told,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +94,7 @@ class Outbox:
         self._queues: dict[str, queue.Queue[_Errand | None]] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._is_over = threading.Event()
+        self._short_memory = ShortMemory()
 
     def watching(self, job: Job, inner: Observer) -> Observer:
         """Put an observer before another that tells how the run ended; not where a job tells nobody."""
@@ -162,8 +173,8 @@ class Outbox:
                     logger.exception("message not sent to '%s'", errand.notifier.name)
 
     def _run(self, errand: _Errand) -> None:
-        with open_ledger(self._state) as ledger:
-            due = self._due(errand, ledger)
+        with self._memory() as memory:
+            due = self._due(errand, memory)
             if due is None:
                 return
             letter = letter_of(due.message, mask=self._mask)
@@ -171,14 +182,25 @@ class Outbox:
             logger.info("message sent to '%s': %s", errand.notifier.name, letter.subject)
             name = errand.notifier.name
             if due.ends_trouble:
-                forget_told(ledger, errand.job, notifier=name)
+                forget_told(memory, errand.job, notifier=name)
             elif due.trouble is not None:
-                note_told(ledger, errand.job, notifier=name, trouble=due.trouble, signature=due.signature)
+                note_told(memory, errand.job, notifier=name, trouble=due.trouble, signature=due.signature)
 
-    def _due(self, errand: _Errand, ledger: Ledger) -> _Due | None:
+    @contextlib.contextmanager
+    def _memory(self) -> Iterator[Memory]:
+        """Open the ledger; where it cannot be used, people are told all the same."""
+        with contextlib.ExitStack() as stack:
+            memory: Memory = self._short_memory
+            try:
+                memory = stack.enter_context(open_ledger(self._state))
+            except RunError as error:
+                logger.debug("what was told is not on record: %s", error)
+            yield memory
+
+    def _due(self, errand: _Errand, memory: Memory) -> _Due | None:
         """Decide whether there is something to say, and say it; None: there is not."""
         known = {
-            each: told(ledger, errand.job, notifier=errand.notifier.name, trouble=each) for each in Trouble
+            each: told(memory, errand.job, notifier=errand.notifier.name, trouble=each) for each in Trouble
         }
         knows_trouble = any(known.values())
         match errand.happening:

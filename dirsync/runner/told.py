@@ -6,13 +6,48 @@ import datetime
 import enum
 import hashlib
 import json
+from typing import Protocol
 
 from msgspec import Struct
 
 from dirsync.notify.happening import EndedRun, Staleness
-from dirsync.runner.ledger import Ledger
 
 AGAIN_AFTER = datetime.timedelta(hours=22)  # a job that runs once a day says it each day, whatever its jitter
+
+
+class Memory(Protocol):
+    """What keeps small facts about jobs: the ledger."""
+
+    def recall(self, job: str, key: str) -> str | None:
+        """Give back what `remember` was told, or None if it never was."""
+        ...
+
+    def remember(self, job: str, key: str, value: str) -> None:
+        """Keep one small fact about a job."""
+        ...
+
+    def forget(self, job: str, key: str) -> None:
+        """Drop what `remember` was told."""
+        ...
+
+
+class ShortMemory:
+    """What stands in for a ledger that cannot be used: it lasts as long as the program."""
+
+    def __init__(self) -> None:
+        self._facts: dict[tuple[str, str], str] = {}
+
+    def recall(self, job: str, key: str) -> str | None:
+        """Give back what `remember` was told, or None if it never was."""
+        return self._facts.get((job, key))
+
+    def remember(self, job: str, key: str, value: str) -> None:
+        """Keep one small fact about a job."""
+        self._facts[job, key] = value
+
+    def forget(self, job: str, key: str) -> None:
+        """Drop what `remember` was told."""
+        self._facts.pop((job, key), None)
 
 
 class Trouble(enum.Enum):
@@ -40,13 +75,13 @@ def signature_of(trouble: EndedRun | Staleness) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def told(ledger: Ledger, job: str, *, notifier: str, trouble: Trouble) -> Told | None:
+def told(memory: Memory, job: str, *, notifier: str, trouble: Trouble) -> Told | None:
     """Find what a notifier was told last of a job; None: nothing, or it is over.
 
     Raises:
         RunError: the ledger cannot be read.
     """
-    text = ledger.recall(job, _key(notifier, trouble))
+    text = memory.recall(job, _key(notifier, trouble))
     try:
         signature, at = json.loads(text or "null")
         return Told(signature=str(signature), at=datetime.datetime.fromisoformat(at).astimezone(datetime.UTC))
@@ -54,24 +89,24 @@ def told(ledger: Ledger, job: str, *, notifier: str, trouble: Trouble) -> Told |
         return None  # nothing was told, or no release ever wrote that; what comes next puts it right
 
 
-def note_told(ledger: Ledger, job: str, *, notifier: str, trouble: Trouble, signature: str) -> None:
+def note_told(memory: Memory, job: str, *, notifier: str, trouble: Trouble, signature: str) -> None:
     """Note that a notifier was told of a trouble just now.
 
     Raises:
         RunError: the ledger cannot be written.
     """
     at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    ledger.remember(job, _key(notifier, trouble), json.dumps([signature, at]))
+    memory.remember(job, _key(notifier, trouble), json.dumps([signature, at]))
 
 
-def forget_told(ledger: Ledger, job: str, *, notifier: str) -> None:
+def forget_told(memory: Memory, job: str, *, notifier: str) -> None:
     """Note that a notifier knows of no trouble of a job any more.
 
     Raises:
         RunError: the ledger cannot be written.
     """
     for trouble in Trouble:
-        ledger.forget(job, _key(notifier, trouble))
+        memory.forget(job, _key(notifier, trouble))
 
 
 def is_news(signature: str, known: Told | None, *, now: datetime.datetime) -> bool:

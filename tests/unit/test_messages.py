@@ -10,6 +10,7 @@ import email
 import email.policy
 import io
 import json
+import re
 from email.message import EmailMessage
 from html.parser import HTMLParser
 
@@ -261,6 +262,16 @@ def test_two_mails_are_told_apart_and_belong_together() -> None:
 
     assert one["Message-ID"] != two["Message-ID"]
     assert one["List-Id"] == two["List-Id"]
+
+
+def test_jobs_whose_names_are_no_labels_have_lists_of_their_own() -> None:
+    lists = [
+        mailed(letter(EndedRun(result=result(job=name))))["List-Id"]
+        for name in ("写真", "照片", "my photos", "my-photos", "n" * 200)
+    ]
+
+    assert len(set(lists)) == 5
+    assert all(re.fullmatch(r"<[a-z0-9-]+\.vm\.dirsync>", name) for name in lists)
 
 
 # Other happenings

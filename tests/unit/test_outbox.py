@@ -205,6 +205,19 @@ def test_what_may_pass_is_tried_three_times(household: Household) -> None:
     assert household.unsent == []
 
 
+def test_a_ledger_that_cannot_be_used_keeps_nobody_from_being_told(household: Household) -> None:
+    """Neither does it have the same told by every run of one program."""
+    household.state.mkdir()
+    (household.state / "ledger.db").write_bytes(b"no database" * 1_000)
+    broken = failed("ledger 'x' is corrupt")
+
+    def runs(outbox: Outbox) -> None:
+        for _ in range(3):
+            outbox.watching(household.job, Silent()).finished(broken)
+
+    assert household.told(runs) == ["photos: failed: ledger 'x' is corrupt"]
+
+
 def test_a_stale_job_is_told_once_and_when_it_is_over(household: Household) -> None:
     def stale(outbox: Outbox, *, over: bool = False) -> None:
         outbox.stale(household.job, last_success_at=BEGUN_AT, stale_after_seconds=3600, over=over)
