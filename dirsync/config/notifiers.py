@@ -258,11 +258,10 @@ def hidden_in(notifiers: Mapping[str, Notifier]) -> list[str]:
 def _confidential_parts(notifier: WebhookNotifier | AppriseNotifier) -> list[str]:
     """Give what of a URL comes after its host: the path of a chat service's hook is its password."""
     rest = notifier.url.value.partition("://")[2]
-    if isinstance(notifier, AppriseNotifier):
-        return [rest]
     tail = rest.partition("/")[2]
     user, at, _ = rest.partition("/")[0].rpartition("@")
-    return [part for part in (tail, user if at else "") if len(part) >= _LONG_ENOUGH_TO_HIDE]
+    parts = (rest,) if isinstance(notifier, AppriseNotifier) else (tail, user if at else "")
+    return [part for part in parts if len(part) >= _LONG_ENOUGH_TO_HIDE]
 
 
 def _is_loopback(host: str) -> bool:

@@ -143,8 +143,11 @@ def _notifier(notifier: Notifier) -> dict[str, Any]:
 
 
 def _hidden(secret: Secret) -> str | dict[str, str]:
-    """Write where a secret is kept; one that the file itself holds is not repeated."""
-    return MASKED if secret.name is None else {"secret": secret.name}
+    """Write where a secret is kept; of one that the file itself holds nothing but a URL's scheme."""
+    if secret.name is not None:
+        return {"secret": secret.name}
+    scheme, separator, _ = secret.value.partition("://")
+    return f"{scheme}://{MASKED}" if separator else MASKED
 
 
 def _secret(secret: SecretReference) -> dict[str, str]:
