@@ -85,10 +85,10 @@ def run_watched(
     )
     try:
         observer = _observer(job, show, lines=lines, progress=progress, layout=layout)
-        if outbox is not None and not show.dry_run:
-            observer = outbox.watching(job, observer)
         if show.verbosity:
             observer.noticed(chosen.in_words())
+        if outbox is not None and not show.dry_run:
+            observer = outbox.watching(job, observer)
         if approves:
             assert isinstance(job, MirrorJob)
             return approve_job(job, state=state, observer=observer, stop=stop, dry_run=show.dry_run)

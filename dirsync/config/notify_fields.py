@@ -84,7 +84,8 @@ def is_web_url(text: str) -> bool:
 
     parts = urlsplit(text)
     try:
-        return parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_web = parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        return is_web and text.isascii()
     except ValueError:  # the port
         return False
 

@@ -35,7 +35,7 @@ def send_by_smtp(notifier: SmtpNotifier, letter: Letter) -> None:
     context = None if notifier.security in _UNPROTECTED else _trust(notifier)
     with _translated(where), _connected(notifier, context) as server:
         if notifier.user is not None and notifier.password is not None:
-            server.login(notifier.user, notifier.password.value)
+            _log_in(server, notifier.user, notifier.password.value, where)
         _hand_over(mail, server, where)
 
 
@@ -70,6 +70,13 @@ def _trust(notifier: SmtpNotifier) -> ssl.SSLContext:
         raise NotDelivered(text, is_transient=False) from error
 
 
+def _log_in(server: smtplib.SMTP, user: str, password: str, where: str) -> None:
+    try:
+        server.login(user, password)
+    except UnicodeError as error:
+        raise NotDelivered(f"{where} takes no user or password beyond ASCII", is_transient=False) from error
+
+
 def _hand_over(mail: Mail, server: smtplib.SMTP, where: str) -> None:
     refused = server.send_message(mail.message, from_addr=mail.sender, to_addrs=mail.recipients)
     for address, (code, answer) in refused.items():
@@ -96,8 +103,8 @@ def _translated(where: str) -> Iterator[None]:
     except ssl.SSLCertVerificationError as error:
         text = f"{where} cannot prove who it is: {error.verify_message}; name its certificate under 'ca'"
         raise NotDelivered(text, is_transient=False) from error
-    except UnicodeError as error:
-        raise NotDelivered(f"{where} takes no user or password beyond ASCII", is_transient=False) from error
+    except UnicodeError as error:  # a label of more than 63 characters
+        raise NotDelivered(f"{where} cannot be reached: that is no host", is_transient=False) from error
     except OSError as error:
         reason = printable(error.strerror or str(error) or type(error).__name__)
         raise NotDelivered(f"{where} cannot be reached: {reason}", is_transient=True) from error

@@ -55,6 +55,8 @@ def send_to_webhook(notifier: WebhookNotifier, letter: Letter) -> None:
         raise _unreached(where, error.reason) from error
     except (OSError, http.client.HTTPException) as error:
         raise _unreached(where, error) from error
+    except UnicodeError as error:  # a label of more than 63 characters
+        raise NotDelivered(f"{where} cannot be reached: that is no host", is_transient=False) from error
 
 
 class _SameServer(urllib.request.HTTPRedirectHandler):

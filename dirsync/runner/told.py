@@ -6,12 +6,15 @@ import datetime
 import enum
 import hashlib
 import json
+import re
 from typing import Protocol
 
 from msgspec import Struct
 
+from dirsync.model.result import Outcome
 from dirsync.notify.happening import EndedRun, Staleness
 
+_FIGURES = re.compile(r"\d[\d.,]*")
 AGAIN_AFTER = datetime.timedelta(hours=22)  # a job that runs once a day says it each day, whatever its jitter
 
 
@@ -65,11 +68,16 @@ class Told(Struct, frozen=True, kw_only=True):
 
 
 def signature_of(trouble: EndedRun | Staleness) -> str:
-    """Name a trouble: the same outcome, error and set of paths given up are the same trouble."""
+    """Name a trouble: the same outcome, error and set of paths given up are the same trouble.
+
+    A plan that is held is the same whatever its figures: they are others with each run.
+    """
     match trouble:
         case EndedRun():
             result, kept = trouble.result, trouble.kept
-            facts = [result.outcome.value, result.error, kept.failure_count, kept.failed_paths]
+            held = result.outcome is Outcome.HELD
+            error = _FIGURES.sub("#", result.error or "") if held else result.error
+            facts = [result.outcome.value, error, kept.failure_count, kept.failed_paths]
         case Staleness():
             facts = [None if trouble.last_success_at is None else trouble.last_success_at.isoformat()]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

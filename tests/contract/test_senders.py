@@ -233,6 +233,18 @@ def test_a_server_that_says_nothing_is_not_waited_for(
     assert time.monotonic() - begun_at < 5
 
 
+@pytest.mark.parametrize("security", Security)
+def test_a_host_that_cannot_be_is_told(security: Security) -> None:
+    notifier = SmtpNotifier(
+        name="ops", host="a" * 70 + ".lan", port=25, sender="d@lan", to=("o@lan",), security=security
+    )
+
+    assert str(refusal(notifier)).endswith(".lan:25 cannot be reached: that is no host")
+    assert str(refusal(by_webhook(f"http://{notifier.host}/"))).endswith(
+        ".lan cannot be reached: that is no host"
+    )
+
+
 # SES
 
 

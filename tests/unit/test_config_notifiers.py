@@ -103,6 +103,8 @@ SMTP = "ops: {type: smtp, host: h, from: d@lan, to: [o@lan]"
         ("ops: {type: webhook, url: t0psecret}", "ops.url: is no URL; write one, as https://example.org/hook, or {secret: NAME}"),
         ("ops: {type: webhook, url: 'ftp://t0p/secret'}", "ops.url: is no URL of a web server; write one that begins with https://"),
         ("ops: {type: webhook, url: 'file:///etc/passwd'}", "ops.url: is no URL of a web server; write one that begins with https://"),
+        ("ops: {type: webhook, url: 'https://exämple.org/'}", "ops.url: is no URL of a web server; write one that begins with https://"),
+        ("ops: {type: webhook, url: 'https://example.org:99999/'}", "ops.url: is no URL of a web server; write one that begins with https://"),
         ("ops: {type: webhook, url: {secret: pw}}", "ops.url: what the secret holds is no URL; give it the URL"),
         ("ops: {type: webhook, url: 'http://x', headers: {'a b': c}}", "ops.headers.a b: is no name of a header; write one, as Authorization"),
         ('ops: {type: webhook, url: "http://x", headers: {a: "b\\r\\nc: d"}}', "ops.headers.a: holds what no header can; write printable ASCII, or {secret: NAME}"),

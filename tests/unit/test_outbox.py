@@ -134,6 +134,15 @@ def test_the_same_paths_in_another_order_are_the_same_failure(household: Househo
     assert household.ended(partial(3), b"a", b"c", b"c") == ["photos: 3 failed"]
 
 
+def test_a_plan_that_is_held_is_the_same_trouble_whatever_its_figures(household: Household) -> None:
+    def held(error: str) -> RunResult:
+        return result(outcome=Outcome.HELD, error=error)
+
+    assert len(household.ended(held("max_delete: 1,020 of 2,000 entries (51.0%)"))) == 1
+    assert household.ended(held("max_delete: 1,021 of 2,003 entries (51%)")) == []
+    assert len(household.ended(held("min_free: 1.2 GB would be left"))) == 1
+
+
 def test_success_after_a_failure_is_told_once(household: Household) -> None:
     household.ended(failed())
 
