@@ -19,6 +19,7 @@ from dirsync.model.result import Outcome, RunResult
 from dirsync.model.timing import Schedule
 from dirsync.runner.ledger import Ledger, open_ledger
 from dirsync.scheduler.loop import Scheduler, WriteReport
+from dirsync.scheduler.stale import Told, nobody
 from dirsync.scheduler.watched_job import OpenWatch
 
 T = TypeVar("T")
@@ -97,7 +98,12 @@ class World:
         self.limit, self.look_seconds = limit, look_seconds
         self.boot()
 
-    def boot(self, report: WriteReport | None = None, open_watch: OpenWatch | None = None) -> None:
+    def boot(
+        self,
+        report: WriteReport | None = None,
+        open_watch: OpenWatch | None = None,
+        stale: Told = nobody,
+    ) -> None:
         """Begin as a new process does, with the ledger alone."""
         self.scheduler = Scheduler(
             self.run,
@@ -108,6 +114,7 @@ class World:
             look_seconds=self.look_seconds,
             report=report,
             open_watch=open_watch,
+            stale=stale,
         )
 
     def run(self, job: Job, marks: Marks | None = None) -> RunResult:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 TRACK_JOB = """\
 version: 1
-secrets: {pg: {environment: FUZZ_SECRET}}
+secrets: {pg: {environment: FUZZ_SECRET}, ping: {environment: FUZZ_PING}}
 catalog: sqlite:///./state/catalog.db
 defaults: {delete: keep, preserve: [mtime]}
 jobs:
@@ -17,6 +17,8 @@ jobs:
     compare: [size, mtime, mode, ownership, hash]
     fingerprint: {refresh: 90d, budget: 500G}
     keep: 400d
+    hooks: {before: [[mount, /etc]]}
+    ping_url: {secret: ping}
     rules:
       - {path: "/legal/**", attributes: [size, mtime, mode, ownership, hash], severity: critical}
       - path: "*.log"
@@ -78,6 +80,15 @@ jobs:
     watch: false
     moves: false
     notify+: [{to: hook, on: [changes, success]}]
+    stale_after: 2d
+    ping_url: "http://pings.lan/***"
+    hooks:
+      before: [[systemctl, stop, db], [/usr/bin/mount, "/mnt"]]
+      before+: [[sh, -c, "echo $$HOME"]]
+      after: [["systemctl", "start", "db"]]
+      on_error: []
+      finally: [[umount, /mnt]]
+      timeout: 10m
     report:
       schedule: {every: 1d}
       to: ./photos.html
@@ -167,7 +178,7 @@ jobs:
 """
 
 SEEDS = (EVERY_KEY, SMALL, MERGED, TRACK_JOB)
-VARIABLES = {"FUZZ_SECRET": "hush-hush-7", "FUZZ_WORKERS": "4"}
+VARIABLES = {"FUZZ_SECRET": "hush-hush-7", "FUZZ_PING": "https://hc.lan/8d0f0c7a", "FUZZ_WORKERS": "4"}
 
 
 def written_seeds(directory: Path) -> Path:

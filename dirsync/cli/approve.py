@@ -9,13 +9,14 @@ from dirsync.cli.exit_codes import exit_code
 from dirsync.cli.logs.setup import set_up
 from dirsync.cli.output.lines import Lines
 from dirsync.cli.parsing import Options, Parser, add_common, add_run_output, config_file, usage_error
-from dirsync.cli.selection import mirror_job_named
+from dirsync.cli.selection import job_of_two_trees
 from dirsync.cli.signals import stopping_on_signals
 from dirsync.cli.telling import PATIENCE_SECONDS, outbox_for
 from dirsync.cli.watching import Show, run_watched
 from dirsync.config import load
-from dirsync.model.job import JobType, MirrorJob
+from dirsync.model.job import JobType, MirrorJob, PushJob
 from dirsync.runner.held import is_held
+from dirsync.runner.pinging import Pings
 
 
 class ApproveOptions(Options):
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments, namespace=ApproveOptions())
     file = config_file(options)
     configuration, show = load(file), Show.of(options)
-    job = mirror_job_named(configuration.jobs, options.job, to="change")
+    job = job_of_two_trees(configuration.jobs, options.job, to="change")
     _check_held(job, configuration.state)
     base = os.path.dirname(os.path.abspath(file))
     set_up(show.logging, jobs=[job], base=base, mask=configuration.mask)
@@ -58,13 +59,16 @@ def main(arguments: Sequence[str]) -> int:
             approves=True,
             outbox=outbox,
         )
+        pings = Pings()
+        pings.after(job, result)
+        pings.wait(stop)
         if outbox is not None:
             outbox.close(seconds=PATIENCE_SECONDS, stop=stop)
     lines.check()
     return exit_code([result])
 
 
-def _check_held(job: MirrorJob, state: str) -> None:
+def _check_held(job: MirrorJob | PushJob, state: str) -> None:
     """Check that there is something to approve.
 
     Raises:
@@ -72,7 +76,7 @@ def _check_held(job: MirrorJob, state: str) -> None:
     """
     if job.type is not JobType.SYNC:
         raise usage_error(f"'{job.name}' is a {job.type.value} job, which changes nothing to approve")
-    if not is_held(state, job.name):
+    if isinstance(job, MirrorJob) and not is_held(state, job.name):  # the far end knows of its own
         raise usage_error(
             f"no plan of '{job.name}' is held; a guard that trips holds one, and --now --dry-run --save "
             "stores one"

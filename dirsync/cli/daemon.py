@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from dirsync.cli.parsing import Options, usage_error
 from dirsync.cli.rendering import make_digest
 from dirsync.cli.selection import selected_jobs
 from dirsync.cli.signals import stopping_on_signals
-from dirsync.cli.telling import outbox_for
+from dirsync.cli.telling import outbox_for, tell_of_stale
 from dirsync.cli.watching import Show, run_watched
 from dirsync.config import load
 from dirsync.errors import ConfigError
@@ -24,9 +24,11 @@ from dirsync.model.job import EVERY_JOB, Job, every_job
 from dirsync.model.marks import Marks
 from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
+from dirsync.runner.pinging import Pings
 from dirsync.runner.watching import watch_of
 from dirsync.scheduler.declaration import Declaration
 from dirsync.scheduler.loop import run_scheduler
+from dirsync.scheduler.stale import Stale
 
 
 def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
@@ -39,21 +41,24 @@ def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
     show = Show.of(options)
     daemon = Daemon(file, patterns=patterns, show=show)
     enabled = [job for job in daemon.jobs() if job.enabled]
-    if not (daemon.reports_on_all or any(job.schedule or job.report or job.watch for job in enabled)):
+    due = any(job.schedule or job.report or job.watch for job in enabled) or daemon.reports_on_all
+    if not due and not daemon.serves:
         raise usage_error("no job here has an interval or a schedule; add --now to run at once")
     set_up(show.logging, jobs=daemon.jobs(), base=daemon.base, mask=daemon.mask)
     with stopping_on_signals() as stop:
         lines = Lines(mask=daemon.mask, stop=stop)
         if not show.json and not show.quiet:
             lines.line(greeting([*enabled, *daemon.reports_on_all]))
-        left = run_scheduler(
-            daemon.load,
-            run=lambda job, marks: daemon.run(job, marks, lines=lines, stop=stop),
-            report=lambda job: daemon.report(job, stop=stop),
-            open_watch=daemon.watch_of,
-            stop=stop,
-        )
-        daemon.end_telling(stop)
+        with daemon.served(lines=lines, options=options):
+            left = run_scheduler(
+                daemon.load,
+                run=lambda job, marks: daemon.run(job, marks, lines=lines, stop=stop),
+                report=lambda job: daemon.report(job, stop=stop),
+                open_watch=daemon.watch_of,
+                stale=daemon.stale,
+                stop=stop,
+            )
+            daemon.end_telling(stop)
         assert stop.signal_number is not None
         code = exit_code_of_signal(stop.signal_number)
         if left:
@@ -97,6 +102,18 @@ class Daemon:
         self._show = show
         self._configuration = load(file)
         self._outbox = outbox_for(self._configuration, show=show, mask=self.mask)
+        self._pings = Pings()
+
+    @property
+    def serves(self) -> bool:
+        """Whether the file says what to serve to other machines."""
+        return self._configuration.serving is not None
+
+    def served(self, *, lines: Lines, options: Options) -> contextlib.AbstractContextManager[None]:
+        """Serve that while the block runs; a change of it counts from the next start on."""
+        from dirsync.cli.serve import served  # most never need it
+
+        return served(self._configuration, lines=lines, options=options)
 
     @property
     def base(self) -> str:
@@ -141,7 +158,7 @@ class Daemon:
 
     def run(self, job: Job, marks: Marks | None = None, *, lines: Lines, stop: Stop) -> RunResult:
         """Run one job once, in the calling thread; `marks` as `run_job` has it."""
-        return run_watched(
+        result = run_watched(
             job,
             state=self._configuration.state,
             show=self._show,
@@ -152,19 +169,12 @@ class Daemon:
             marks=marks,
             outbox=self._outbox,
         )
+        self._pings.after(job, result)
+        return result
 
-    def stale(
-        self, name: str, *, last_success_at: datetime.datetime | None, stale_after_seconds: float, over: bool
-    ) -> None:
-        """Tell people that a job has not succeeded for too long; `over`: that it has by now."""
-        for job in self._configuration.jobs:
-            if job.name == name and self._outbox is not None:
-                self._outbox.stale(
-                    job,
-                    last_success_at=last_success_at,
-                    stale_after_seconds=stale_after_seconds,
-                    over=over,
-                )
+    def stale(self, stale: Stale) -> None:
+        """Tell people that a job has not succeeded for too long, or that it has by now."""
+        tell_of_stale(stale, self._configuration.jobs, self._outbox)
 
     def end_telling(self, stop: Stop) -> None:
         """Give messages that are on their way a moment."""

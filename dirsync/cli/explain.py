@@ -17,7 +17,8 @@ from dirsync.filters import pattern_lines, scope_of
 from dirsync.filters.explanation import Explanation, explain
 from dirsync.model.job import Job, PatternLine
 from dirsync.model.names import shown
-from dirsync.trees.local import LocalTree, open_tree
+from dirsync.trees.local import open_tree
+from dirsync.trees.source import SourceTree
 
 
 class ExplainOptions(Options):
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     configuration = load(config_file(options))
     job = job_named(configuration.jobs, options.job)
     with contextlib.ExitStack() as stack:
-        tree: LocalTree | None = (
+        tree: SourceTree | None = (
             None  # None: the source cannot be looked at, so only the job's own lines speak
         )
         with contextlib.suppress(OSError):
@@ -78,7 +79,7 @@ def in_words(asked: Asked, explanation: Explanation) -> str:
     return f"{shown(asked.path)}{slash}: {verdict}\n  {explanation.reason}{note if not slash else ''}"
 
 
-def _asked(path: bytes, tree: LocalTree | None, *, text: str) -> Asked:
+def _asked(path: bytes, tree: SourceTree | None, *, text: str) -> Asked:
     entry = None
     if tree is not None and path:
         with contextlib.suppress(OSError):
@@ -88,7 +89,7 @@ def _asked(path: bytes, tree: LocalTree | None, *, text: str) -> Asked:
     return Asked(path, entry.is_directory, is_there=True)
 
 
-def _explained(job: Job, asked: Asked, tree: LocalTree | None) -> Explanation:
+def _explained(job: Job, asked: Asked, tree: SourceTree | None) -> Explanation:
     def read_ignore_file(path: bytes) -> tuple[PatternLine, ...]:
         if tree is None:
             return ()

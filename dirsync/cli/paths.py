@@ -7,6 +7,7 @@ import os
 from dirsync.cli.parsing import usage_error
 from dirsync.model.job import Job
 from dirsync.model.names import escaped, shown
+from dirsync.model.place import LocalPlace
 
 
 def path_below(job: Job, text: str) -> bytes:
@@ -15,8 +16,9 @@ def path_below(job: Job, text: str) -> bytes:
     Raises:
         ConfigError: it lies outside the source.
     """
-    path = os.path.normpath(os.path.join(job.source.path, os.fsencode(text)))
-    root = os.path.normpath(job.source.path)
+    top = job.source.path if isinstance(job.source, LocalPlace) else b"/"  # of a far source
+    path = os.path.normpath(os.path.join(top, os.fsencode(text)))
+    root = os.path.normpath(top)
     if path == root:
         return b""
     below = root.rstrip(b"/") + b"/"

@@ -123,7 +123,7 @@ def _tell(
     assert isinstance(observer, HumanObserver)
     observer.ended(None if error is None else str(error))
     if error is None and not options.quiet:
-        lines.line(f"{job.name}  {_summary(counts, local_text(request.to or job.source.path))}")
+        lines.line(f"{job.name}  {_summary(counts, local_text(request.to or job.source.name))}")
 
 
 def _summary(counts: Counts, target: str) -> str:

@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Sequence
 
 from dirsync.cli.parsing import did_you_mean, usage_error
-from dirsync.model.job import Job, MirrorJob
+from dirsync.model.job import Job, MirrorJob, PushJob
 
 
 def selected_jobs(jobs: Sequence[Job], patterns: Sequence[str]) -> tuple[Job, ...]:
@@ -36,15 +36,29 @@ def job_named(jobs: Sequence[Job], name: str) -> Job:
     raise usage_error(f"no job '{name}'{did_you_mean(name, known) or _the_jobs_are(known)}")
 
 
-def mirror_job_named(jobs: Sequence[Job], name: str, *, to: str) -> MirrorJob:
+def job_of_two_trees(jobs: Sequence[Job], name: str, *, to: str) -> MirrorJob | PushJob:
     """Give one job between two trees; `to` says what for, as `restore from`.
 
     Raises:
         ConfigError: there is no such job, or it has no destination.
     """
     job = job_named(jobs, name)
-    if not isinstance(job, MirrorJob):
+    if not isinstance(job, MirrorJob | PushJob):
         raise usage_error(f"'{name}' is a {job.type.value} job, which has no destination to {to}")
+    return job
+
+
+def mirror_job_named(jobs: Sequence[Job], name: str, *, to: str) -> MirrorJob:
+    """Give one job whose destination is on this machine, as `job_of_two_trees` does.
+
+    Raises:
+        ConfigError: there is no such job, or it has no destination here.
+    """
+    job = job_of_two_trees(jobs, name, to=to)
+    if isinstance(job, PushJob):
+        raise usage_error(
+            f"the destination of '{name}' is on another machine, which keeps what is there to {to}"
+        )
     return job
 
 

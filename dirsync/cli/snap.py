@@ -15,9 +15,17 @@ from dirsync.cli.output.lines import Lines, error_line
 from dirsync.cli.output.summary import error_lines
 from dirsync.cli.output.units import human_seconds, plural
 from dirsync.cli.output.watched import WatchedState
-from dirsync.cli.parsing import Options, Parser, add_common, add_exclude, add_progress, usage_error
+from dirsync.cli.parsing import (
+    Options,
+    Parser,
+    add_common,
+    add_exclude,
+    add_progress,
+    config_file,
+    usage_error,
+)
 from dirsync.cli.signals import ending_on_signals
-from dirsync.cli.states import Seeing, directory_state
+from dirsync.cli.states import Seeing, directory_state, is_far
 from dirsync.cli.watching import Show, progress_named
 from dirsync.model.names import escaped
 from dirsync.model.snapshot import SnapshotHeader, State
@@ -59,8 +67,8 @@ def parser() -> Parser:
 def main(arguments: Sequence[str]) -> int:
     """Take one snapshot."""
     options = parser().parse_args(arguments, namespace=SnapOptions())
-    if options.config is not None:
-        raise usage_error("snap needs no configuration file; drop -c")
+    if options.config is not None and not is_far(options.path):
+        raise usage_error("snap of a directory here needs no configuration file; drop -c")
     return ending_on_signals(lambda deadline: _snap(options, deadline))
 
 
@@ -70,7 +78,13 @@ def _no_config() -> str:
 
 def _snap(options: SnapOptions, deadline: Deadline) -> int:
     begun_at = time.monotonic()
-    seeing = Seeing(config=_no_config, hashes=options.hash, exclude=options.exclude, check=deadline.check)
+    far = is_far(options.path)
+    seeing = Seeing(
+        config=(lambda: config_file(options)) if far else _no_config,
+        hashes=options.hash,
+        exclude=options.exclude,
+        check=deadline.check,
+    )
     state = directory_state(options.path, seeing=seeing)
     show = Show.of(options)
     progress = progress_named(options.path, show, side_by_side=options.output == _STDOUT)
@@ -89,7 +103,7 @@ def _snap(options: SnapOptions, deadline: Deadline) -> int:
 
 def _header(path: str, state: State) -> SnapshotHeader:
     return SnapshotHeader(
-        root=os.path.abspath(os.fsencode(path)),
+        root=os.fsencode(path) if is_far(path) else os.path.abspath(os.fsencode(path)),
         taken_at=datetime.datetime.now(datetime.UTC),
         algorithm=state.algorithm,
     )

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
+from dirsync.cli.far_places import far_place
+from dirsync.config.endpoints import is_endpoint_path, is_url
 from dirsync.errors import RunError
 from dirsync.filters import scope_of
 from dirsync.filters.selection import Selection
 from dirsync.model.job import HashAlgorithm, Job, PatternLine
 from dirsync.model.names import escaped
-from dirsync.model.place import LocalPlace
+from dirsync.model.place import LocalPlace, Place
 from dirsync.model.snapshot import Sighting, State
 from dirsync.runner.present import DirectoryState
 from dirsync.snapshot.reading import open_snapshot
@@ -68,7 +70,9 @@ def two_states(old: str, new: str, *, seeing: Seeing) -> Iterator[tuple[State, S
     """
     with contextlib.ExitStack() as stack:
         recorded = [
-            None if is_directory(name) else stack.enter_context(_recorded(name, seeing=seeing))
+            None
+            if is_far(name) or is_directory(name)
+            else stack.enter_context(_recorded(name, seeing=seeing))
             for name in (old, new)
         ]
         yield (
@@ -83,16 +87,25 @@ def directory_state(name: str, *, seeing: Seeing, like: SelectedState | None = N
     Raises:
         RunError: it is not there, or no directory.
     """
-    if not is_directory(name):
+    place: Place
+    if is_far(name):
+        place = far_place(name, config=seeing.config)
+    elif is_directory(name):
+        place = _pinned(os.path.abspath(os.fsencode(name)))
+    else:
         raise RunError(f"'{escaped(name)}' is not a directory")
     algorithm = HashAlgorithm.BLAKE3 if like is None else like.algorithm
-    path = os.path.abspath(os.fsencode(name))
     return DirectoryState(
-        _pinned(path),
+        place,
         algorithm=algorithm if seeing.hashes else None,
         selection=seeing.selection(None if like is None else like.job),
         check=seeing.check,
     )
+
+
+def is_far(name: str) -> bool:
+    """Whether a name is that of a place on another machine: a URL, or `endpoint:/path`."""
+    return is_url(name) or (is_endpoint_path(name) and not os.path.lexists(name))
 
 
 def _pinned(path: bytes) -> LocalPlace:

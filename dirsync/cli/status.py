@@ -27,6 +27,7 @@ from dirsync.runner.ledger import Ledger, RecordedRun, open_ledger
 from dirsync.runner.recorded_jobs import Records, records
 from dirsync.scan import chosen
 from dirsync.scheduler.due import forecast
+from dirsync.scheduler.stale import Stale, in_words, last_success, staleness
 
 _HEADER = ("job", "last run", "outcome", "changes", "took", "next run")
 _NOTHING = "-"
@@ -39,6 +40,8 @@ class JobStatus(Struct, frozen=True, kw_only=True):
     last: RecordedRun | None  # None: it never ran
     next_at: datetime.datetime | None  # None: only when asked to
     held: HeldPlan | str | None  # a text: why the plan that is held cannot be read
+    last_success_at: datetime.datetime | None
+    stale: Stale | None  # None: it is not, or nobody asked
     holds: Holdings | str | None  # of a track job; a text: why its catalog cannot be read; None: no run yet
 
     @property
@@ -72,6 +75,8 @@ def main(arguments: Sequence[str]) -> int:
     else:
         lines.line(table(_HEADER, [_row(status, now=now) for status in statuses]))
         for status in statuses:
+            if status.stale is not None:
+                lines.line(f"{status.job.name}  stale: {in_words(status.stale)}")
             if status.held is not None:
                 lines.line(_held_line(status.job, status.held))
             if status.holds is not None:
@@ -86,6 +91,8 @@ def _status(job: Job, ledger: Ledger, found: Records, *, state: str, now: dateti
         last=ledger.last_run(job.name),
         next_at=forecast(job, ledger, now),
         held=_held(job, state=state),
+        last_success_at=last_success(ledger, job.name),
+        stale=staleness(job, ledger, now=now),
         holds=_holdings(job, found) if isinstance(job, TrackJob) else None,
     )
 
@@ -137,15 +144,16 @@ def _is_alive(pid: int) -> bool:
 
 def _row(status: JobStatus, *, now: datetime.datetime) -> tuple[str, ...]:
     last = status.last
+    outcome = ", ".join(filter(None, (status.outcome, "stale" if status.stale else None))) or _NOTHING
     if last is None:
-        return (status.job.name, "never", _NOTHING, _NOTHING, _NOTHING, _next(status, now=now))
+        return (status.job.name, "never", outcome, _NOTHING, _NOTHING, _next(status, now=now))
     took = _NOTHING
     if last.finished_at is not None:
         took = human_seconds((last.finished_at - last.started_at).total_seconds())
     return (
         status.job.name,
         f"{_local(last.started_at)} ({human_seconds((now - last.started_at).total_seconds())} ago)",
-        status.outcome or _NOTHING,
+        outcome,
         human_count(last.counts.changes),
         took,
         _next(status, now=now),
@@ -173,6 +181,8 @@ def _fields(status: JobStatus, *, mask: Mask) -> Fields:
         "enabled": status.job.enabled,
         "last": None if status.last is None else _run_fields(status.last, outcome=status.outcome),
         "next_at": None if status.next_at is None else moment(status.next_at),
+        "last_success_at": None if status.last_success_at is None else moment(status.last_success_at),
+        "stale": status.stale is not None,
         "held": None if status.held is None else _held_fields(status.held, mask=mask),
         "catalog": None if status.holds is None else _holdings_fields(status.holds, mask=mask),
         "lister": chosen.LISTER.value,

@@ -132,7 +132,7 @@ def _guard(options: SyncOptions) -> dict[str, object]:
 def state_directory(job: MirrorJob) -> str:
     """Name the directory where runs of this source to this destination are recorded."""
     home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    ends = job.source.path + b"\0" + job.destination.path
+    ends = job.source.name + b"\0" + job.destination.path
     return os.path.join(home, "dirsync", f"sync-{hashlib.blake2b(ends, digest_size=8).hexdigest()}")
 
 

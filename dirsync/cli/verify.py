@@ -12,13 +12,13 @@ from dirsync.cli.logs.setup import set_up
 from dirsync.cli.output.lines import Lines
 from dirsync.cli.output.progress import Progress
 from dirsync.cli.output.scrub import HumanScrub, MachineScrub, QuietScrub
-from dirsync.cli.parsing import Options, Parser, add_common, add_json, add_progress, config_file
+from dirsync.cli.parsing import Options, Parser, add_common, add_json, add_progress, config_file, usage_error
 from dirsync.cli.selection import job_named
 from dirsync.cli.signals import stopping_on_signals
 from dirsync.cli.watching import Show, progress_for
 from dirsync.config import load
 from dirsync.config.scalars import size
-from dirsync.model.job import Job, MirrorJob, TrackJob
+from dirsync.model.job import Job, MirrorJob, PushJob, TrackJob
 from dirsync.model.result import RunResult
 from dirsync.runner.scrub import ScrubObserver, verify_job
 
@@ -80,6 +80,8 @@ def _verify(job: Job) -> Callable[..., RunResult]:
     match job:
         case MirrorJob():
             return partial(verify_job, job)
+        case PushJob():
+            raise usage_error(f"the destination of '{job.name}' is on another machine; verify it there")
         case TrackJob():
             from dirsync.runner.tracking.verifying import verify_tracked
 

@@ -14,7 +14,7 @@ from dirsync.cli.output.machine import MachineObserver
 from dirsync.cli.output.progress import NoProgress, PlainProgress, Progress
 from dirsync.cli.output.tones import is_terminal
 from dirsync.cli.parsing import Options
-from dirsync.model.job import Job, JobType, MirrorJob
+from dirsync.model.job import Job, JobType, MirrorJob, PushJob
 from dirsync.model.marks import Marks
 from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
@@ -90,8 +90,10 @@ def run_watched(
         if outbox is not None and not show.dry_run:
             observer = outbox.watching(job, observer)
         if approves:
-            assert isinstance(job, MirrorJob)
-            return approve_job(job, state=state, observer=observer, stop=stop, dry_run=show.dry_run)
+            assert isinstance(job, MirrorJob | PushJob)
+            return approve_job(
+                job, state=state, observer=observer, stop=stop, dry_run=show.dry_run, mask=lines.mask
+            )
         return run_job(
             job,
             state=state,
@@ -100,6 +102,7 @@ def run_watched(
             dry_run=show.dry_run,
             saves_plan=show.saves_plan,
             marks=marks,
+            mask=lines.mask,
         )
     finally:
         progress.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from dirsync.config.counted import Counted
+from dirsync.config.endpoints import Endpoint
 from dirsync.config.keys import JobKeys, NotifyKeys, ReportKeys, RuleKeys
 from dirsync.config.shapes import Keys
 from dirsync.config.tree_fields import JOB, is_notifier_name
@@ -14,10 +16,13 @@ from dirsync.model.job import (
     Digest,
     Fingerprint,
     Guard,
+    Hooks,
     JobLog,
     JobType,
     MirrorJob,
+    Ping,
     Preserve,
+    PushJob,
     Retries,
     Rule,
     SymlinkPolicy,
@@ -25,24 +30,38 @@ from dirsync.model.job import (
     Versions,
 )
 from dirsync.model.notifier import TOLD, Notify
-from dirsync.model.place import CatalogPlace
+from dirsync.model.place import CatalogPlace, FarPlace, Place
 from dirsync.model.timing import Schedule
 
 _OF_EVERY_TRACK = frozenset(TrackJob.__struct_fields__)
 _OF_TRACKS_ALONE = _OF_EVERY_TRACK - frozenset(MirrorJob.__struct_fields__)
 
 
-def built(name: str, keys: JobKeys, *, catalog: CatalogPlace | None) -> MirrorJob | TrackJob:
+class Surroundings(NamedTuple):
+    """What a job has of the file it is in."""
+
+    directory: str  # absolute
+    catalog: CatalogPlace | None = None
+    secret_variables: frozenset[str] = frozenset()
+    endpoints: Mapping[str, Endpoint] = {}
+
+
+def built(
+    name: str, keys: JobKeys, around: Surroundings, *, places: Mapping[str, Place], ping: Ping | None
+) -> MirrorJob | PushJob | TrackJob:
     """Make the job that complete, correct keys declare; what they leave out is the model's default."""
     values = _declared(keys) | {
+        **places,
         "name": name,
-        "catalog": catalog,
+        "catalog": around.catalog,
         "schedule": _schedule(keys),
         "comparison": _comparison(keys),
         "guard": Guard(**_declared(keys.guard)),
         "log": JobLog(**_declared(keys.log)),
         "notify": tuple(_notify(notify) for notify in keys.notify or () if notify.to is not None),
         "report": digest(keys.report, job=name),
+        "hooks": _hooks(keys, around),
+        "ping": ping,
     }
     return _track(keys, values) if keys.type is JobType.TRACK else _mirror(keys, values)
 
@@ -66,11 +85,12 @@ def _rule(keys: RuleKeys) -> Rule:
     )
 
 
-def _mirror(keys: JobKeys, values: dict[str, Any]) -> MirrorJob:
+def _mirror(keys: JobKeys, values: dict[str, Any]) -> MirrorJob | PushJob:
     keeps_links = keys.preserve is None or Preserve.SYMLINKS in keys.preserve
     if not keeps_links and keys.symlinks is not SymlinkPolicy.FOLLOW:
         values["symlinks"] = SymlinkPolicy.SKIP
-    return MirrorJob(
+    kind = PushJob if isinstance(values["destination"], FarPlace) else MirrorJob
+    return kind(
         versions=Versions(**_declared(keys.versions)),
         retries=Retries(**_declared(keys.retries)),
         **{key: value for key, value in values.items() if key not in _OF_TRACKS_ALONE},
@@ -103,6 +123,14 @@ def digest(keys: ReportKeys | None, *, job: str) -> Digest | None:
         notifiers=tuple(dict.fromkeys(to for to in keys.to if is_notifier_name(to))),
         **_declared(keys),
     )
+
+
+def _hooks(keys: JobKeys, around: Surroundings) -> Hooks | None:
+    """Make the hooks; None where no command is declared."""
+    declared = _declared(keys.hooks)
+    if not any(declared.get(each) for each in ("before", "after", "on_error", "finally_")):
+        return None
+    return Hooks(directory=around.directory, withheld=around.secret_variables, **declared)
 
 
 def _comparison(keys: JobKeys) -> Comparison:

@@ -6,7 +6,8 @@ import os
 
 from dirsync.config.keys import CatalogKeys
 from dirsync.config.nodes import Entry, MappingNode, ScalarNode, locate
-from dirsync.config.problems import Problems, did_you_mean, quoted
+from dirsync.config.problems import Problems, quoted
+from dirsync.config.secret_values import secret_value
 from dirsync.model.place import CatalogPlace
 
 SQLITE = "sqlite:///"
@@ -42,12 +43,7 @@ def _url(keys: CatalogKeys, *, base: str, secrets: dict[str, str]) -> str:
     url = keys.url
     if url is None:
         assert keys.secret is not None
-        if keys.secret not in secrets:
-            near = did_you_mean(keys.secret, secrets) or "; declare it under 'secrets'"
-            raise ValueError(f"there is no secret {quoted(keys.secret)}{near}")
-        url = secrets[keys.secret]
-        if not url:
-            raise ValueError(f"the secret {quoted(keys.secret)} is empty or cannot be read; give it the URL")
+        url = secret_value(keys.secret, secrets, what="the URL")
     if url.startswith(_POSTGRES):
         return url
     if url.startswith(SQLITE) and len(url) > len(SQLITE):

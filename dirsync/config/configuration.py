@@ -2,52 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from typing import Self
-
 from msgspec import Struct, field
 
+from dirsync.config.endpoints import Endpoint
+from dirsync.config.mask import Mask
 from dirsync.model.job import Digest, Job
 from dirsync.model.notifier import Notifier
 from dirsync.model.place import CatalogPlace
-
-MASKED = "***"
-
-
-class Mask(Struct, frozen=True):
-    """Replaces every known secret in a text by `***`; called with a text, gives a text.
-
-    A secret is found as it is, as JSON, Python and a URL would write it, and line by line.
-    """
-
-    needles: tuple[str, ...] = ()  # longest first
-
-    def __repr__(self) -> str:
-        return "Mask(…)"  # never what it hides
-
-    @classmethod
-    def of(cls, secrets: Iterable[str]) -> Self:
-        """Make a mask of secret values; empty ones hide nothing."""
-        needles = {needle for secret in secrets for needle in _writings(secret)}
-        return cls(tuple(sorted(needles, key=lambda needle: (-len(needle), needle))))
-
-    def __call__(self, text: str) -> str:
-        for needle in self.needles:
-            text = text.replace(needle, MASKED)
-        return text
-
-
-def _writings(secret: str) -> set[str]:
-    """List the ways in which a secret may turn up in a text."""
-    lines = [line for line in secret.splitlines() if line.strip()]
-    texts = {secret, *lines} if secret.strip() else set()
-    if not texts:
-        return texts
-    from urllib.parse import quote  # loads much, and few have secrets
-
-    quoted = {quote(text, safe="", errors="surrogateescape") for text in texts}
-    return texts | quoted | {json.dumps(text)[1:-1] for text in texts} | {repr(text)[1:-1] for text in texts}
+from dirsync.model.serving import Serving
 
 
 class SecretReference(Struct, frozen=True, kw_only=True):
@@ -67,6 +29,8 @@ class Configuration(Struct, frozen=True, kw_only=True):
     jobs: tuple[Job, ...]  # in the order of the file, then of the files it includes
     mask: Mask = field(default_factory=Mask)
     secrets: tuple[SecretReference, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    serving: Serving | None = None  # None: this machine serves nothing
     catalog: CatalogPlace | None = None  # None only where the file is wrong
     catalog_secret: str | None = None  # the secret that holds its URL; None: the file says it
     notifiers: dict[str, Notifier] = {}  # by name

@@ -38,6 +38,7 @@ _DRIVEN_OUT: dict[str, dict[str, frozenset[str]]] = {
         "at": frozenset({"every", "cron"}),
         "cron": frozenset({"every", "at", "on"}),
     },
+    "ping_url": {"url": frozenset({"secret"}), "secret": frozenset({"url"})},
 }
 
 
@@ -82,13 +83,16 @@ def _appends(name: str, *, section: str) -> bool:
 
 
 def _spelled_out(name: str, entry: Entry, *, section: str) -> Node:
-    """Write short forms at length: `compare: [size]`, `at: "02:30"`, `on: mon`."""
+    """Write short forms at length: `compare: [size]`, `at: "02:30"`, `on: mon`, `ping_url: https://…`."""
     value = entry.value
     key = name.removesuffix("+")
     if (section, key) == ("", "compare") and isinstance(value, ListNode):
         by = ScalarNode("by", entry.key.origin)
         name_of_list = "by+" if name.endswith("+") else "by"
         return MappingNode({name_of_list: Entry(by, value)}, value.origin, implied=True)
+    if (section, name) == ("", "ping_url") and isinstance(value, ScalarNode) and not is_null(value):
+        url = ScalarNode("url", entry.key.origin)
+        return MappingNode({"url": Entry(url, value)}, value.origin, implied=True)
     if section == "schedule" and key in {"at", "on"} and isinstance(value, ScalarNode) and not is_null(value):
         return ListNode((value,), value.origin)
     return value

@@ -6,8 +6,6 @@ is written where the two differ.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from dirsync.config import notify_fields as notified
 from dirsync.config import timing_fields as timing
 from dirsync.config import tree_fields as tree
@@ -29,8 +27,7 @@ from dirsync.model.job import (
     Verify,
 )
 from dirsync.model.notifier import NotifierType, Occasion, Security
-
-_DROP = "remove it"
+from dirsync.model.serving import Access
 
 
 class GuardKeys(Keys):
@@ -166,13 +163,25 @@ class NotifierKeys(Keys):
     )
 
 
+class HooksKeys(Keys):
+    """Commands that are run around each run, each a list of a program and its arguments; no shell."""
+
+    before = Key(list_of(list_of(tree.TEXT)), "Before the two ends are looked at; exit code 75 skips the run")
+    after = Key(list_of(list_of(tree.TEXT)), "After a run that succeeded or was partial")
+    on_error = Key(list_of(list_of(tree.TEXT)), "After a run that failed, was held or was partial")
+    finally_ = Key(list_of(list_of(tree.TEXT)), "After every run, whatever came of it", name="finally")
+    timeout_seconds = Key(timing.TIMEOUT, "The longest that one command may take, or none", name="timeout")
+
+
+class PingKeys(Keys):
+    """The address that is called after each success."""
+
+    url = Key(tree.TEXT, "http://… or https://…")
+    secret = Key(tree.TEXT, "The secret that holds the URL")
+
+
 class JobKeys(Keys):
     """The keys of a job, a profile or the defaults."""
-
-    later: ClassVar[dict[str, str]] = {
-        "stale_after": f"{_DROP}, and watch 'status'",
-        "hooks": f"{_DROP}, and run dirsync from a script",
-    }
 
     type = Key(
         choice(JobType),
@@ -221,9 +230,16 @@ class JobKeys(Keys):
     on_error = Key(choice(OnError), "Whether the first path that fails ends the run")
     retries = Key(Section(RetriesKeys), "How often a transient error is tried again", becomes=False)
     timeout_seconds = Key(timing.TIMEOUT, "The longest a run may take", name="timeout")
-    bandwidth = Key(only("none", instead="write 'bandwidth: none'"), "The most bytes a second", becomes=False)
+    bandwidth = Key(tree.RATE, "The most bytes a second that are copied, as 5M, or none")
     workers = Key(tree.WORKERS, "How many files are copied at once")
     engine = Key(only("local", instead="write 'engine: local'"), "Where the work is done", becomes=False)
+    stale_after_seconds = Key(
+        timing.TIMEOUT, "An alarm when the last success is older, or none", name="stale_after"
+    )
+    ping_url = Key(
+        Section(PingKeys), "A dead-man service: a URL that is called after each success", becomes=False
+    )
+    hooks = Key(Section(HooksKeys), "Commands that are run around each run", becomes=False)
     log = Key(Section(LogKeys), "Where and how loudly the job logs", becomes=False)
     notify = Key(list_of(Section(NotifyKeys)), "Who is told how its runs end", becomes=False)
     report = Key(Section(ReportKeys), "A report that is made on a schedule of its own", becomes=False)
@@ -244,6 +260,47 @@ class CatalogKeys(Keys):
     key = Key(tree.PATH, "The file of the key that seals its rows")
 
 
+class EndpointKeys(Keys):
+    """A place of another machine that has a name, and how its agent is known."""
+
+    url = Key(tree.ADDRESS, "The share, as https://host:8443/photos")
+    token = Key(Section(SecretNameKeys), "The secret that holds the token")
+    ca = Key(tree.PATH, "The certificates that are trusted, as a PEM file")
+    fingerprint = Key(tree.FINGERPRINT, "The one certificate that is trusted, as sha256:…")
+    insecure = Key(tree.FLAG, "Send everything in the clear, to another machine too")
+
+
+class TlsKeys(Keys):
+    """The agent's certificate."""
+
+    cert = Key(tree.PATH, "The certificate, as a PEM file")
+    key = Key(tree.PATH, "Its private key, as a PEM file")
+
+
+class TokenKeys(Keys):
+    """A token that opens a share: one of the two."""
+
+    secret = Key(tree.TEXT, "The secret that holds it, or its hash as sha256:…")
+    sha256 = Key(tree.FINGERPRINT, "Its hash, as 'serve --generate-token' prints it")
+
+
+class ShareKeys(Keys):
+    """A directory that the agent serves."""
+
+    path = Key(tree.PATH, "The directory")
+    access = Key(choice(Access), "list: names and metadata; read: contents too; write: it may be changed")
+    tokens = Key(list_of(Section(TokenKeys)), "Who may ask", becomes=False)
+
+
+class ServeKeys(Keys):
+    """What the agent of this machine serves."""
+
+    listen = Key(tree.LISTEN, "Where it listens, as 0.0.0.0:8443")
+    tls = Key(Section(TlsKeys), "Its certificate")
+    insecure = Key(tree.FLAG, "Serve in the clear, to other machines too")
+    shares = Key(Named(ShareKeys), "What it serves, by name")
+
+
 class IncludedKeys(Keys):
     """The keys of an included file."""
 
@@ -255,15 +312,13 @@ class IncludedKeys(Keys):
 class FileKeys(IncludedKeys):
     """The keys of jobs.yaml."""
 
-    later: ClassVar[dict[str, str]] = {
-        "endpoints": f"{_DROP}, and write local paths in the jobs",
-    }
-
     state = Key(tree.PATH, "The directory of the run ledger, the locks and the held plans")
     catalog = Key(
         Section(CatalogKeys), "Where track jobs record; <state>/catalog.db unless it says otherwise"
     )
     include = Key(list_of(tree.TEXT), "Files of profiles and jobs; wildcards are allowed")
+    endpoints = Key(Named(EndpointKeys), "Places of other machines that have names")
+    serve = Key(Section(ServeKeys), "What the agent of this machine serves")
     secrets = Key(Named(SecretKeys), "Where secrets are kept; they are never printed")
     notifiers = Key(Named(NotifierKeys), "Who can be told, by name")
     report = Key(Section(ReportKeys), "A report on all jobs that is made on a schedule of its own")
@@ -281,11 +336,14 @@ SECTIONS: dict[str, type[Keys]] = {
     "schedule": ScheduleKeys,
     "report": ReportKeys,
     "notify": NotifyKeys,
+    "hooks": HooksKeys,
+    "ping_url": PingKeys,
 }
 APPENDABLE = {  # by section, a job's own keys under ""
     "": frozenset({"include", "exclude", "ignore_files", "preserve", "compare", "notify"}),
     "compare": frozenset({"by"}),
     "schedule": frozenset({"at", "on"}),
+    "hooks": frozenset({"before", "after", "on_error", "finally"}),
 }
 
 

@@ -12,16 +12,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from dirsync.config.building import built, digest
+from dirsync.config.building import Surroundings, built, digest
 from dirsync.config.catalogs import catalog_place, passwords_in
-from dirsync.config.configuration import Configuration, Mask, SecretReference
+from dirsync.config.configuration import Configuration, SecretReference
+from dirsync.config.far_ends import places_of
 from dirsync.config.gathering import Declarations, gathered
 from dirsync.config.inheritance import EMPTY, PROGRAM, Effective, Inheritance, laid_over
 from dirsync.config.keys import FileKeys, JobKeys
+from dirsync.config.mask import Mask
 from dirsync.config.nodes import Entry, MappingNode, Origin, ScalarNode, locate, mapping_of
 from dirsync.config.notifiers import check_notified, hidden_in, notifiers_in
 from dirsync.config.options import command_line, node_of_options
 from dirsync.config.overlaps import DeclaredJob, check_places
+from dirsync.config.pings import ping_of, tokens_in
 from dirsync.config.problems import Problems
 from dirsync.config.report_files import check_report_files
 from dirsync.config.rules import (
@@ -32,11 +35,11 @@ from dirsync.config.rules import (
     check_report,
     check_secret,
 )
+from dirsync.config.serving import endpoints_of, serving_of
 from dirsync.config.sources import Sources, read_sources
 from dirsync.config.validation import checked
 from dirsync.errors import ConfigError
 from dirsync.model.job import JobType, MirrorJob
-from dirsync.model.place import CatalogPlace
 
 DEFAULT_STATE = ".dirsync"
 
@@ -57,7 +60,15 @@ def load(file: str) -> Configuration:
     state = declarations.keys.state or os.path.join(sources.main.origin.file.directory, DEFAULT_STATE)
     state_is_wrong = declarations.keys.state is None and sources.main.get("state") is not None
     catalog = catalog_place(declarations.keys.catalog, sources.main, state=state, problems=problems)
-    jobs = tuple(_jobs(declarations, problems, catalog=catalog))
+    endpoints = endpoints_of(declarations.keys, sources.main, problems)
+    serving = serving_of(declarations.keys, sources.main, problems)
+    around = Surroundings(
+        sources.main.origin.file.directory,
+        catalog,
+        frozenset(_secret_variables(declarations.keys)),
+        endpoints,
+    )
+    jobs = tuple(_jobs(declarations, problems, around))
     check_places(jobs, None if state_is_wrong else state, problems)
     notifiers = notifiers_in(sources.main, problems)
     report = digest(declarations.keys.report, job="all")
@@ -69,7 +80,16 @@ def load(file: str) -> Configuration:
         files=sources.files,
         state=state,
         jobs=tuple(each.job for each in jobs),
-        mask=Mask.of([*problems.secrets.values(), *passwords_in(catalog), *hidden_in(notifiers)]),
+        mask=Mask.of(
+            [
+                *problems.secrets.values(),
+                *passwords_in(catalog),
+                *(token for each in jobs for token in tokens_in(each.job.ping)),
+                *hidden_in(notifiers),
+            ]
+        ),
+        endpoints=tuple(endpoints.values()),
+        serving=serving,
         secrets=_references(declarations.keys),
         catalog=catalog,
         catalog_secret=declarations.keys.catalog.secret if declarations.keys.catalog else None,
@@ -92,7 +112,8 @@ def job_from_options(name: str, options: Mapping[str, object]) -> MirrorJob:
     own = node_of_options(options, origin)
     check_name(ScalarNode(name, origin), "", problems)
     check_contradictions(laid_over(PROGRAM, own), problems, path="")
-    job = _job(name, Effective(laid_over(PROGRAM, own), complete=True), problems, path="", origin=origin)
+    effective = Effective(laid_over(PROGRAM, own), complete=True)
+    job = _job(name, effective, problems, Surroundings(os.getcwd()), path="", origin=origin)
     check_places([] if job is None else [job], None, problems)
     if job is None or len(problems):
         raise ConfigError(problems.lines())
@@ -105,7 +126,8 @@ def _check_file(sources: Sources, declarations: Declarations, problems: Problems
     first = Origin(sources.main.origin.file, 1)
     if sources.main.get("version") is None:
         problems.add(first, "version", "is missing; write 'version: 1'")
-    if not declarations.fragments.keys() & set(declarations.jobs) and not len(problems):
+    serves = declarations.keys.serve is not None
+    if not serves and not declarations.fragments.keys() & set(declarations.jobs) and not len(problems):
         problems.add(first, "jobs", "no job is declared; write one, with 'source' and 'destination'")
     for name, keys in (declarations.keys.secrets or {}).items():
         spot = locate(sources.main, ("secrets", name), path="", origin=first)
@@ -118,9 +140,7 @@ def _check_file(sources: Sources, declarations: Declarations, problems: Problems
         check_report(declarations.keys.report, node, problems, path="")
 
 
-def _jobs(
-    declarations: Declarations, problems: Problems, *, catalog: CatalogPlace | None
-) -> Iterator[DeclaredJob]:
+def _jobs(declarations: Declarations, problems: Problems, around: Surroundings) -> Iterator[DeclaredJob]:
     """Give every job that is right in itself."""
     inheritance = Inheritance(declarations.fragments, declarations.defaults, problems)
     for name in declarations.fragments:
@@ -128,7 +148,7 @@ def _jobs(
         fragment = declarations.fragments[name]
         if name in declarations.jobs:
             origin = fragment.entry.key.origin
-            job = _job(name, effective, problems, path=fragment.path, origin=origin, catalog=catalog)
+            job = _job(name, effective, problems, around, path=fragment.path, origin=origin)
             check_own_keys(fragment.own, effective.node, problems, path=fragment.path)
             if job is not None:
                 yield job
@@ -138,10 +158,10 @@ def _job(
     name: str,
     effective: Effective,
     problems: Problems,
+    around: Surroundings,
     *,
     path: str,
     origin: Origin,
-    catalog: CatalogPlace | None = None,
 ) -> DeclaredJob | None:
     """Check and build one job; None where it has no source or destination to go on with."""
     node = effective.node
@@ -149,7 +169,18 @@ def _job(
     check_job(keys, node, problems, path=path, origin=origin, complete=effective.complete)
     if keys.source is None or (keys.destination is None and keys.type is not JobType.TRACK):
         return None
-    return DeclaredJob(built(name, keys, catalog=catalog), node, path, origin)
+    places = places_of(keys, node, problems, path=path, endpoints=around.endpoints)
+    ping = ping_of(keys.ping_url, node, problems, path=path)
+    if places is None:
+        return None
+    return DeclaredJob(built(name, keys, around, places=places, ping=ping), node, path, origin)
+
+
+def _secret_variables(keys: FileKeys) -> Iterator[str]:
+    """Name the variables that hold secrets."""
+    for secret in (keys.secrets or {}).values():
+        if secret.environment is not None:
+            yield secret.environment
 
 
 def _references(keys: FileKeys) -> tuple[SecretReference, ...]:

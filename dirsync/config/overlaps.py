@@ -11,7 +11,9 @@ from dirsync.config.nodes import MappingNode, Origin, locate
 from dirsync.config.places import Ground, Mark, Surveyor
 from dirsync.config.problems import Problems, quoted
 from dirsync.model.job import Job, JobType, MirrorJob
-from dirsync.model.place import RESERVED
+from dirsync.model.place import RESERVED, FarPlace
+
+_NOWHERE = Ground("", frozenset(), frozenset())  # on this machine
 
 
 class DeclaredJob(Struct, frozen=True):
@@ -55,7 +57,10 @@ def check_places(jobs: Iterable[DeclaredJob], state: str | None, problems: Probl
 
 def _survey(declared: DeclaredJob, surveyor: Surveyor) -> Surveyed:
     job = declared.job
-    source = surveyor.ground(str(job.source), one_file_system=job.one_file_system)
+    if isinstance(job.source, FarPlace):
+        source = _NOWHERE
+    else:
+        source = surveyor.ground(str(job.source), one_file_system=job.one_file_system)
     destination = surveyor.ground(str(job.destination)) if isinstance(job, MirrorJob) else None
     return Surveyed(declared, source, destination)
 

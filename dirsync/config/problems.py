@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dirsync.config.configuration import Mask
+from dirsync.config.mask import Mask
 from dirsync.config.nodes import Origin, TextFile
 from dirsync.errors import ConfigError
 from dirsync.model.names import escaped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dirsync.config.inheritance import BUILT_IN
-from dirsync.config.keys import JobKeys, ReportKeys, ScheduleKeys, SecretKeys
+from dirsync.config.keys import HooksKeys, JobKeys, ReportKeys, ScheduleKeys, SecretKeys
 from dirsync.config.nodes import ListNode, MappingNode, Origin, ScalarNode, is_null, locate, mapping_of
 from dirsync.config.problems import Problems, listed, quoted
 from dirsync.model.job import Compare, JobType, Preserve, SymlinkPolicy
@@ -60,6 +60,7 @@ def check_job(
     _check_schedule(keys.schedule, node, ("schedule",), problems, path)
     check_report(keys.report, node, problems, path=path)
     _check_notify(keys, node, problems, path)
+    _check_hooks(keys.hooks, node, problems, path)
     if keys.watch and keys.symlinks is SymlinkPolicy.FOLLOW:
         text = "sees nothing of what happens where links lead; drop it, or 'symlinks: follow'"
         _note(node, ("watch",), text, problems, path)
@@ -136,6 +137,16 @@ def check_report(report: ReportKeys | None, node: MappingNode, problems: Problem
     if report.to == ():
         _note(node, ("report", "to"), "names nobody; write a file, or a notifier's name", problems, path)
     _check_schedule(report.schedule, node, ("report", "schedule"), problems, path)
+
+
+def _check_hooks(keys: HooksKeys | None, node: MappingNode, problems: Problems, path: str) -> None:
+    """Check that each command names a program."""
+    written = keys.written if keys is not None else {}
+    for attribute in ("before", "after", "on_error", "finally_"):
+        for position, command in enumerate(written.get(attribute, ())):
+            if not command or not command[0]:
+                steps = ("hooks", attribute.removesuffix("_"), position)
+                _note(node, steps, "names no program; write one, as [systemctl, stop, db]", problems, path)
 
 
 def _check_kept(keys: JobKeys, node: MappingNode, problems: Problems, path: str) -> None:

@@ -15,7 +15,7 @@ from dirsync.config.notify_fields import NOTHING
 from dirsync.config.shapes import Keys, Leaf, Mapped, Named, Section, Series, Shape, TextOr
 
 _VARIABLE = {"$ref": "#/$defs/Variable"}
-_SECTIONS = {"JobKeys": "", "CompareKeys": "compare", "ScheduleKeys": "schedule"}
+_SECTIONS = {"JobKeys": "", "CompareKeys": "compare", "ScheduleKeys": "schedule", "HooksKeys": "hooks"}
 
 Schema = dict[str, Any]
 
@@ -116,8 +116,9 @@ def _append(schema: Schema) -> Schema:
 
 
 def _allow_short_forms(definitions: Schema) -> None:
-    """Allow `compare: [size]`, and `at` and `on` as one word."""
+    """Allow `compare: [size]`, `ping_url: https://…`, and `at` and `on` as one word."""
     job = definitions[JobKeys.__name__]["properties"]
+    job["ping_url"]["anyOf"].insert(0, {"type": "string"})
     by = definitions[CompareKeys.__name__]["properties"]["by"]["anyOf"][0]
     job["compare"]["anyOf"].insert(0, by)
     job["compare+"] = {"description": f"Appended: {job['compare']['description']}", "anyOf": [by]}

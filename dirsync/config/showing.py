@@ -13,21 +13,25 @@ from typing import Any
 
 import yaml
 
-from dirsync.config.configuration import MASKED, Configuration, Mask, SecretReference
+from dirsync.config.configuration import Configuration, SecretReference
 from dirsync.config.counted import Counted
+from dirsync.config.endpoints import Endpoint
 from dirsync.config.loading import load
+from dirsync.config.mask import MASKED, Mask
 from dirsync.config.nodes import Origin, ScalarNode, TextFile
+from dirsync.config.pings import shown_ping
 from dirsync.config.scalars import Kind, kind_of, plain_number, written_seconds
 from dirsync.model.job import (
     Compare,
     Digest,
     Guard,
+    Hooks,
     Job,
     Limit,
-    MirrorJob,
     Preserve,
     Rule,
     TrackJob,
+    TwoTrees,
     Versions,
 )
 from dirsync.model.notifier import (
@@ -41,6 +45,8 @@ from dirsync.model.notifier import (
     SmtpNotifier,
     WebhookNotifier,
 )
+from dirsync.model.place import FarPlace, Place
+from dirsync.model.serving import Share
 from dirsync.model.timing import Schedule, Start
 
 _NOWHERE = Origin(TextFile("", "/"), 0)
@@ -89,8 +95,54 @@ def _document(configuration: Configuration) -> dict[str, Any]:
         **({"secrets": secrets} if secrets else {}),
         "catalog": _catalog(configuration),
         **_who_is_told(configuration),
+        **_far(configuration),
         "jobs": {job.name: _masked(_job(job), mask) for job in configuration.jobs},
     }
+
+
+def _far(configuration: Configuration) -> dict[str, Any]:
+    """Write the endpoints, and what this machine serves."""
+    mask, serving = configuration.mask, configuration.serving
+    written: dict[str, Any] = {}
+    if configuration.endpoints:
+        written["endpoints"] = {each.name: _endpoint(each) for each in configuration.endpoints}
+    if serving is not None:
+        tls = (
+            {} if serving.certificate is None else {"tls": {"cert": serving.certificate, "key": serving.key}}
+        )
+        host = f"[{serving.host}]" if ":" in serving.host else serving.host
+        written["serve"] = {
+            "listen": f"{host}:{serving.port}",
+            **tls,
+            "insecure": serving.insecure,
+            "shares": {share.name: _share(share) for share in serving.shares},
+        }
+    masked: dict[str, Any] = _masked(written, mask)
+    return masked
+
+
+def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    url = endpoint.place(endpoint.url.beneath)
+    written = {
+        "url": url.url,
+        "token": None if endpoint.token_secret is None else {"secret": endpoint.token_secret},
+        "ca": endpoint.ca,
+        "fingerprint": None if endpoint.fingerprint is None else f"sha256:{endpoint.fingerprint}",
+        "insecure": endpoint.insecure,
+    }
+    return {key: value for key, value in written.items() if value is not None}
+
+
+def _share(share: Share) -> dict[str, Any]:
+    return {
+        "path": os.fsdecode(share.path),
+        "access": share.access.value,
+        "tokens": [dict(token) for token in share.tokens],
+    }
+
+
+def _place(place: Place) -> str:
+    return place.url if isinstance(place, FarPlace) else str(place)
 
 
 def _catalog(configuration: Configuration) -> dict[str, str]:
@@ -174,8 +226,10 @@ def _text(text: str, mask: Mask) -> str:
 def _job(job: Job) -> dict[str, Any]:
     """Write every key of a job, in the manual's order."""
     match job:
-        case MirrorJob():
-            return _of_every_job(job, destination=str(job.destination)) | _of_mirrors(job) | _how_it_runs(job)
+        case TwoTrees():
+            return (
+                _of_every_job(job, destination=_place(job.destination)) | _of_mirrors(job) | _how_it_runs(job)
+            )
         case TrackJob():
             return _of_every_job(job) | _of_tracks(job) | _how_it_runs(job)
         case _:
@@ -185,7 +239,7 @@ def _job(job: Job) -> dict[str, Any]:
 def _of_every_job(job: Job, **places: str) -> dict[str, Any]:
     return {
         "type": job.type.value,
-        "source": str(job.source),
+        "source": _place(job.source),
         **places,
         "enabled": job.enabled,
         **({} if job.schedule is None else {"schedule": _schedule(job.schedule)}),
@@ -228,7 +282,7 @@ def _duration(seconds: float | None) -> str:
     return "none" if seconds is None else written_seconds(seconds)
 
 
-def _of_mirrors(job: MirrorJob) -> dict[str, Any]:
+def _of_mirrors(job: TwoTrees) -> dict[str, Any]:
     return {
         "preserve": [item.value for item in Preserve if item in job.preserve],
         "delete": job.delete.value,
@@ -245,9 +299,12 @@ def _how_it_runs(job: Job) -> dict[str, Any]:
     return {
         "on_error": job.on_error.value,
         "timeout": _duration(job.timeout_seconds),
-        "bandwidth": "none",
+        "bandwidth": "none" if job.bandwidth is None else job.bandwidth,
         "workers": "auto" if job.workers is None else job.workers,
         "engine": "local",
+        "stale_after": _duration(job.stale_after_seconds),
+        **({} if job.ping is None else {"ping_url": shown_ping(job.ping)}),
+        **({} if job.hooks is None else {"hooks": _hooks(job.hooks)}),
         "log": {key: value for key, value in (("level", job.log.level), ("file", job.log.file)) if value},
         "notify": [_notify(notify) for notify in job.notify],
         **({} if job.report is None else {"report": _report(job.report)}),
@@ -256,6 +313,19 @@ def _how_it_runs(job: Job) -> dict[str, Any]:
 
 def _notify(notify: Notify) -> dict[str, Any]:
     return {"to": notify.to, "on": [each.value for each in Occasion if each in notify.on]}
+
+
+def _hooks(hooks: Hooks) -> dict[str, Any]:
+    commands = {
+        "before": hooks.before,
+        "after": hooks.after,
+        "on_error": hooks.on_error,
+        "finally": hooks.finally_,
+    }
+    return {
+        **{key: [list(command) for command in each] for key, each in commands.items()},
+        "timeout": _duration(hooks.timeout_seconds),
+    }
 
 
 def _report(report: Digest) -> dict[str, Any]:

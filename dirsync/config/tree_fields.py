@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable
 
 from dirsync.config import scalars
-from dirsync.config.leaves import LATER, flag, spoken, text_of, version, whole
+from dirsync.config.endpoints import FarAddress, FarName, address_of, is_endpoint_path, is_url
+from dirsync.config.leaves import flag, spoken, text_of, version, whole
 from dirsync.config.nodes import ScalarNode
 from dirsync.config.problems import one_of, quoted
 from dirsync.config.scalars import Kind, kind_of
@@ -15,15 +16,17 @@ from dirsync.config.shapes import Leaf
 from dirsync.model.job import Limit, PatternLine
 from dirsync.model.place import LocalPlace
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_ENDPOINT = re.compile(r"[A-Za-z0-9_.@-]+:/")
 _PLACEHOLDER = re.compile(r"%[YmdHMSjVGu%]")
 JOB = "{job}"  # in the name of a report's file: the job's name
+_LEAST_RATE = 1024
+_FINGERPRINT_DIGITS = 64
+_HIGHEST_PORT = 65535
 _LONGEST_PATH = 4000  # the system takes 4095 bytes at once
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _SHARE = r"^(off|[0-9]+(\.[0-9]+)?\s?%)$"
 _SIZE = r"^(off|[0-9]+(\.[0-9]+)?\s?(%|[KkMmGgTtPp]?([iI]?[bB])?))$"
 _BUDGET = r"^(none|[0-9]+(\.[0-9]+)?\s?[KkMmGgTtPp]?([iI]?[bB])?)$"
+_RATE = r"^(none|[0-9]+(\.[0-9]+)?\s?[KkMmGgTtPp]?([iI]?[bB])?(/s)?)$"
 _AMOUNT = {"type": "integer", "minimum": 0}
 
 
@@ -65,15 +68,41 @@ def _recipient(scalar: ScalarNode) -> str:
     return path
 
 
-def _place(scalar: ScalarNode) -> LocalPlace:
+def _place(scalar: ScalarNode) -> LocalPlace | FarName:
     text = text_of(scalar)
-    if _URL.match(text):
-        raise ValueError(f"{quoted(text)} is a URL, which {LATER}; write a path of this machine")
-    if _ENDPOINT.match(text):
-        raise ValueError(
-            f"{quoted(text)} is a far place, which {LATER}; write './{text}' for a directory of that name"
-        )
+    if is_url(text) or is_endpoint_path(text):
+        return FarName(text)
     return LocalPlace(path=os.fsencode(_absolute(scalar)))
+
+
+def _rate(text: str) -> int | None:
+    if text == "none":
+        return None
+    rate = scalars.size(text.removesuffix("/s"))
+    if rate < _LEAST_RATE:
+        raise ValueError(
+            f"{quoted(text)} is next to nothing; write at least {_LEAST_RATE} bytes a second, as 1M"
+        )
+    return rate
+
+
+def _address(scalar: ScalarNode) -> FarAddress:
+    return address_of(text_of(scalar))
+
+
+def _fingerprint(text: str) -> str:
+    digits = text.lower().removeprefix("sha256:").replace(":", "")
+    if len(digits) != _FINGERPRINT_DIGITS or not all(c in "0123456789abcdef" for c in digits):
+        raise ValueError(f"{quoted(text)} is no fingerprint; write 'sha256:' and 64 hexadecimal digits")
+    return digits
+
+
+def _listen(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > _HIGHEST_PORT:
+        raise ValueError(f"{quoted(text)} is no place to listen; write host:port, as 0.0.0.0:8443")
+    return host, int(port)
 
 
 def _share(absolute: Callable[[str], int]) -> Callable[[str], Limit | None]:
@@ -128,7 +157,15 @@ TEXT = Leaf(read=text_of, expected="text", schema={"type": "string"})
 VERSION = Leaf(read=version, expected="1", schema={"const": 1})
 PATH = Leaf(read=_absolute, expected="a path", schema={"type": "string"})
 RECIPIENT = Leaf(read=_recipient, expected="a path or a notifier's name", schema={"type": "string"})
-PLACE = Leaf(read=_place, expected="a path", schema={"type": "string"})
+PLACE = Leaf(read=_place, expected="a path or a URL", schema={"type": "string"})
+ADDRESS = Leaf(read=_address, expected="a URL", schema={"type": "string", "format": "uri"})
+FINGERPRINT = Leaf(read=spoken(_fingerprint), expected="sha256:…", schema={"type": "string"})
+LISTEN = Leaf(read=spoken(_listen), expected="host:port", schema={"type": "string"})
+RATE = Leaf(
+    read=spoken(_rate),
+    expected="none or bytes a second",
+    schema={"anyOf": [{"type": "string", "pattern": _RATE}, {"type": "integer", "minimum": _LEAST_RATE}]},
+)
 FILE_NAME = Leaf(read=_file_name, expected="a name", schema={"type": "string"})
 PATH_BELOW = Leaf(read=_path_below, expected="a path", schema={"type": "string"})
 PATTERN = Leaf(read=_pattern, expected="a pattern", schema={"type": ["string", "number", "boolean"]})

@@ -14,9 +14,9 @@ from dirsync.model.change import Aspect
 from dirsync.model.content import Hashed, Stamp
 from dirsync.model.entry import Entry
 from dirsync.model.job import HashAlgorithm
-from dirsync.trees.attributes import differ
 from dirsync.trees.hashing import Content
-from dirsync.trees.local import LocalTree, entry_of
+from dirsync.trees.local import entry_of
+from dirsync.trees.source import SourceTree
 
 _SIDE_BY_SIDE_FROM_BYTES = 4 << 20  # hashing takes about a millisecond; handing it over takes a tenth
 
@@ -26,8 +26,8 @@ class CloserLook:
 
     def __init__(
         self,
-        source: LocalTree,
-        destination: LocalTree,
+        source: SourceTree,
+        destination: SourceTree,
         *,
         rules: Rules,
         reads_disk: bool,
@@ -78,7 +78,7 @@ class CloserLook:
                 over.set()
 
     def _content(
-        self, tree: LocalTree, path: bytes, algorithm: HashAlgorithm, over: threading.Event | None = None
+        self, tree: SourceTree, path: bytes, algorithm: HashAlgorithm, over: threading.Event | None = None
     ) -> Content:
         """Hash a file; `over` says that nobody waits for it any more."""
 
@@ -98,8 +98,9 @@ class CloserLook:
         if aspects or not self._rules.attributes:
             return aspects
         try:
-            one, other = self._source.bearer(path), self._destination.bearer(there)
-            differs = differ(one, other, self._rules.attributes)
+            compared = self._rules.attributes
+            one = self._source.bearer(path).attributes(compared)
+            differs = one != self._destination.bearer(there).attributes(compared)
         except OSError as error:
             raise PathError(path, f"its extended attributes cannot be read: {error.strerror}") from error
         return frozenset({Aspect.XATTRS}) if differs else aspects

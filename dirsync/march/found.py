@@ -16,7 +16,7 @@ from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.links import Linked
 from dirsync.model.marks import Reach
-from dirsync.model.place import LocalPlace
+from dirsync.model.place import LocalPlace, Place
 
 IsKnown = Callable[[Entry, bytes], bool]  # whether a file of the source is surely what is at that path
 
@@ -44,7 +44,7 @@ class Directory(NamedTuple):
 class Context(Struct, frozen=True, kw_only=True):
     """What is the same for every directory of one run."""
 
-    source: LocalPlace
+    source: Place
     destination: LocalPlace
     rules: Rules
     skip_symlinks: bool = False
@@ -59,6 +59,8 @@ class Context(Struct, frozen=True, kw_only=True):
     confirming: HashAlgorithm | None = None  # set: content that seems to agree is compared by this hash
     is_known: IsKnown | None = None  # None: no file's content is known without hashing it
     reads_disk: bool = False  # what is hashed is read from the disk, not from memory
+    include: tuple[bytes, ...] = ()  # the job's own lines, for a far end to select by
+    exclude: tuple[bytes, ...] = ()
     lists_equal: bool = False  # files that do not differ are found too
 
     def is_mounted(self, old: Entry) -> bool:

@@ -15,9 +15,10 @@ from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.march.marching import Check, Enough
 from dirsync.march.sight import Sight
 from dirsync.march.step import Step
-from dirsync.march.strider import Strider
+from dirsync.march.striding import strider_for
 from dirsync.scan.stride import Sighted
-from dirsync.trees.local import LocalTree, open_tree
+from dirsync.trees.local import open_tree
+from dirsync.trees.source import SourceTree
 
 
 def march(context: Context, directories: list[Directory], enough: Enough, check: Check) -> Found:
@@ -32,7 +33,7 @@ def march(context: Context, directories: list[Directory], enough: Enough, check:
     found = Found()
     left = directories[::-1]
     with open_tree(context.source) as source, _open_destination(context, left) as destination:
-        strider = Strider(context, source=source, destination=destination, found=found)
+        strider = strider_for(context, source=source, destination=destination, found=found, check=check)
         step = _steps(context, source=source, destination=destination, found=found, check=check)
         while left:
             check()
@@ -48,7 +49,7 @@ def march(context: Context, directories: list[Directory], enough: Enough, check:
 
 
 def _steps(
-    context: Context, *, source: LocalTree, destination: LocalTree, found: Found, check: Check
+    context: Context, *, source: SourceTree, destination: SourceTree, found: Found, check: Check
 ) -> Callable[[Directory, Sighted | None], None]:
     """Give what takes one step, with what was already seen of the directory (None: nothing was)."""
     look = _look_of(context)
@@ -79,7 +80,7 @@ def _look_of(context: Context) -> type[Sight]:
     return Sight
 
 
-def _open_destination(context: Context, directories: list[Directory]) -> LocalTree:
+def _open_destination(context: Context, directories: list[Directory]) -> SourceTree:
     """Open the destination; where there is none yet, every directory is the source's alone."""
     needed = any(Sides.DESTINATION in directory.sides for directory in directories)
     return open_tree(context.destination if needed else context.source)

@@ -7,12 +7,12 @@ from dirsync.march.found import Context, Directory, Sides
 from dirsync.march.way_down import WayDown, beneath
 from dirsync.model.change import Aspect, Change, ChangeKind
 from dirsync.model.marks import Marks, Reach
-from dirsync.trees.attributes import differ
 from dirsync.trees.local import LocalTree
+from dirsync.trees.source import SourceTree
 
 
 def marked_directories(
-    context: Context, root: Scope, marks: Marks, *, source: LocalTree, destination: LocalTree
+    context: Context, root: Scope, marks: Marks, *, source: SourceTree, destination: LocalTree
 ) -> list[Directory]:
     """Give the directories where a march has to begin to see what is marked; none holds another's subtree.
 
@@ -60,7 +60,7 @@ def _outermost(begins: dict[bytes, Directory]) -> list[Directory]:
     return left
 
 
-def own_change(context: Context, path: bytes, *, source: LocalTree, destination: LocalTree) -> Change | None:
+def own_change(context: Context, path: bytes, *, source: SourceTree, destination: LocalTree) -> Change | None:
     """Say in what a directory itself differs, what is in it left out; None: in nothing.
 
     Raises:
@@ -70,6 +70,7 @@ def own_change(context: Context, path: bytes, *, source: LocalTree, destination:
     aspects = context.rules.aspects(new, old)
     compared = context.rules.attributes
     if not aspects and compared:
-        one, other = source.directory_bearer(path), destination.directory_bearer(path)
-        aspects = frozenset({Aspect.XATTRS}) if differ(one, other, compared) else frozenset()
+        one = source.directory_bearer(path).attributes(compared)
+        other = destination.directory_bearer(path).attributes(compared)
+        aspects = frozenset({Aspect.XATTRS}) if one != other else frozenset()
     return Change(ChangeKind.METADATA, old, new, aspects) if aspects else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
+from collections.abc import Sequence
 
 from dirsync.errors import PathError
 from dirsync.filters import pattern_lines
@@ -11,10 +11,10 @@ from dirsync.march.found import Directory, Sides
 from dirsync.model.entry import Entry
 from dirsync.model.listing import Listing
 from dirsync.model.names import shown
-from dirsync.scan.chosen import list_directory
+from dirsync.scan.sources import listing_in
 from dirsync.scan.stride import Sighted
 from dirsync.trees.handles import join
-from dirsync.trees.local import LocalTree
+from dirsync.trees.source import SourceTree
 
 _ATTEMPTS_WHILE_IT_CHANGES = 3
 
@@ -26,8 +26,8 @@ class Sight:
         self,
         directory: Directory,
         *,
-        source: LocalTree,
-        destination: LocalTree,
+        source: SourceTree,
+        destination: SourceTree,
         sighted: Sighted | None = None,
     ) -> None:
         """Look at a directory; `sighted` is what was just seen of both sides (None: nothing was)."""
@@ -86,6 +86,11 @@ class Sight:
             new, old = self._listings()
         return new, old
 
+    def foresee_missing(self, names: Sequence[bytes]) -> None:
+        """Hear which names will be asked about, for the source's listing lacks them."""
+        if names and Sides.SOURCE in self._directory.sides:
+            self._source.foresee(entries=[join(self._directory.path, name) for name in names])
+
     def seen_after_all(self, name: bytes) -> Entry | None:
         """Look at the source for a name that its listing lacks; None: it is absent.
 
@@ -105,7 +110,7 @@ class Sight:
 
     def _ctime_ns(self) -> int:
         try:
-            return os.fstat(self._source.handles.handle(self._directory.path)).st_ctime_ns
+            return self._source.ctime_ns(self._directory.path)
         except OSError as error:
             raise self._unseen(f"the source directory cannot be listed: {error.strerror}") from error
 
@@ -113,9 +118,9 @@ class Sight:
         self._ctime_ns_before = self._ctime_ns()
         return self._listing(self._source, "source", path=self._directory.path)
 
-    def _listing(self, tree: LocalTree, side: str, *, path: bytes) -> Listing:
+    def _listing(self, tree: SourceTree, side: str, *, path: bytes) -> Listing:
         try:
-            return list_directory(tree.handles.handle(path))
+            return listing_in(tree, path)
         except OSError as error:
             raise self._unseen(f"the {side} directory cannot be listed: {error.strerror}") from error
 
@@ -124,7 +129,7 @@ class Sight:
         if not self.scope.ignore_files:
             return
         in_source = Sides.SOURCE in self._directory.sides
-        tree = self._source if in_source else self._destination
+        tree: SourceTree = self._source if in_source else self._destination
         where = self._directory.path if in_source else self._destination_path
         unknown = dict(listing.unknown)
         try:

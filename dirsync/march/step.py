@@ -24,7 +24,7 @@ from dirsync.model.marks import Reach
 from dirsync.model.place import RESERVED
 from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
 from dirsync.trees.handles import join, split
-from dirsync.trees.local import LocalTree
+from dirsync.trees.source import SourceTree
 
 _EVERYTHING = scope_of(include=(), exclude=())
 
@@ -38,8 +38,8 @@ class Step:
         directory: Directory,
         *,
         sight: Sight,
-        source: LocalTree,
-        destination: LocalTree,
+        source: SourceTree,
+        destination: SourceTree,
         closer_look: CloserLook,
         found: Found,
     ) -> None:
@@ -139,6 +139,7 @@ class Step:
             for name in [n for n in old_entries if self._destination_path(n) in self.context.taken]:
                 del old_entries[name]
                 self.content_changed = True
+        self.sight.foresee_missing(sorted(old_entries.keys() - new_entries.keys()))
         for name in sorted(new_entries.keys() | old_entries.keys()):
             self._compare_name(name, new_entries.get(name), old_entries.get(name))
 

@@ -7,7 +7,6 @@ lie above the one at hand, and with their width.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 from dirsync.filters.selection import Selection
@@ -16,10 +15,10 @@ from dirsync.model.entry import Entry
 from dirsync.model.listing import Listing
 from dirsync.model.place import RESERVED
 from dirsync.model.snapshot import Seen, Sighting
-from dirsync.scan.lister import list_directory
+from dirsync.scan.sources import listing_in
 from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
 from dirsync.trees.handles import join, split
-from dirsync.trees.local import LocalTree
+from dirsync.trees.source import SourceTree
 
 ATTEMPTS_WHILE_IT_CHANGES = 10  # one listing takes about a millisecond
 
@@ -27,7 +26,7 @@ ATTEMPTS_WHILE_IT_CHANGES = 10  # one listing takes about a millisecond
 class Walk:
     """Walks a tree once."""
 
-    def __init__(self, tree: LocalTree, *, selection: Selection, check: Callable[[], None]) -> None:
+    def __init__(self, tree: SourceTree, *, selection: Selection, check: Callable[[], None]) -> None:
         """Walk what is selected; `check` is called before each directory, and may raise to stop."""
         self._tree = tree
         self._selection = selection
@@ -70,10 +69,9 @@ class Walk:
         was nor as it is.
         """
         for _ in range(ATTEMPTS_WHILE_IT_CHANGES):
-            fd = self._tree.handles.handle(path)
-            before_ns = os.fstat(fd).st_ctime_ns
-            listing = list_directory(fd)
-            if os.fstat(fd).st_ctime_ns == before_ns:
+            before_ns = self._tree.ctime_ns(path)
+            listing = listing_in(self._tree, path)
+            if self._tree.ctime_ns(path) == before_ns:
                 return listing, True
         return listing, False
 

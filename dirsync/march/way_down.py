@@ -19,6 +19,7 @@ from dirsync.model.place import RESERVED
 from dirsync.trees.fsops import is_temporary
 from dirsync.trees.handles import join, split
 from dirsync.trees.local import LocalTree
+from dirsync.trees.source import SourceTree
 
 
 class Standing(NamedTuple):
@@ -53,7 +54,7 @@ class WayDown:
         self,
         root: Scope,
         *,
-        source: LocalTree,
+        source: SourceTree,
         source_device: int | None,
         destination: LocalTree | None = None,
         is_mounted: IsMounted = _nothing_is,
@@ -115,7 +116,7 @@ class WayDown:
         return Standing(scope, sight.scope, may_delete)
 
 
-def _directory(tree: LocalTree, path: bytes) -> Entry | None:
+def _directory(tree: SourceTree, path: bytes) -> Entry | None:
     """Look at what is at a path; None: no directory that can be seen."""
     try:
         found = tree.entry(path)

@@ -18,6 +18,7 @@ from dirsync.mirror.lost import Lost
 from dirsync.model.attributes import Namespace, namespace_of
 from dirsync.trees import attributes, fsops
 from dirsync.trees.attributes import Bearer
+from dirsync.trees.source import Attributed
 
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS})
 _PRIVILEGED = frozenset({Namespace.TRUSTED, Namespace.SECURITY, Namespace.CAPABILITY})
@@ -32,7 +33,7 @@ class AttributeCarrier:
         self._settable = settable
         self._lost = lost
 
-    def read(self, source: Bearer, path: bytes) -> dict[str, bytes]:
+    def read(self, source: Attributed, path: bytes) -> dict[str, bytes]:
         """Give what the source's object has and the destination can be given; note the rest.
 
         Raises:
@@ -42,7 +43,7 @@ class AttributeCarrier:
         if not self._carried:
             return {}
         try:
-            found = attributes.read(source, self._carried)
+            found = source.attributes(self._carried)
         except OSError as error:
             kind = TransientError if error.errno == errno.ENODATA else PathError
             raise kind(path, f"its extended attributes cannot be read: {error.strerror}") from error

@@ -71,6 +71,7 @@ def carry_out_batch(
     ended: list[Ended] = []
     staged: list[tuple[Operation, Staged]] = []
     try:
+        steps.foresee(batch)
         for operation in batch:
             if stopping.is_set() or (stops_on_failure and ended and ended[-1].failure):
                 break

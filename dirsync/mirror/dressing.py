@@ -14,6 +14,7 @@ from dirsync.trees import fsops
 from dirsync.trees.attributes import Bearer
 from dirsync.trees.handles import split
 from dirsync.trees.local import LocalTree
+from dirsync.trees.source import SourceTree
 
 
 class Dresser:
@@ -21,7 +22,7 @@ class Dresser:
 
     def __init__(
         self,
-        source: LocalTree,
+        source: SourceTree,
         destination: LocalTree,
         *,
         settings: Settings,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -19,18 +18,14 @@ from dirsync.mirror.placing import drop, place
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.trash import Trash
 from dirsync.mirror.unchanged import CHANGED_IN_SOURCE, is_as_planned
-from dirsync.model.entry import Entry
+from dirsync.model.entry import Entry, Kind
 from dirsync.model.links import Identity, identity_of
 from dirsync.trees import fsops
 from dirsync.trees.attributes import Bearer
 from dirsync.trees.data import DataCopier, Told
 from dirsync.trees.handles import split
 from dirsync.trees.local import LocalTree
-
-# Two edits within one tick of the clock that stamps files leave the same ctime, so a
-# file that has just been changed is read only when that tick is over. The longest tick
-# of Linux is 10 ms (HZ=100); since 6.13 stamps are finer where somebody looked.
-_TICK_NS = 10_000_000
+from dirsync.trees.source import OpenFile, SourceTree
 
 
 class Copied(NamedTuple):
@@ -55,7 +50,7 @@ class FileCopier:
 
     def __init__(
         self,
-        source: LocalTree,
+        source: SourceTree,
         destination: LocalTree,
         *,
         settings: Settings,
@@ -96,34 +91,36 @@ class FileCopier:
 
         Raises: as `copy_file`; then nothing is left behind.
         """
-        handle = self._source.open_file(path)
+        file = self._source.opened(path)
         try:
-            before = os.fstat(handle)
+            before = file.status()
             if not stat.S_ISREG(before.st_mode):
                 raise PathError(path, "no regular file any more; left for the next run")
             if planned is not None and not is_as_planned(self._source.described(path, before), planned):
                 raise PathError(path, CHANGED_IN_SOURCE)
-            before = self._settled(handle, before)
-            return self._stage_open_file(handle, before, path, old=old)
+            return self._stage_open_file(file, file.settled(self._sleep), path, old=old)
         finally:
-            with contextlib.suppress(OSError):  # it was only read
-                os.close(handle)
+            file.close()
 
     def _stage_open_file(
-        self, handle: int, before: os.stat_result, path: bytes, *, old: Entry | None
+        self, file: OpenFile, before: os.stat_result, path: bytes, *, old: Entry | None
     ) -> Staged:
         directory = self._destination.handles.handle(split(path)[0])
         temporary = fsops.temporary_name()
         copy = fsops.create_file(directory, temporary)
         try:
             try:
-                whole = self._data.copy(
-                    handle, copy, size=before.st_size, allocated=before.st_blocks * 512, told=self._told
+                whole = file.copy_to(
+                    copy,
+                    self._data,
+                    before=before,
+                    told=self._told,
+                    basis=lambda: self._basis(old),
                 )
-                attributes = self._carrier.read(Bearer(handle), path)
+                attributes = self._carrier.read(file, path)
                 new = self._source.described(path, before)
                 made = self._set_metadata(copy, new, old=old, attributes=attributes)
-                if not whole or not _is_unchanged(before, os.fstat(handle)):
+                if not whole or not _is_unchanged(before, file.status()):
                     raise TransientError(path, "unstable: it kept changing while it was read")
             finally:
                 os.close(copy)  # some file systems tell only now what they could not write
@@ -176,13 +173,13 @@ class FileCopier:
             fsops.set_mtime_of_handle(copy, mtime_ns=new.mtime_ns)
         return current
 
-    def _settled(self, handle: int, status: os.stat_result) -> os.stat_result:
-        """Let the tick in which a file was last changed pass, and look at it again."""
-        age_ns = time.time_ns() - status.st_ctime_ns
-        if not -_TICK_NS < age_ns < _TICK_NS:
-            return status
-        self._sleep((_TICK_NS - age_ns) / 1e9)
-        return os.fstat(handle)
+    def _basis(self, old: Entry | None) -> int | None:
+        """Open what a copy is to replace; None: there is no such file."""
+        if old is None or old.kind is not Kind.FILE:
+            return None
+        with contextlib.suppress(OSError):
+            return self._destination.open_file(old.path)
+        return None
 
     def copy_symlink(self, new: Entry, *, old: Entry | None) -> None:
         """Make a symlink that points where the source's does.

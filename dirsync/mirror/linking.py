@@ -26,6 +26,7 @@ from dirsync.model.names import shown
 from dirsync.trees import fsops
 from dirsync.trees.handles import split
 from dirsync.trees.local import LocalTree
+from dirsync.trees.source import SourceTree
 
 _FULL = frozenset({errno.EMLINK, errno.EXDEV})  # this object can have no more names, or none there
 _REFUSED = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})  # the file system has no links
@@ -72,7 +73,7 @@ class Linker:
 
     def __init__(
         self,
-        source: LocalTree,
+        source: SourceTree,
         destination: LocalTree,
         *,
         files: FileCopier,

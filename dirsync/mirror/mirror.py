@@ -13,6 +13,7 @@ from dirsync.errors import RunError
 from dirsync.mirror.batch import DURABLE, SMALL, Ended, batches, carry_out_batch, is_small
 from dirsync.mirror.linking import Leaders
 from dirsync.mirror.lost import Lost
+from dirsync.mirror.pace import Pace
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.steps import Steps
 from dirsync.model.change import Change, ChangeKind, Failure
@@ -20,8 +21,9 @@ from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.stop import Deadline
 from dirsync.trees.handles import ancestors
-from dirsync.trees.local import LocalTree
+from dirsync.trees.source import SourceTree
 
+_FORESEEN = 256  # operations that a far source hears of at once
 Operations = Callable[[Phase], Iterator[Operation]]  # in the order they are to be carried out
 
 
@@ -44,18 +46,22 @@ class Watcher(Protocol):
 class Meter:
     """Counts bytes in many threads, read by one; looks at the deadline on the way."""
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, *, bytes_a_second: int | None) -> None:
+        """`bytes_a_second` None: as fast as can be."""
         self._deadline = deadline
+        self._pace = None if bytes_a_second is None else Pace(bytes_a_second, deadline)
         self._moved: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def add(self, byte_count: int) -> None:
-        """Count bytes.
+        """Count bytes, and wait where there is a limit to them.
 
         Raises:
             Cancelled: the deadline passed.
         """
         self._moved.put(byte_count)
         self._deadline.check()
+        if self._pace is not None:
+            self._pace.keep(byte_count)
 
     def take(self) -> int:
         """Give what was counted since the last call."""
@@ -70,7 +76,7 @@ class Mirror:
 
     def __init__(
         self,
-        open_source: Callable[[], LocalTree],
+        open_source: Callable[[], SourceTree],
         destination: LocalPlace,
         *,
         settings: Settings,
@@ -82,7 +88,7 @@ class Mirror:
         self._workers = workers
         self._watcher = watcher
         self._deadline = deadline
-        self._meter = Meter(deadline)
+        self._meter = Meter(deadline, bytes_a_second=settings.bandwidth)
         self._has_failed = False
         self.refused_a_move = False  # a rename failed: another try may fail the same way
         self._unmade: set[bytes] = set()  # directories that could not be made, or not be moved there
@@ -125,7 +131,7 @@ class Mirror:
                     self._watcher.noticed(sentence)
 
     def _one_by_one(self, steps: Steps, operations: Iterator[Operation]) -> None:
-        for operation in operations:
+        for operation in self._foreseen(steps, operations):
             if self._is_done_already(operation):
                 self._tell(Ended(operation, None))
             elif self._is_pointless(operation):
@@ -134,6 +140,13 @@ class Mirror:
                 self._tell(Ended(operation, steps.attempt(operation)))
                 self._watcher.moved(self._meter.take())
                 self._stop_if_asked_to()
+
+    def _foreseen(self, steps: Steps, operations: Iterator[Operation]) -> Iterator[Operation]:
+        """Give operations as they come, and tell the source of those that ask it for something."""
+        while some := list(islice(operations, _FORESEEN)):
+            if some[0].phase in (Phase.LINK, Phase.FINISH_DIRECTORIES):
+                steps.foresee(some)
+            yield from some
 
     def _is_done_already(self, operation: Operation) -> bool:
         """Whether what is to be deleted went along with a directory above it."""

@@ -27,6 +27,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     sparse: bool
     durable: bool  # a name leads only to data that survives a power cut
     attributes: frozenset[Namespace]
+    bandwidth: int | None  # the most bytes a second that are copied; None: no limit
     retries: Retries
     stop_on_failure: bool
     version_area: bytes | None  # where what is displaced is kept, a path at the destination; None: it is not
@@ -68,6 +69,7 @@ def settings_for(job: MirrorJob, kept: Capabilities, *, version_area: bytes | No
         sparse=Preserve.SPARSE in job.preserve,
         durable=job.durability is Durability.FULL,
         attributes=namespaces_carried(job.preserve),
+        bandwidth=job.bandwidth,
         retries=job.retries,
         stop_on_failure=job.on_error is OnError.STOP,
         version_area=version_area,

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TypeVar
 
@@ -31,7 +31,8 @@ from dirsync.model.stop import Deadline
 from dirsync.trees import fsops
 from dirsync.trees.data import Told
 from dirsync.trees.handles import split
-from dirsync.trees.local import LocalTree, open_tree
+from dirsync.trees.local import open_tree
+from dirsync.trees.source import SourceTree
 
 T = TypeVar("T")
 
@@ -46,7 +47,7 @@ class Steps:
 
     def __init__(
         self,
-        open_source: Callable[[], LocalTree],
+        open_source: Callable[[], SourceTree],
         destination: LocalPlace,
         *,
         settings: Settings,
@@ -104,6 +105,15 @@ class Steps:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.source.close()
         self.destination.close()
+
+    def foresee(self, operations: Sequence[Operation]) -> None:
+        """Tell the source what will be asked of it, so that a far one need not be asked step by step."""
+        changes = [operation.change for operation in operations]
+        whole = [change.entry for change in changes if change.new is not None and not change.is_in_place]
+        files = [entry for entry in whole if entry.kind is Kind.FILE]
+        dressed = [change.path for change in changes if change.new is not None and change.is_in_place]
+        dressed += [entry.path for entry in whole if entry.kind is not Kind.FILE]
+        self.source.foresee(files=files, attributes=dressed if self._settings.attributes else ())
 
     def attempt(self, operation: Operation) -> Failure | None:
         """Carry out one operation, with retries; None: it is done.

@@ -13,7 +13,7 @@ from dirsync.model.job import PatternLine
 from dirsync.model.links import identity_of
 from dirsync.model.names import shown
 from dirsync.model.operation import Operation, Phase
-from dirsync.trees.local import LocalTree
+from dirsync.trees.source import SourceTree
 
 CHANGED_IN_SOURCE = "changed in the source since the plan was made; left as it is"
 _CAME_BACK = "is in the source again since the plan was made; left as it is"
@@ -25,7 +25,7 @@ class SourceCheck(Struct, frozen=True, kw_only=True):
     scope: Scope  # of the source's root
     skips_symlinks: bool
 
-    def __call__(self, source: LocalTree, operation: Operation) -> None:
+    def __call__(self, source: SourceTree, operation: Operation) -> None:
         """Let one step pass.
 
         Raises:
@@ -52,7 +52,7 @@ class SourceCheck(Struct, frozen=True, kw_only=True):
         if not same:
             raise PathError(change.path, CHANGED_IN_SOURCE)
 
-    def _check_gone(self, source: LocalTree, change: Change) -> None:
+    def _check_gone(self, source: SourceTree, change: Change) -> None:
         """Check that the source does not have what is to be deleted, or has it excluded."""
         now = entry_now(source, change.path)
         if now is None or (self.skips_symlinks and now.kind is Kind.SYMLINK):
@@ -67,13 +67,13 @@ class SourceCheck(Struct, frozen=True, kw_only=True):
             raise PathError(change.path, _CAME_BACK)
 
 
-def _is_name_of(source: LocalTree, path: bytes, entry: Entry) -> bool:
+def _is_name_of(source: SourceTree, path: bytes, entry: Entry) -> bool:
     """Whether a path of the source is a name of the same file as another."""
     now = entry_now(source, path)
     return now is not None and identity_of(now) == identity_of(entry)
 
 
-def entry_now(tree: LocalTree, path: bytes) -> Entry | None:
+def entry_now(tree: SourceTree, path: bytes) -> Entry | None:
     """Give what is at a path; None: nothing is, nor can be, for a directory above is gone.
 
     Raises:
@@ -97,7 +97,7 @@ def is_as_planned(now: Entry, planned: Entry) -> bool:
     )
 
 
-def _lines_of(source: LocalTree, path: bytes) -> tuple[PatternLine, ...]:
+def _lines_of(source: SourceTree, path: bytes) -> tuple[PatternLine, ...]:
     """Read an ignore file; where there is none, it has no lines."""
     now = entry_now(source, path)
     if now is None or now.kind is not Kind.FILE:

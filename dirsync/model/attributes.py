@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Set
+from collections.abc import Collection, Set
 
 from dirsync.model.job import Preserve
 
@@ -48,3 +48,8 @@ def namespaces_carried(preserve: Set[Preserve]) -> frozenset[Namespace]:
     if Preserve.ACLS in preserve and Preserve.MODE in preserve:
         carried |= {Namespace.ACL}
     return carried
+
+
+def namespaces_named(names: Collection[str]) -> frozenset[Namespace]:
+    """Give the namespaces of some names; names of none are left out."""
+    return frozenset(namespace for namespace in Namespace if namespace.value in names)

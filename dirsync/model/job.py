@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from dirsync.model.notifier import Notify
-from dirsync.model.place import CatalogPlace, LocalPlace
+from dirsync.model.place import CatalogPlace, FarPlace, LocalPlace, Place
 from dirsync.model.timing import Schedule
 
 
@@ -203,12 +203,37 @@ class Digest(Struct, frozen=True, kw_only=True):
     since_seconds: float = 7 * _DAY_SECONDS  # how far it looks back
 
 
+Command = tuple[str, ...]  # a program and its arguments
+
+
+class Hooks(Struct, frozen=True, kw_only=True):
+    """Commands that are run around each run of a job."""
+
+    before: tuple[Command, ...] = ()
+    after: tuple[Command, ...] = ()  # a run that came to its end
+    on_error: tuple[Command, ...] = ()  # after one that did not do all
+    finally_: tuple[Command, ...] = ()  # whatever came of it
+    timeout_seconds: float | None = 3600.0  # the longest that one command may take; None: no limit
+    directory: str  # absolute: where they are run
+    withheld: frozenset[str] = frozenset()  # variables that hold secrets, which they do not get
+
+
+class Ping(Struct, frozen=True, kw_only=True):
+    """A service that raises an alarm when it is not called for too long."""
+
+    url: str  # http or https; it may hold a token
+    secret: str | None = None  # the secret that holds the URL; None: the file says it
+
+    def __repr__(self) -> str:
+        return f"Ping(secret={self.secret!r})"
+
+
 class Job(Struct, frozen=True, kw_only=True):
     """One job, as declared: what all types have in common."""
 
     name: str
     type: JobType
-    source: LocalPlace
+    source: Place
     catalog: CatalogPlace | None = None  # None: no catalog hears of its runs
     enabled: bool = True
     schedule: Schedule | None = None  # None: runs only when asked to
@@ -226,18 +251,23 @@ class Job(Struct, frozen=True, kw_only=True):
     log: JobLog = field(default_factory=JobLog)
     notify: tuple[Notify, ...] = ()  # who is told how its runs end
     report: Digest | None = None  # None: only when asked for
+    hooks: Hooks | None = None
+    stale_after_seconds: float | None = None  # an alarm when the last success is older; None: never
+    ping: Ping | None = None  # called after each success; None: nobody is
+
+    bandwidth: int | None = None  # the most bytes a second that are copied; None: no limit
 
     @property
-    def source_as_read(self) -> LocalPlace:
+    def source_as_read(self) -> Place:
         """The source, with its symlinks followed where the job asks for that."""
         return replace(self.source, follows_links=self.symlinks is SymlinkPolicy.FOLLOW)
 
 
-class MirrorJob(Job, frozen=True, kw_only=True):
+class TwoTrees(Job, frozen=True, kw_only=True):
     """A job between two trees: `sync` makes the destination agree, `check` tells how it differs."""
 
     type: JobType = JobType.SYNC
-    destination: LocalPlace
+    destination: Place
     preserve: frozenset[Preserve] = PRESERVED
     delete: DeletePolicy = DeletePolicy.TRASH
     delete_excluded: bool = False
@@ -248,10 +278,24 @@ class MirrorJob(Job, frozen=True, kw_only=True):
     retries: Retries = field(default_factory=Retries)
 
 
+class MirrorJob(TwoTrees, frozen=True, kw_only=True):
+    """A job whose destination is on this machine."""
+
+    destination: LocalPlace
+
+
+class PushJob(TwoTrees, frozen=True, kw_only=True):
+    """A job whose destination is another machine's, which carries it out; its source is on this one."""
+
+    source: LocalPlace
+    destination: FarPlace
+
+
 class TrackJob(Job, frozen=True, kw_only=True):
     """A job that records its source in the catalog, and every change of it."""
 
     type: JobType = JobType.TRACK
+    source: LocalPlace
     moves: bool = True  # a rename is told as one, not as a deletion and a creation
     fingerprint: Fingerprint = field(default_factory=Fingerprint)
     rules: tuple[Rule, ...] = ()  # the last that matches a path counts

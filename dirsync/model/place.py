@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -29,3 +30,45 @@ class LocalPlace(Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return os.fsdecode(self.path)
+
+    @property
+    def name(self) -> bytes:
+        """What people call it."""
+        return self.path
+
+
+class FarPlace(Struct, frozen=True, kw_only=True):
+    """A directory that an agent serves, of a share."""
+
+    address: str  # `https://host:port`
+    share: str
+    beneath: bytes = b""  # path beneath the share's root
+    token: str | None = None  # None: none is sent
+    ca: str | None = None  # absolute path of the certificates that are trusted; None: the system's
+    fingerprint: str | None = None  # SHA-256 of the one certificate trusted, in hex; None: any valid one
+    follows_links: bool = False  # a far source is read as it is
+    identity: None = None  # a far root is known by its agent
+
+    def __repr__(self) -> str:
+        return f"FarPlace({str(self)!r})"  # the token is nobody's business
+
+    def __str__(self) -> str:
+        beneath = f"/{os.fsdecode(self.beneath)}" if self.beneath else ""
+        return f"{self.address}/{self.share}{beneath}"
+
+    @property
+    def url(self) -> str:
+        """The URL that names it, whatever its names hold."""
+        from urllib.parse import quote  # loads much, and is asked for seldom
+
+        return f"{self.address}/{quote(self.share, safe='')}" + "".join(
+            f"/{quote(name)}" for name in self.beneath.split(b"/") if name
+        )
+
+    @property
+    def name(self) -> bytes:
+        """What people call it."""
+        return os.fsencode(str(self))
+
+
+Place: TypeAlias = LocalPlace | FarPlace

@@ -50,13 +50,21 @@ class Deadline:
         Raises:
             Cancelled: a signal came, or the time limit has passed.
         """
-        if self._stop.requested():
-            raise Cancelled(
-                f"stopped by signal {self._stop.signal_number}", signal_number=self._stop.signal_number
-            )
+        self.check_signal()
         if self._ends_at is not None and time.monotonic() > self._ends_at:
             raise Cancelled(
                 f"not done within its time limit of {self._timeout_seconds:g} s", signal_number=None
+            )
+
+    def check_signal(self) -> None:
+        """Go on, whatever the time limit says, or end the run.
+
+        Raises:
+            Cancelled: a signal came.
+        """
+        if self._stop.requested():
+            raise Cancelled(
+                f"stopped by signal {self._stop.signal_number}", signal_number=self._stop.signal_number
             )
 
     def sleep(self, seconds: float) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from dirsync.model.result_fields import Fields
 from dirsync.notify.html import html_of
-from dirsync.notify.machine import Fields, fields_of_message
+from dirsync.notify.machine import fields_of_message
 from dirsync.notify.message import TABLE, Message, Tone
 from dirsync.notify.table import csv_of
 from dirsync.notify.text import text_of

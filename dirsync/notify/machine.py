@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
 from itertools import islice
-
-from msgspec.structs import asdict
 
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.names import fields_of
-from dirsync.model.result import RunResult
+from dirsync.model.result_fields import Fields, result_fields
 from dirsync.notify.happening import EndedRun, Kept
 from dirsync.notify.message import Message
 from dirsync.notify.words import Mask, printable
-
-Fields = dict[str, object]
 
 _LISTED = 1_000  # failures, and changes; the rest is counted
 
@@ -40,7 +35,7 @@ def _of_run(run: EndedRun, mask: Mask) -> Fields:
     failures = kept.failures[:_LISTED]
     return {
         "occasions": sorted(occasion.value for occasion in run.occasions),
-        "result": _result(run.result, mask),
+        "result": result_fields(run.result, mask=lambda text: printable(mask(text))),
         "failures": [_failure(failure, mask) for failure in failures],
         "changes": [_change(change, mask) for change in changes],
         "omitted": {
@@ -52,19 +47,6 @@ def _of_run(run: EndedRun, mask: Mask) -> Fields:
 
 def _changes(kept: Kept) -> int:
     return kept.deletion_count + kept.other_count
-
-
-def _result(result: RunResult, mask: Mask) -> Fields:
-    return {
-        "job": result.job,
-        "run_id": result.run_id,
-        "type": result.type.value,
-        "outcome": result.outcome.value,
-        "started_at": moment(result.started_at),
-        "finished_at": moment(result.finished_at),
-        "counts": asdict(result.counts),
-        "error": None if result.error is None else printable(mask(result.error)),
-    }
 
 
 def _failure(failure: Failure, mask: Mask) -> Fields:
@@ -85,9 +67,3 @@ def _change(change: Change, mask: Mask) -> Fields:
 def _path(key: str, path: bytes, mask: Mask) -> Fields:
     fields = {name: mask(text) for name, text in fields_of(key, path).items()}
     return {**fields, key: fields[key] or "."}
-
-
-def moment(at: datetime.datetime) -> str:
-    """Write a moment as machine output does."""
-    utc = at.astimezone(datetime.UTC).isoformat(timespec="milliseconds")
-    return utc.replace("+00:00", "Z")

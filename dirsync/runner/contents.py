@@ -7,6 +7,7 @@ from dirsync.model.job import HashAlgorithm
 from dirsync.model.stop import Deadline
 from dirsync.runner.identities import Identities
 from dirsync.trees.local import LocalTree
+from dirsync.trees.source import SourceTree
 
 
 class FileContents:
@@ -14,7 +15,7 @@ class FileContents:
 
     def __init__(
         self,
-        source: LocalTree,
+        source: SourceTree,
         destination: LocalTree,
         *,
         algorithm: HashAlgorithm,
@@ -56,7 +57,7 @@ class FileContents:
         """Hash a file of the destination; None: it cannot be read."""
         return self._hash(self._destination, path)
 
-    def _hash(self, tree: LocalTree, path: bytes) -> bytes | None:
+    def _hash(self, tree: SourceTree, path: bytes) -> bytes | None:
         try:
             return tree.content(path, self._algorithm, check=self._deadline.check).hash
         except OSError:  # not paired then, so it is copied, and that tells what is wrong

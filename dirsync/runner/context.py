@@ -12,6 +12,8 @@ from contextvars import ContextVar
 
 from msgspec import Struct
 
+FOR_PEOPLE = {"for_people": True}  # `extra` of a log line that nothing but the log tells people of
+
 
 class RunContext(Struct, frozen=True):
     """Who speaks; each is None while it is not known."""

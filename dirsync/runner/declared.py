@@ -33,6 +33,9 @@ _BESIDE_THE_PLAN = frozenset(
         "log",
         "notify",
         "report",
+        "hooks",
+        "stale_after_seconds",
+        "ping",
     }
 )
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dirsync.errors import RunError
 from dirsync.model.change import Change, ChangeKind
 from dirsync.model.entry import Entry, Kind
-from dirsync.model.job import MirrorJob
+from dirsync.model.job import TwoTrees
 from dirsync.model.recorded import Recorded, RecordedRun, recorded_of
 from dirsync.model.result import RunResult
 from dirsync.plan.spill import SpillList
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 class History:
     """The changes of one run of a sync job; those of its first run are told as a count alone."""
 
-    def __init__(self, job: MirrorJob, ledger: Ledger) -> None:
+    def __init__(self, job: TwoTrees, ledger: Ledger) -> None:
         self._job = job
         self._ledger = ledger
         self._changes: SpillList[Change] = SpillList()

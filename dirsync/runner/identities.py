@@ -12,7 +12,6 @@ job's rows go.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple, TypeVar
@@ -23,9 +22,9 @@ from dirsync.model.job import MirrorJob
 from dirsync.model.operation import Operation, Phase
 from dirsync.plan.plan import Plan
 from dirsync.plan.spill import SpillList
+from dirsync.runner.ends import directory_at
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.moved_rows import bounds_beneath, move_rows
-from dirsync.trees.mounts import file_system_identity
 
 T = TypeVar("T")
 
@@ -127,8 +126,7 @@ class Identities:
 
     def _places(self) -> str:
         """Name the two directories, so that the name changes when either is another."""
-        ends = (self._job.source.path, self._job.destination.path)
-        return "\n".join(f"{path!r} {file_system_identity(path)} {os.stat(path).st_ino}" for path in ends)
+        return "\n".join(directory_at(place) for place in (self._job.source, self._job.destination))
 
 
 def _touched(plan: Plan) -> Iterator[bytes]:

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from msgspec import Struct
-from msgspec.structs import astuple
 
 from dirsync.errors import RunError
 from dirsync.model.job import JobType
@@ -74,22 +73,28 @@ class Ledger:
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
+    def note(self, result: RunResult) -> None:
+        """Record what a run did that still goes on; if it is cut off, that stays."""
+        self._update({name: getattr(result.counts, name) for name in _COUNTS}, result.run_id)
+
     def finish(self, result: RunResult) -> None:
         """Record how a run ended."""
-        counts = ", ".join(f"{name} = ?" for name in _COUNTS)
+        counts = {name: getattr(result.counts, name) for name in _COUNTS}
+        how = {
+            "finished_at": _written(result.finished_at),
+            "outcome": result.outcome.value,
+            "error": _storable(result.error),
+        }
+        self._update(how | counts, result.run_id)
+
+    def _update(self, values: dict[str, object], run_id: int) -> None:
+        columns = ", ".join(f"{name} = ?" for name in values)
         with self.database.translated():
             cursor = self._connection.execute(
-                f"UPDATE runs SET finished_at = ?, outcome = ?, error = ?, {counts} WHERE run_id = ?",
-                (
-                    _written(result.finished_at),
-                    result.outcome.value,
-                    _storable(result.error),
-                    *astuple(result.counts),
-                    result.run_id,
-                ),
+                f"UPDATE runs SET {columns} WHERE run_id = ?", (*values.values(), run_id)
             )
         if cursor.rowcount != 1:
-            raise RunError(f"ledger '{escaped(self.database.path)}': run {result.run_id} was never begun")
+            raise RunError(f"ledger '{escaped(self.database.path)}': run {run_id} was never begun")
 
     def close_crashed(self, job: str) -> list[int]:
         """Close the job's unfinished runs as crashed; return their ids.
@@ -116,6 +121,11 @@ class Ledger:
         rows = self._select(
             f"WHERE job = ? AND dry_run = 0 {condition} ORDER BY run_id DESC LIMIT 1", (job, *wanted)
         )
+        return rows[0] if rows else None
+
+    def first_run(self, job: str) -> RecordedRun | None:
+        """Find the job's oldest run that was no dry run."""
+        rows = self._select("WHERE job = ? AND dry_run = 0 ORDER BY run_id LIMIT 1", (job,))
         return rows[0] if rows else None
 
     def runs(self, job: str | None = None, *, limit: int = 20) -> list[RecordedRun]:

@@ -33,11 +33,13 @@ from dirsync.plan.moves import Alike, Gone, GoneDirectories, Layer, Votes, repla
 from dirsync.plan.plan import Plan
 from dirsync.plan.planner import Planner
 from dirsync.runner.contents import FileContents
+from dirsync.runner.ends import capabilities_at
 from dirsync.runner.identities import Identities
 from dirsync.runner.rot import RotSieve
 from dirsync.runner.trial import Trial
 from dirsync.trees.handles import ancestors, join, split
-from dirsync.trees.local import LocalTree, capabilities_of, open_tree
+from dirsync.trees.local import LocalTree, open_tree
+from dirsync.trees.source import SourceTree
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ def find_moves(
         RunError: what is remembered cannot be read.
         OSError: a root is gone.
     """
-    trusts_ctimes = context.rules.hash is None and capabilities_of(job.source.path).mtime_resolution_ns == 1
+    trusts_ctimes = context.rules.hash is None and capabilities_at(job.source).mtime_resolution_ns == 1
     with open_tree(job.source) as source, open_tree(job.destination) as destination:
         contents = FileContents(
             source,
@@ -93,7 +95,7 @@ class Moves:
         context: Context,
         contents: FileContents,
         *,
-        source: LocalTree,
+        source: SourceTree,
         destination: LocalTree,
         sieve: RotSieve,
         deadline: Deadline,

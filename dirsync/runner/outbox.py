@@ -14,7 +14,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 from dirsync.errors import DirsyncError, RunError
@@ -27,7 +27,7 @@ from dirsync.notify.message import Message, recovery_message, run_message, stale
 from dirsync.notify.sending import PAUSES_SECONDS, send_patiently
 from dirsync.notify.words import Mask, Words
 from dirsync.runner.collecting import Collecting
-from dirsync.runner.context import running
+from dirsync.runner.context import FOR_PEOPLE, running
 from dirsync.runner.ledger import open_ledger
 from dirsync.runner.observer import Observer
 from dirsync.runner.told import (
@@ -79,15 +79,12 @@ class Outbox:
         state: str,
         words: Words,
         mask: Mask,
-        unsent: Callable[[str], None],
         pauses: tuple[float, ...] = PAUSES_SECONDS,
     ) -> None:
-        """`unsent` is told what could not be sent, on one line, masked; any thread may call it."""
         self.notifiers = notifiers  # may be replaced when the declaration changes
         self._state = state
         self._words = words
         self._mask = mask
-        self._unsent = unsent
         self._pauses = pauses
         self._host = socket.gethostname()
         self._lock = threading.Lock()
@@ -233,9 +230,7 @@ class Outbox:
         )
 
     def _give_up(self, text: str) -> None:
-        told_text = self._mask(text)
-        logger.warning("message not sent: %s", told_text)
-        self._unsent(f"message not sent: {told_text}")
+        logger.warning("message not sent: %s", self._mask(text), extra=FOR_PEOPLE)
 
 
 def _join(threads: Iterable[threading.Thread], *, seconds: float) -> None:

@@ -11,17 +11,17 @@ from msgspec.structs import replace
 from dirsync.errors import RunError, Skipped
 from dirsync.model.job import Job, MirrorJob
 from dirsync.model.names import local_text
-from dirsync.model.place import LocalPlace
+from dirsync.model.place import FarPlace, LocalPlace, Place
 from dirsync.trees import fsops
 from dirsync.trees.handles import split
-from dirsync.trees.local import OPEN_ROOT
+from dirsync.trees.local import OPEN_ROOT, open_tree
 from dirsync.trees.mounts import is_mount_point
 
 
 class Places(Struct, frozen=True, kw_only=True):
     """What was found at both ends."""
 
-    source: LocalPlace  # pinned to the directory that was found
+    source: Place  # pinned to the directory that was found
     destination: LocalPlace | None  # the same; None: there is no destination yet
     marker_sides: frozenset[str]  # where the marker is: "source", "destination"
 
@@ -33,7 +33,7 @@ def look_at_places(job: MirrorJob, *, marker_seen: frozenset[str]) -> Places:
         RunError: one of them is not there, or is no directory.
         Skipped: the destination is not mounted, or the marker is not there.
     """
-    source = _source(job)
+    source = look_at_one_source(job)
     destination = _directory(job, job.destination.path, "destination")
     if job.guard.mountpoint and not is_mount_point(job.destination.path):
         raise Skipped(
@@ -44,34 +44,53 @@ def look_at_places(job: MirrorJob, *, marker_seen: frozenset[str]) -> Places:
     if destination is None:
         _check_parent(job)
     return Places(
-        source=pinned(job.source_as_read, source),
+        source=source,
         destination=pinned(job.destination, destination) if destination else None,
         marker_sides=marker_sides,
     )
 
 
-def look_at_source(job: Job) -> LocalPlace:
+def look_at_source(job: Job) -> Place:
     """Look at the source of a job that has no other end, and give it pinned to what is there.
 
     Raises:
         RunError: it is not there, or is no directory.
         Skipped: its marker is not there.
     """
-    source = _source(job)
+    source = look_at_one_source(job)
     marker = job.guard.marker
-    if marker is not None and not os.path.lexists(os.path.join(job.source.path, marker)):
+    if marker is not None and not _is_at(job.source, marker):
         raise Skipped(
             f"'{job.name}': marker {_quoted(marker)} is not at the source; "
             "is it mounted? Create the file there if it is the right place"
         )
-    return pinned(job.source_as_read, source)
-
-
-def _source(job: Job) -> os.stat_result:
-    source = _directory(job, job.source.path, "source")
-    if source is None:
-        raise RunError(f"'{job.name}': source {_quoted(job.source.path)} does not exist; is it mounted?")
     return source
+
+
+def look_at_one_source(job: Job) -> Place:
+    """Look at the source of a job, and give it pinned to what is there.
+
+    Raises:
+        RunError: it is not there, is no directory, or a far end does not answer.
+    """
+    place = job.source_as_read
+    if isinstance(place, FarPlace):
+        return place  # its agent was greeted
+    source = _directory(job, place.path, "source")
+    if source is None:
+        raise RunError(f"'{job.name}': source {_quoted(place.path)} does not exist; is it mounted?")
+    return pinned(place, source)
+
+
+def _is_at(place: Place, path: bytes) -> bool:
+    """Whether there is anything at a path of a place."""
+    if isinstance(place, LocalPlace):
+        return os.path.lexists(os.path.join(place.path, path))
+    try:
+        with open_tree(place) as tree:
+            return tree.entry(path) is not None
+    except OSError:
+        return False
 
 
 def pinned(place: LocalPlace, status: os.stat_result) -> LocalPlace:
@@ -109,8 +128,8 @@ def _look_for_marker(job: MirrorJob, seen: frozenset[str]) -> frozenset[str]:
     marker = job.guard.marker
     if marker is None:
         return frozenset()
-    ends = {"source": job.source.path, "destination": job.destination.path}
-    sides = frozenset(end for end, path in ends.items() if os.path.lexists(os.path.join(path, marker)))
+    ends = {"source": job.source, "destination": job.destination}
+    sides = frozenset(end for end, place in ends.items() if _is_at(place, marker))
     missing = seen - sides or ({"source or destination"} if not sides else set())
     if missing:
         raise Skipped(

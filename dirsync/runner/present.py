@@ -14,11 +14,13 @@ from dirsync.model.change import Failure
 from dirsync.model.entry import Kind
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.names import local_text
-from dirsync.model.place import LocalPlace
+from dirsync.model.place import LocalPlace, Place
 from dirsync.model.snapshot import Seen, Sighting
+from dirsync.runner.reach import within_reach
 from dirsync.trees.hashing import hash_handle
 from dirsync.trees.local import LocalTree, entry_of, open_tree
 from dirsync.trees.parallel import in_threads
+from dirsync.trees.source import SourceTree
 
 _ATTEMPTS_WHILE_IT_CHANGES = 3
 _BATCH = 64  # entries a thread takes at once, or fewer that hold as many bytes as
@@ -30,7 +32,7 @@ class DirectoryState:
 
     def __init__(
         self,
-        place: LocalPlace,
+        place: Place,
         *,
         algorithm: HashAlgorithm | None,
         selection: Selection,
@@ -49,11 +51,14 @@ class DirectoryState:
             RunError: its root is gone, or cannot be listed.
         """
         try:
-            with open_tree(self._place) as tree:
+            with (
+                within_reach(self._place, check=self._check),
+                _opened_deep(self._place) as tree,
+            ):
                 walk = Walk(tree, selection=self._selection, check=self._check)
                 yield from self._hashed(walk.sightings()) if self.algorithm else walk.sightings()
         except OSError as error:
-            raise RunError(f"'{local_text(self._place.path)}' cannot be listed: {error.strerror}") from error
+            raise RunError(f"'{local_text(self._place.name)}' cannot be listed: {error.strerror}") from error
 
     def _hashed(self, sightings: Iterator[Sighting]) -> Iterator[Sighting]:
         batches = in_threads(
@@ -65,7 +70,7 @@ class DirectoryState:
         for batch in batches:
             yield from batch
 
-    def _with_hashes(self, tree: LocalTree, batch: list[Sighting]) -> list[Sighting]:
+    def _with_hashes(self, tree: SourceTree, batch: list[Sighting]) -> list[Sighting]:
         found: list[Sighting] = []
         for sighting in batch:
             if isinstance(sighting, Seen) and sighting.entry.kind is Kind.FILE:
@@ -74,7 +79,7 @@ class DirectoryState:
                 found.append(sighting)
         return found
 
-    def _with_hash(self, tree: LocalTree, seen: Seen) -> tuple[Sighting, ...]:
+    def _with_hash(self, tree: SourceTree, seen: Seen) -> tuple[Sighting, ...]:
         """Hash a file, and give it as it was meanwhile; where that fails, as it was seen, and the failure."""
         try:
             for _ in range(_ATTEMPTS_WHILE_IT_CHANGES):
@@ -86,9 +91,11 @@ class DirectoryState:
             reason = f"cannot be hashed: {error.strerror or error}"
         return seen, Failure(seen.path, reason)
 
-    def _read(self, tree: LocalTree, seen: Seen) -> Seen | None:
+    def _read(self, tree: SourceTree, seen: Seen) -> Seen | None:
         """Hash a file; None: it changed meanwhile."""
         assert self.algorithm is not None
+        if not isinstance(tree, LocalTree):
+            return _read_far(tree, seen, self.algorithm, self._check)
         handle = tree.open_file(seen.path)
         try:
             before = os.fstat(handle)
@@ -101,6 +108,26 @@ class DirectoryState:
         finally:
             os.close(handle)
         return Seen(seen.entry if entry.ctime_ns == seen.entry.ctime_ns else entry, name)
+
+
+def _opened_deep(place: Place) -> SourceTree:
+    """Open a tree that will be walked to its end."""
+    if isinstance(place, LocalPlace):
+        return open_tree(place)
+    from dirsync.trees.far.tree import DeepFarTree  # few ask for one
+
+    return DeepFarTree.of(place)
+
+
+def _read_far(
+    tree: SourceTree, seen: Seen, algorithm: HashAlgorithm, check: Callable[[], None]
+) -> Seen | None:
+    """Have a file hashed where it is; None: it changed meanwhile."""
+    content = tree.content(seen.path, algorithm, check=check)
+    if not content.unchanged:
+        return None
+    entry = entry_of(seen.path, content.status, None)
+    return Seen(seen.entry if entry.ctime_ns == seen.entry.ctime_ns else entry, content.hash)
 
 
 def _batches(sightings: Iterable[Sighting]) -> Iterator[list[Sighting]]:

@@ -13,6 +13,7 @@ from dirsync.model.job import HashAlgorithm, MirrorJob
 from dirsync.trees import parallel
 from dirsync.trees.hashing import Content
 from dirsync.trees.local import LocalTree, entry_of, open_tree
+from dirsync.trees.source import SourceTree
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -21,7 +22,7 @@ R = TypeVar("R")
 class Ends(Struct, frozen=True, kw_only=True):
     """Both ends of a job, open; for one thread."""
 
-    source: LocalTree
+    source: SourceTree
     destination: LocalTree
 
     def close(self) -> None:

@@ -96,7 +96,7 @@ class _Gathering:
         return JobReport(
             name=job.name,
             type=job.type,
-            source=job.source.path,
+            source=job.source.name,
             is_scheduled=job.enabled and job.schedule is not None,
             last=None if last is None else self._last(last),
             runs=runs,

@@ -128,12 +128,21 @@ class Restore:
 
     def _target(self) -> LocalPlace:
         """Give the directory to restore into, made if only it is missing."""
-        place = LocalPlace(path=self._request.to or self._job.source.path)
+        place = self._named_target()
         if not os.path.lexists(place.path):
             create_destination(replace(self._job, destination=place))
         return pinned(place, os.stat(place.path))
 
     # Planning
+
+    def _named_target(self) -> LocalPlace:
+        if self._request.to:
+            return LocalPlace(path=self._request.to)
+        if isinstance(self._job.source, LocalPlace):
+            return LocalPlace(path=self._job.source.path)
+        raise RunError(
+            f"'{self._job.name}': its source is on another machine, where nothing is restored; say --to DIR"
+        )
 
     def _plan(self, past: Past, tree: LocalTree, plan: Plan) -> None:
         above = [past.entry(parent) for parent in reversed(list(ancestors(self._request.path)))]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from dirsync.model.place import LocalPlace
+from dirsync.model.place import FarPlace, Place
+from dirsync.runner.ends import file_system_at
+from dirsync.trees.local import open_tree
 from dirsync.trees.mounts import file_system_identity
 
 
@@ -16,8 +18,16 @@ class Root(Struct, frozen=True, kw_only=True):
     file_system: str | None  # the same after a reboot; None: not known
 
 
-def root_of(place: LocalPlace | None) -> Root | None:
-    """Tell which directory a place that was looked at is; None: there is none yet."""
+def root_of(place: Place | None) -> Root | None:
+    """Tell which directory a place that was looked at is; None: there is none yet.
+
+    Raises:
+        RunError: a far end does not answer.
+    """
+    if isinstance(place, FarPlace):
+        with open_tree(place) as tree:
+            entry = tree.directory(b"")
+        return Root(device=entry.dev, inode=entry.ino, file_system=file_system_at(place))
     if place is None or place.identity is None:
         return None
     device, inode = place.identity

@@ -16,7 +16,8 @@ from dirsync.model.entry import Kind
 from dirsync.model.job import MirrorJob
 from dirsync.model.names import shown
 from dirsync.runner.hashes import HashRecord
-from dirsync.trees.local import LocalTree, entry_of, open_tree
+from dirsync.trees.local import entry_of, open_tree
+from dirsync.trees.source import SourceTree
 
 ROTTED = "bit rot: the content changed though size and times did not; the replica is kept"
 BOTH_ROTTED = (
@@ -88,7 +89,7 @@ class RotSieve:
                 if self._has_rotted(source, change, known[change.path])
             }
 
-    def _has_rotted(self, source: LocalTree, change: Change, on_record: bytes) -> bool:
+    def _has_rotted(self, source: SourceTree, change: Change, on_record: bytes) -> bool:
         try:
             content = source.content(change.path, self._record.algorithm, check=self._check)
         except OSError:  # the copier meets it too, and tells

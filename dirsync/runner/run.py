@@ -12,10 +12,10 @@ import datetime
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from dirsync.errors import Cancelled, GuardTripped, RunError, Skipped
-from dirsync.model.job import Job, JobType, MirrorJob, TrackJob
+from dirsync.model.job import Hooks, Job, JobType, MirrorJob, PushJob, TrackJob
 from dirsync.model.marks import Marks
 from dirsync.model.result import Counts, Outcome, RunResult
 from dirsync.model.stop import Deadline, Stop
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Mask = Callable[[str], str]
 NO_RUN_ID = 0  # of a run that could not be entered in the ledger
 
 
@@ -41,19 +42,25 @@ def run_job(
     dry_run: bool = False,
     saves_plan: bool = False,
     marks: Marks | None = None,
+    mask: Mask = str,
 ) -> RunResult:
     """Run one job once, and tell how it ended; a run that fails raises nothing.
 
     `state` is the state directory: ledger, locks, long plans. `saves_plan`: store the
     plan of a dry run, to be approved. `marks`: nothing else has changed in the source since a
-    complete pass, so a sync job need not look elsewhere (None: all may have).
+    complete pass, so a sync job need not look elsewhere (None: all may have). `mask` masks
+    secrets in what hooks are told.
     """
     allow_many_handles()
     deadline = Deadline(stop, timeout_seconds=job.timeout_seconds)
-    orders = _Orders(state, observer, deadline, dry_run=dry_run, locks=not dry_run or saves_plan)
+    orders = _Orders(state, observer, deadline, mask=mask, dry_run=dry_run, locks=not dry_run or saves_plan)
     match job:
         case TrackJob():
             return _track(job, orders)
+        case PushJob():
+            from dirsync.runner.pushing import PushStages
+
+            return _run(job, orders, partial(PushStages, job, saves_plan=saves_plan))
         case MirrorJob():
             from dirsync.runner.stages import Stages  # each kind of run loads what it needs
 
@@ -67,26 +74,44 @@ def run_job(
 
 
 def _track(job: TrackJob, orders: _Orders) -> RunResult:
-    """Run a track job once: the scan goes on while all else is loaded and opened."""
+    """Run a track job once: the scan goes on while all else is loaded and opened.
+
+    With hooks that may mount its source, it begins after these.
+    """
     from dirsync.runner.tracking.kept_digests import digests_file
     from dirsync.runner.tracking.scan import TrackScan
 
     file = digests_file(orders.state, job.name)
-    with TrackScan(job, file=file, keeps=not orders.dry_run, check=orders.deadline.check) as scan:
+    waits = job.hooks is not None and bool(job.hooks.before) and not orders.dry_run
+    scan = TrackScan(job, file=file, keeps=not orders.dry_run, check=orders.deadline.check)
+    with scan if waits else scan.begun():
         from dirsync.runner.tracking.run import TrackStages
 
-        return _run(job, orders, partial(TrackStages, job, scan))
+        def open_stages(*given: Any, **more: Any) -> TrackStages:
+            return TrackStages(job, scan.begun() if waits else scan, *given, **more)
+
+        return _run(job, orders, open_stages)
 
 
 def approve_job(
-    job: MirrorJob, *, state: str, observer: Observer, stop: Stop, dry_run: bool = False
+    job: MirrorJob | PushJob,
+    *,
+    state: str,
+    observer: Observer,
+    stop: Stop,
+    dry_run: bool = False,
+    mask: Mask = str,
 ) -> RunResult:
     """Carry out the plan of a job that is held, and tell how it ended."""
-    from dirsync.runner.approval import Approval
-
     allow_many_handles()
     deadline = Deadline(stop, timeout_seconds=job.timeout_seconds)
-    orders = _Orders(state, observer, deadline, dry_run=dry_run, locks=not dry_run)
+    orders = _Orders(state, observer, deadline, mask=mask, dry_run=dry_run, locks=not dry_run)
+    if isinstance(job, PushJob):
+        from dirsync.runner.pushing import PushStages
+
+        return _run(job, orders, partial(PushStages, job, approves=True))
+    from dirsync.runner.approval import Approval
+
     return _run(job, orders, partial(Approval, job, state=state))
 
 
@@ -109,6 +134,7 @@ class _Orders(NamedTuple):
     state: str
     observer: Observer
     deadline: Deadline
+    mask: Mask
     dry_run: bool
     locks: bool  # it changes what only one run of the job at a time may change
 
@@ -135,37 +161,92 @@ def _run_in_ledger(
     open_stages: OpenStages,
     started_at: datetime.datetime,
 ) -> RunResult:
-    counts = Counts()
     dry_run = orders.dry_run
-    run_id: int | None = None
-    error: RunError | None = None
     try:
         with _lock(job, orders):
             if not dry_run:
                 ledger.close_crashed(job.name)
             run_id = _begin(job, ledger, started_at, dry_run=dry_run)
-            stages = open_stages(
-                ledger,
-                run_id=run_id,
-                started_at=started_at,
-                observer=orders.observer,
-                deadline=orders.deadline,
-                dry_run=dry_run,
-                counts=counts,
-            )
-            try:
-                stages.run()
-            except RunError as caught:
-                error = caught
-            result = _result(job, run_id, started_at, counts, dry_run=dry_run, error=error)
-            stages.record(result)
+            run = _Run(job, ledger, orders, open_stages, run_id, started_at)
+            result = run.through_stages() if job.hooks is None else _with_hooks(run, job.hooks)
             ledger.finish(result)
             return result
     except Skipped as busy:
         run_id = _begin(job, ledger, started_at, dry_run=dry_run)
-        result = _result(job, run_id, started_at, counts, dry_run=dry_run, error=busy)
+        result = _result(job, run_id, started_at, Counts(), dry_run=dry_run, error=busy)
         ledger.finish(result)
         return result
+
+
+class _Run(NamedTuple):
+    """One run that is entered in the ledger, under its job's lock."""
+
+    job: Job
+    ledger: Ledger
+    orders: _Orders
+    open_stages: OpenStages
+    run_id: int
+    started_at: datetime.datetime
+
+    def through_stages(self) -> RunResult:
+        """Go through all stages; give what came of it, which is not in the ledger yet.
+
+        Raises:
+            RunError: it cannot be recorded elsewhere.
+        """
+        counts = Counts()
+        stages = self.open_stages(
+            self.ledger,
+            run_id=self.run_id,
+            started_at=self.started_at,
+            observer=self.orders.observer,
+            deadline=self.orders.deadline,
+            dry_run=self.orders.dry_run,
+            counts=counts,
+        )
+        error: RunError | None = None
+        try:
+            stages.run()
+        except RunError as caught:
+            error = caught
+        result = self.result(counts, error)
+        stages.record(result)
+        return result
+
+    def noted(self) -> RunResult:
+        """Go through all stages, and note in the ledger what was done by a run that still goes on.
+
+        Raises:
+            RunError: it cannot be recorded or noted.
+        """
+        result = self.through_stages()
+        self.ledger.note(result)
+        return result
+
+    def result(self, counts: Counts, error: RunError | None) -> RunResult:
+        """Make the result of the run."""
+        return _result(
+            self.job, self.run_id, self.started_at, counts, dry_run=self.orders.dry_run, error=error
+        )
+
+
+def _with_hooks(run: _Run, hooks: Hooks) -> RunResult:
+    """Take a run through its stages, with its hooks around it; a dry run has none."""
+    if run.orders.dry_run:
+        run.orders.observer.noticed("hooks are not run in a dry run")
+        return run.through_stages()
+    from dirsync.runner.hooks.around import HookedRun
+
+    hooked = HookedRun(
+        run.job,
+        hooks,
+        run_id=run.run_id,
+        started_at=run.started_at,
+        observer=run.orders.observer,
+        deadline=run.orders.deadline,
+        mask=run.orders.mask,
+    )
+    return hooked.run(run.noted, ended=partial(run.result, Counts()))
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from dirsync.model.job import DeletePolicy, MirrorJob, Preserve, SymlinkPolicy
 from dirsync.model.marks import Marks
 from dirsync.model.names import local_text, shown
 from dirsync.model.operation import Phase
-from dirsync.model.place import LocalPlace
+from dirsync.model.place import FarPlace, Place
 from dirsync.model.stop import Deadline
 from dirsync.plan.link_planner import LinkPlanner
 from dirsync.plan.plan import Plan
@@ -29,8 +29,9 @@ from dirsync.plan.planner import Planner
 from dirsync.runner.observer import Observer
 from dirsync.runner.places import Places
 from dirsync.runner.second_look import SecondLook
-from dirsync.trees.local import LocalTree, open_tree
+from dirsync.trees.local import open_tree
 from dirsync.trees.mounts import mounted_beneath
+from dirsync.trees.source import SourceTree
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class Scan:
         for found in march_tree(
             partial(march, context),
             roots,
-            workers=self._job.workers,
+            workers=1 if isinstance(context.source, FarPlace) else self._job.workers,
             check=self._deadline.check,
             in_threads=may_stride(context),
         ):
@@ -175,6 +176,8 @@ class Scan:
             destination_device=_device(places.destination),
             destination_mounts=mounted_beneath(job.destination.path) if there else frozenset(),
             protected=frozenset({marker}) if protects_marker and marker else frozenset(),
+            include=tuple(line.text for line in job.include),
+            exclude=tuple(line.text for line in job.exclude),
             reads_disk=self._reads_disk,
             lists_equal=self._lists_equal,
         )
@@ -231,12 +234,14 @@ def skips_symlinks(job: MirrorJob, kept: Capabilities) -> bool:
             return not kept.symlinks or Preserve.SYMLINKS not in job.preserve
 
 
-def _device(place: LocalPlace | None) -> int | None:
+def _device(place: Place | None) -> int | None:
     return place.identity[0] if place is not None and place.identity is not None else None
 
 
 def allocated_bytes(job: MirrorJob, plan: Plan) -> int:
     """Count what the files a plan copies take on the source's disk, holes left out."""
+    if isinstance(job.source, FarPlace):
+        return plan.counts.bytes_copied
     total = 0
     with open_tree(job.source) as source:
         for operation in plan.operations(Phase.COPY):
@@ -245,7 +250,7 @@ def allocated_bytes(job: MirrorJob, plan: Plan) -> int:
     return total
 
 
-def _allocated(source: LocalTree, path: bytes) -> int:
+def _allocated(source: SourceTree, path: bytes) -> int:
     """Give a file's blocks in bytes; a file that cannot be seen now counts for nothing."""
     try:
         status = source.status(path)

@@ -30,6 +30,7 @@ from dirsync.plan.plan import Plan
 from dirsync.runner.candidates import Candidate, Candidates
 from dirsync.runner.context import running
 from dirsync.runner.database import Database, open_database
+from dirsync.runner.ends import capabilities_at
 from dirsync.runner.hashes import HashRecord
 from dirsync.runner.lock import locked_job
 from dirsync.runner.observer import Observer, Stage, Totals
@@ -169,7 +170,7 @@ class _Scrub:
         self._observer.stage(Stage.SCAN)
         rules = rules_for(
             self._job,
-            source=capabilities_of(self._job.source.path),
+            source=capabilities_at(self._job.source),
             destination=capabilities_of(self._job.destination.path),
         )
         rules = replace(rules, size=True, hash=None)

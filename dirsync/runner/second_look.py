@@ -8,20 +8,19 @@ from types import TracebackType
 
 from dirsync.errors import PathError
 from dirsync.model.entry import Entry
-from dirsync.model.place import LocalPlace
-from dirsync.trees.local import LocalTree, open_tree
+from dirsync.model.place import LocalPlace, Place
+from dirsync.trees.local import open_tree
+from dirsync.trees.source import SourceTree
 
 
 class SecondLook:
     """Looks at both sides of a path; the trees are opened for the first one."""
 
-    def __init__(
-        self, source: LocalPlace, destination: LocalPlace, *, before: Callable[[bytes], bytes]
-    ) -> None:
+    def __init__(self, source: Place, destination: LocalPlace, *, before: Callable[[bytes], bytes]) -> None:
         """Look at two places; `before` tells where the destination has what a plan moves to a path."""
-        self._places = (source, destination)
+        self._places: tuple[Place, Place] = (source, destination)
         self._before = before
-        self._trees: list[LocalTree] = []
+        self._trees: list[SourceTree] = []
         self._until_closed = contextlib.ExitStack()
 
     def __enter__(self) -> SecondLook:
@@ -44,7 +43,7 @@ class SecondLook:
         return _seen(source, path), None if old is None else old._replace(path=path)
 
 
-def _seen(tree: LocalTree, path: bytes) -> Entry | None:
+def _seen(tree: SourceTree, path: bytes) -> Entry | None:
     try:
         return tree.entry(path) if path else tree.directory(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dirsync.errors import GuardTripped
 from dirsync.model.job import Job
+from dirsync.runner.ends import file_system_at
 from dirsync.runner.ledger import Ledger
-from dirsync.trees.mounts import file_system_identity
 
 _SOURCE_IDENTITY = "source file system"
 
@@ -17,7 +17,7 @@ def check_source(job: Job, ledger: Ledger, *, deleted: int, remedy: str) -> None
         GuardTripped: it is on another file system.
     """
     before = ledger.recall(job.name, _SOURCE_IDENTITY)
-    now = file_system_identity(job.source.path)
+    now = file_system_at(job.source)
     if before and now and before != now:
         raise GuardTripped(
             f"guard source: the source is on another file system than on the last run (it was {before}, "
@@ -28,6 +28,6 @@ def check_source(job: Job, ledger: Ledger, *, deleted: int, remedy: str) -> None
 
 def remember_source(job: Job, ledger: Ledger) -> None:
     """Keep which file system the source is on, for the next run's guard."""
-    identity = file_system_identity(job.source.path)
+    identity = file_system_at(job.source)
     if identity is not None:
         ledger.remember(job.name, _SOURCE_IDENTITY, identity)

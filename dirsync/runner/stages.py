@@ -19,13 +19,14 @@ from dirsync.model.job import JobType, MirrorJob, OnError, OnTrip, Verify
 from dirsync.model.marks import Marks
 from dirsync.model.names import in_words
 from dirsync.model.operation import Phase
-from dirsync.model.place import LocalPlace
+from dirsync.model.place import LocalPlace, Place
 from dirsync.model.result import Counts, RunResult
 from dirsync.model.stop import Deadline
 from dirsync.model.version import Before
 from dirsync.plan.plan import Plan
 from dirsync.runner.displacing import NOTHING, Displacing, open_versions, records_of
 from dirsync.runner.durability import make_durable, needs_barrier
+from dirsync.runner.ends import capabilities_at
 from dirsync.runner.extent import Extent
 from dirsync.runner.hashes import HashRecord
 from dirsync.runner.held_place import remove_plan
@@ -36,6 +37,7 @@ from dirsync.runner.ledger import Ledger
 from dirsync.runner.lock import locked_directory
 from dirsync.runner.observer import Observer, Stage, Totals
 from dirsync.runner.places import Places, create_destination, look_at_places, nearest_destination, pinned
+from dirsync.runner.reach import within_reach
 from dirsync.runner.renames import Renames
 from dirsync.runner.rot import RotSieve, replicas_told
 from dirsync.runner.scanning import Scan
@@ -103,7 +105,8 @@ class Stages:
         """
         try:
             try:
-                self._run()
+                with within_reach(self._job.source, check=self._deadline.check):
+                    self._run()
             finally:
                 self._record.flush()
         except OSError as error:
@@ -130,7 +133,8 @@ class Stages:
         if self._job.type is JobType.CHECK and places.destination is None:
             raise RunError(f"'{self._job.name}': destination '{self._job.destination}' does not exist")
         with contextlib.ExitStack() as until_the_end:
-            self._hold_open(self._job.source, until_the_end)
+            if isinstance(self._job.source, LocalPlace):
+                self._hold_open(self._job.source, until_the_end)
             if self._changes_nothing:
                 self._only_tell(places)
                 return
@@ -138,7 +142,7 @@ class Stages:
                 self._lock_destination(until_the_end)
             self._sync(places, until_the_end)
 
-    def _pin(self, source: LocalPlace, destination: LocalPlace | None) -> None:
+    def _pin(self, source: Place, destination: LocalPlace | None) -> None:
         """From here on these two directories are meant, and no others that take their paths."""
         self._job = replace(self._job, source=source, destination=destination or self._job.destination)
 
@@ -228,7 +232,7 @@ class Stages:
 
     def _look_at_capabilities(self, places: Places) -> None:
         kept = capabilities_of(nearest_destination(self._job, places))
-        source = capabilities_of(self._job.source.path)
+        source = capabilities_at(self._job.source)
         for sentence in what_is_not_kept(self._job, source=source, destination=kept):
             self._observer.noticed(sentence)
         self._rules = rules_for(self._job, source=source, destination=kept)

@@ -18,6 +18,7 @@ from dirsync.model.operation import Operation, Phase
 from dirsync.plan.plan import Plan
 from dirsync.trees.handles import ancestors, split
 from dirsync.trees.local import LocalTree
+from dirsync.trees.source import SourceTree
 
 _CAME = "something appeared in it since the plan was made; left as it is"
 _HOLDS = "a directory at the destination holds what must stay there"
@@ -26,7 +27,7 @@ _HOLDS = "a directory at the destination holds what must stay there"
 class Vetting:
     """Looks at every deletion of a plan, and takes back those that must not be."""
 
-    def __init__(self, plan: Plan, *, source: LocalTree, destination: LocalTree, check: SourceCheck) -> None:
+    def __init__(self, plan: Plan, *, source: SourceTree, destination: LocalTree, check: SourceCheck) -> None:
         self._plan = plan
         self._source = source
         self._destination = destination

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dirsync.filters import root_scope
 from dirsync.march.source_watch import SourceWatch
 from dirsync.model.job import Job
+from dirsync.runner.ends import local_place
 from dirsync.trees.mounts import is_beneath
 
 
@@ -17,12 +18,13 @@ def watch_of(job: Job, told: Callable[[], None], *, written: Iterable[str] = ())
     `written` are paths of what runs write themselves; where it lies in the source, nothing that
     happens to it is heard.
     """
+    source = local_place(job.source, job=job.name, deed="watch")
     return SourceWatch(
-        job.source,
+        source,
         root_scope(job),
         one_file_system=job.one_file_system,
         told=told,
-        not_heard=frozenset(_within(job.source.path, written)),
+        not_heard=frozenset(_within(source.path, written)),
     )
 
 

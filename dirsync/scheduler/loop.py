@@ -14,7 +14,7 @@ from functools import partial
 
 import schedule
 
-from dirsync.errors import DirsyncError, Skipped
+from dirsync.errors import DirsyncError, RunError, Skipped
 from dirsync.model.job import Job
 from dirsync.model.marks import Marks
 from dirsync.model.result import Outcome, RunResult
@@ -22,6 +22,7 @@ from dirsync.model.stop import Stop
 from dirsync.runner.ledger import Ledger, open_ledger
 from dirsync.scheduler.clock import Clock, StepDetector, SystemClock
 from dirsync.scheduler.declaration import Declaration, DeclarationWatch
+from dirsync.scheduler.stale import StaleWatch, Told, nobody
 from dirsync.scheduler.timed_job import TimedJob
 from dirsync.scheduler.timed_report import TimedReport
 from dirsync.scheduler.watched_job import OpenWatch, Watch, WatchedJob
@@ -42,6 +43,7 @@ def run_scheduler(
     stop: Stop,
     report: WriteReport | None = None,
     open_watch: Callable[[Job, Callable[[], None]], Watch] | None = None,
+    stale: Told = nobody,
     clock: Clock | None = None,
     limit: int = 4,
 ) -> tuple[str, ...]:
@@ -51,8 +53,9 @@ def run_scheduler(
     one job in the calling thread, at most `limit` at a time; it should look at the
     same `stop`. `report` writes one job's report, and notes that in the ledger (None:
     there are no reports). `open_watch` gives a watch of a job's source, not begun yet, that calls
-    what it is handed when something changed (None: sources are not watched). Returns within 5 s
-    of the request, with the names of the jobs that still ran then; if there are any, leave with
+    what it is handed when something changed (None: sources are not watched). `stale` is told, in
+    the loop's own thread, of jobs that become stale or no longer are. Returns within 5 s of the
+    request, with the names of the jobs that still ran then; if there are any, leave with
     `os._exit`: their threads cannot be ended.
 
     Raises:
@@ -70,6 +73,7 @@ def run_scheduler(
             limit=limit,
             report=report,
             open_watch=None if open_watch is None else lambda job: open_watch(job, scheduler.look),
+            stale=stale,
         )
         scheduler.declare(declaration.jobs)
         scheduler.go_on_until(stop, DeclarationWatch(load, declaration))
@@ -92,8 +96,10 @@ class Scheduler:
         look_seconds: float = LOOK_SECONDS,
         report: WriteReport | None = None,
         open_watch: OpenWatch | None = None,
+        stale: Told = nobody,
     ) -> None:
         self._run = run
+        self._stale = StaleWatch(ledger, clock=clock, told=stale)
         self._open_watch = open_watch
         self._report = report
         self._ledger = ledger
@@ -117,6 +123,7 @@ class Scheduler:
         for each in wanted.values():
             self._declare_one(each)
         self._declare_watched({job.name: job for job in enabled if job.watch})
+        self._stale.declare(enabled)
         if not wanted and not self._watched:
             logger.warning("no job has an interval or a schedule; nothing will run")
 
@@ -134,6 +141,7 @@ class Scheduler:
     def turn(self) -> None:
         """Start what is due, then sleep until something is, a run ends, or it is time to look around."""
         self._notice_step()
+        self._look_for_stale_jobs()
         self._engine.run_pending()
         self._start_watched()
         self._note_end(self._seconds_to_sleep())
@@ -221,6 +229,7 @@ class Scheduler:
         if ended is None:
             return
         key, outcome = ended
+        self._stale.look_soon()
         due = self._running.pop(key)
         due.finished(outcome)
         if isinstance(due, WatchedJob):
@@ -228,6 +237,15 @@ class Scheduler:
                 self._jobs[due.job.name].look_again()
         elif key in self._watched:
             self._watched[key].finished(outcome)
+
+    def _look_for_stale_jobs(self) -> None:
+        """Tell of jobs whose last success is too long ago, whatever that raises: runs go on."""
+        try:
+            self._stale.turn()
+        except RunError as error:
+            logger.error("which jobs are stale is not known: %s", error)
+        except Exception:
+            logger.exception("an alarm of a stale job broke off")
 
     def _notice_step(self) -> None:
         seconds = self._steps.step()

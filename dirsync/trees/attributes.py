@@ -31,6 +31,14 @@ class Bearer(NamedTuple):
     handle: int
     name: bytes | None = None  # None: the handle's own object
 
+    def attributes(self, namespaces: Set[Namespace]) -> dict[str, bytes]:
+        """Give those that belong to some namespaces.
+
+        Raises:
+            OSError: one of them cannot be read.
+        """
+        return {name: value(self, name) for name in names(self, namespaces)}
+
 
 def names(bearer: Bearer, namespaces: Set[Namespace]) -> set[str]:
     """Name the attributes of an object that belong to some namespaces.
@@ -61,27 +69,6 @@ def value(bearer: Bearer, attribute: str) -> bytes:
     if bearer.name is None:
         return os.getxattr(bearer.handle, attribute)
     return os.getxattr(path_of_name(bearer.handle, bearer.name), attribute, follow_symlinks=False)
-
-
-def read(bearer: Bearer, namespaces: Set[Namespace]) -> dict[str, bytes]:
-    """Give the attributes of an object that belong to some namespaces.
-
-    Raises:
-        OSError: one of them cannot be read.
-    """
-    return {name: value(bearer, name) for name in names(bearer, namespaces)}
-
-
-def differ(one: Bearer, other: Bearer, namespaces: Set[Namespace]) -> bool:
-    """Whether two objects have different attributes; values are read where the names agree.
-
-    Raises:
-        OSError: one of them cannot be read.
-    """
-    shared = names(one, namespaces)
-    if shared != names(other, namespaces):
-        return True
-    return any(value(one, name) != value(other, name) for name in shared)
 
 
 def namespaces_at(path: bytes) -> frozenset[Namespace]:

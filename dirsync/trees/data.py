@@ -25,7 +25,7 @@ class DataCopier:
     """Copies file contents; learns once what the two file systems cannot do."""
 
     def __init__(self, *, sparse: bool) -> None:
-        self._sparse = sparse
+        self.sparse = sparse
         self._may_clone = True
         self._may_copy_in_kernel = True
 
@@ -38,7 +38,7 @@ class DataCopier:
         if size >= _CLONE_FROM_BYTES and self._may_clone and self._clone(source, destination):
             told(size)
             return True
-        if self._sparse and allocated < size:
+        if self.sparse and allocated < size:
             extents = data_extents(source, size)
             whole = all(self._copy_range(source, destination, start, end, told) for start, end in extents)
             fsops.set_size(destination, size=size)

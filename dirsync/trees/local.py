@@ -6,9 +6,10 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence, Set
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self, overload
 
 from msgspec.structs import replace
 
@@ -16,12 +17,16 @@ from dirsync.model.attributes import Namespace
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.entry import Entry
 from dirsync.model.job import HashAlgorithm
-from dirsync.model.place import LocalPlace
+from dirsync.model.place import FarPlace, LocalPlace, Place
 from dirsync.trees import hashing
 from dirsync.trees.attributes import Bearer, namespaces_at
+from dirsync.trees.data import DataCopier, Told
 from dirsync.trees.handles import DirectoryHandles, split
-from dirsync.trees.hashing import Content
+from dirsync.trees.hashing import TICK_NS, Content
 from dirsync.trees.mounts import mount_holding
+
+if TYPE_CHECKING:
+    from dirsync.trees.source import SourceTree
 
 OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC  # the root itself may be reached through links
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -95,6 +100,22 @@ class LocalTree:
         parent, name = split(path)
         return os.stat(name, dir_fd=self.handles.handle(parent), follow_symlinks=False)
 
+    def ctime_ns(self, path: bytes) -> int:
+        """Say when a directory last changed.
+
+        Raises:
+            OSError: it is not there, is no directory, or may not be entered.
+        """
+        return os.fstat(self.handles.handle(path)).st_ctime_ns
+
+    def opened(self, path: bytes) -> LocalFile:
+        """Open a file to be copied.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        return LocalFile(self.open_file(path))
+
     def open_file(self, path: bytes) -> int:
         """Open a file for reading, never through a symlink and never waiting for a FIFO.
 
@@ -124,6 +145,16 @@ class LocalTree:
     def described(self, path: bytes, status: os.stat_result) -> Entry:
         """Give the entry of an open file, from what `fstat` said of it."""
         return entry_of(path, status, None)
+
+    def foresee(
+        self,
+        *,
+        listings: Sequence[bytes] = (),
+        entries: Sequence[bytes] = (),
+        files: Sequence[Entry] = (),
+        attributes: Sequence[bytes] = (),
+    ) -> None:
+        """Hear what will be asked for next: nothing here is faster for it."""
 
     def read_file(self, path: bytes) -> bytes:
         """Read a whole (small) file.
@@ -156,13 +187,69 @@ class LocalTree:
             os.close(handle)
 
 
-def open_tree(place: LocalPlace) -> LocalTree:
+class LocalFile:
+    """An open file of this machine; see `OpenFile`."""
+
+    def __init__(self, handle: int) -> None:
+        """Take over an open file."""
+        self._handle = handle
+
+    def status(self) -> os.stat_result:
+        """Give what it is now."""
+        return os.fstat(self._handle)
+
+    def settled(self, sleep: Callable[[float], None]) -> os.stat_result:
+        """Let the tick in which it was last changed pass, and give what it is then."""
+        status = os.fstat(self._handle)
+        age_ns = time.time_ns() - status.st_ctime_ns
+        if not -TICK_NS < age_ns < TICK_NS:
+            return status
+        sleep((TICK_NS - age_ns) / 1e9)
+        return os.fstat(self._handle)
+
+    def attributes(self, namespaces: Set[Namespace]) -> dict[str, bytes]:
+        """Give its extended attributes."""
+        return Bearer(self._handle).attributes(namespaces)
+
+    def copy_to(
+        self,
+        copy: int,
+        copier: DataCopier,
+        *,
+        before: os.stat_result,
+        told: Told,
+        basis: Callable[[], int | None],
+    ) -> bool:
+        """Copy its data, in the kernel where that can be; the basis is of no use to it."""
+        allocated = before.st_blocks * 512
+        return copier.copy(self._handle, copy, size=before.st_size, allocated=allocated, told=told)
+
+    def close(self) -> None:
+        """Close it."""
+        with contextlib.suppress(OSError):  # it was only read
+            os.close(self._handle)
+
+
+@overload
+def open_tree(place: LocalPlace) -> LocalTree: ...
+
+
+@overload
+def open_tree(place: Place) -> SourceTree: ...
+
+
+def open_tree(place: Place) -> SourceTree:
     """Open a tree at its root.
 
     Raises:
         OSError: the root is not there, is no directory, may not be entered, or is not
             the directory that the place was pinned to (ESTALE).
+        RunError: the far end does not answer, or refuses.
     """
+    if isinstance(place, FarPlace):
+        from dirsync.trees.far.tree import FarTree  # few jobs need it
+
+        return FarTree.of(place)
     root = os.open(place.path, OPEN_ROOT)
     status = os.fstat(root)
     if place.identity not in (None, (status.st_dev, status.st_ino)):

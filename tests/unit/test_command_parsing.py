@@ -50,7 +50,6 @@ def test_command_may_stand_before_or_after_options(
             "did you mean 'deleted'?; see --help",
         ),
         (["accept"], "dirsync: the following arguments are required: JOB; see --help"),
-        (["serve", "-c", "x"], "dirsync: 'serve' is not yet available in this version"),
         (["--progres", "none"], "dirsync: unrecognized arguments: --progres none; see --help"),
         (["--now", "--jo", "x"], "dirsync: unrecognized arguments: --jo x; see --help"),
         (["sync", "a"], "dirsync: the following arguments are required: DST; see --help"),

@@ -190,10 +190,7 @@ def test_wrong_value_is_told_in_one_line(tmp_path: Path, keys: str, line: str) -
 @pytest.mark.parametrize(
     ("keys", "line"),
     [
-        ("bandwidth: 10M", "bandwidth: '10M' is not yet available; write 'bandwidth: none'"),
         ("engine: dask://h:1", "engine: 'dask://h:1' is not yet available; write 'engine: local'"),
-        ("stale_after: 2d", "stale_after: is not yet available; remove it, and watch 'status'"),
-        ("hooks: {before: [[a]]}", "hooks: is not yet available; remove it, and run dirsync from a script"),
     ],
 )  # fmt: skip
 def test_key_of_a_later_release_is_told_as_such(tmp_path: Path, keys: str, line: str) -> None:
@@ -205,8 +202,12 @@ def test_key_of_a_later_release_is_told_as_such(tmp_path: Path, keys: str, line:
 @pytest.mark.parametrize(
     ("place", "told"),
     [
-        ("https://nas/x", "'https://nas/x' is a URL, which is not yet available; write a path of this machine"),
-        ("nas:/x", "'nas:/x' is a far place, which is not yet available; write './nas:/x' for a directory of that name"),
+        ("nas:/x", "there is no endpoint 'nas'; declare it under 'endpoints', or write './nas:/x' for a directory of that name"),
+        ("ftp://nas/x", "'ftp://nas/x' is no URL of an agent; write https://host:8443/share"),
+        ("https://nas", "'https://nas' names no share; write https://host:8443/share"),
+        ("https://nas/x/../y", "'https://nas/x/../y' leads out of its share; write a path without '..'"),
+        ("https://me:pw@nas/x", "holds a user or a password; write the token as a secret of an endpoint"),
+        ("http://nas/x", "is plain HTTP to another machine, where anybody can listen; write https, or declare an endpoint with 'insecure: true'"),
         ("''", "the path is empty; write one"),
         ("b/" * 3000, "the path is longer than 4000 characters; name a directory further up"),
     ],

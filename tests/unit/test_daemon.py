@@ -8,6 +8,7 @@ from dirsync.cli.daemon import Daemon
 from dirsync.cli.output.lines import Lines
 from dirsync.cli.watching import Show
 from dirsync.model.stop import Stop
+from dirsync.scheduler.stale import Stale
 from tests.trees import tree
 from tests.webhooks import web_hook
 
@@ -32,7 +33,7 @@ def test_runs_keep_their_state_directory_when_the_file_names_another(tmp_path: P
 
 
 def test_a_stale_job_is_told_to_whom_it_names(tmp_path: Path) -> None:
-    """What watches for staleness knows jobs by name, and needs no notifier to be declared."""
+    """What watches for staleness knows jobs by name alone."""
     tree(tmp_path / "s", {})
     file = tmp_path / "jobs.yaml"
     with web_hook() as hook:
@@ -43,7 +44,7 @@ def test_a_stale_job_is_told_to_whom_it_names(tmp_path: Path) -> None:
         show = Show(json=False, quiet=True, verbosity=0, progress="none", dry_run=False, log_conf=None)
         daemon = Daemon(str(file), patterns=[], show=show)
         for name, over in (("one", False), ("other", False), ("one", True)):
-            daemon.stale(name, last_success_at=None, stale_after_seconds=3600, over=over)
+            daemon.stale(Stale(job=name, last_success_at=None, stale_after_seconds=3600, over=over))
         daemon.end_telling(Stop())
 
         assert hook.subjects == ["one: stale: it has never succeeded", "one: well again"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ class Household:
     def __init__(self, folder: Path, hook: WebHook) -> None:
         self.state = folder / "state"
         self.hook = hook
-        self.unsent: list[str] = []
+        self.unsent: list[str] = []  # what the log says to people of messages that were not sent
         self.on: frozenset[Occasion] = TROUBLES
 
     @property
@@ -58,7 +59,6 @@ class Household:
             state=str(self.state),
             words=ToldWords(),
             mask=str,
-            unsent=self.unsent.append,
             pauses=pauses,
         )
 
@@ -93,9 +93,26 @@ class Household:
                     ledger.remember("photos", key, json.dumps([signature, earlier.isoformat()]))
 
 
+class _ForPeople(logging.Handler):
+    """Keeps the lines that people are shown, whatever runs go on."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if vars(record).get("for_people"):
+            self._lines.append(record.getMessage())
+
+
 @pytest.fixture
-def household(tmp_path: Path, hook: WebHook) -> Household:
-    return Household(tmp_path, hook)
+def household(tmp_path: Path, hook: WebHook) -> Iterator[Household]:
+    house = Household(tmp_path, hook)
+    for_people = _ForPeople(house.unsent)
+    logger = logging.getLogger("dirsync.runner.outbox")
+    logger.addHandler(for_people)
+    yield house
+    logger.removeHandler(for_people)
 
 
 def failed(error: str = "'photos': source '/s' does not exist") -> RunResult:

@@ -22,7 +22,8 @@ def name_the_run(record: logging.LogRecord) -> bool:
 
 def is_not_on_screen(record: logging.LogRecord) -> bool:
     """Pass what runs do not show people anyway; a filter."""
-    return record.exc_info is not None or current_run().job is None
+    alone = getattr(record, "for_people", False) is True
+    return alone or record.exc_info is not None or current_run().job is None
 
 
 class SafeFormatter(logging.Formatter):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 
 from dirsync.cli.output.lines import Lines, Mask, error_line
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.job import Job
 from dirsync.model.names import fields_of
-from dirsync.model.result import Counts, RunResult
+from dirsync.model.result import RunResult
+from dirsync.model.result_fields import Fields as Fields
+from dirsync.model.result_fields import counts_fields as counts_fields
+from dirsync.model.result_fields import moment as moment
+from dirsync.model.result_fields import result_fields as result_fields
 from dirsync.runner.observer import Stage, Totals
-
-Fields = dict[str, object]
 
 
 class MachineObserver:
@@ -72,42 +73,6 @@ def failure_fields(failure: Failure, *, job: str | None, mask: Mask) -> Fields:
         **path_fields("path", failure.path, mask=mask),
         "reason": mask(failure.reason),
     }
-
-
-def result_fields(result: RunResult, *, mask: Mask) -> Fields:
-    """Describe what came of one run."""
-    return {
-        "event": "result",
-        "job": result.job,
-        "run_id": result.run_id,
-        "type": result.type.value,
-        "outcome": result.outcome.value,
-        "dry_run": result.dry_run,
-        "started_at": moment(result.started_at),
-        "finished_at": moment(result.finished_at),
-        "counts": counts_fields(result.counts),
-        "error": None if result.error is None else mask(result.error),
-    }
-
-
-def counts_fields(counts: Counts) -> Fields:
-    """Name the figures of a run."""
-    return {
-        "scanned": counts.scanned,
-        "created": counts.created,
-        "modified": counts.modified,
-        "metadata": counts.metadata,
-        "moved": counts.moved,
-        "deleted": counts.deleted,
-        "failed": counts.failed,
-        "bytes_copied": counts.bytes_copied,
-    }
-
-
-def moment(at: datetime.datetime) -> str:
-    """Write a moment in UTC: `2026-11-21T12:30:00.123Z` (ISO 8601)."""
-    utc = at.astimezone(datetime.UTC).isoformat(timespec="milliseconds")
-    return utc.replace("+00:00", "Z")
 
 
 def path_fields(key: str, path: bytes, *, mask: Mask) -> Fields:

@@ -108,7 +108,7 @@ def recorded_job(job: Job, catalog: Catalog, ledger: Ledger | None) -> CatalogJo
     """
     known = catalog.job(job.name)
     if known is None:
-        known = catalog.add_job(job.name, source=job.source.path, machine=socket.gethostname())
+        known = catalog.add_job(job.name, source=job.source.name, machine=socket.gethostname())
     check_is_own(job, known, catalog)
     check_is_sealed(job, known, catalog)
     if ledger is not None:
@@ -125,11 +125,11 @@ def check_is_own(job: Job, known: CatalogJob, catalog: Catalog) -> None:
         RunError: it records another source, or another machine's.
     """
     machine = socket.gethostname()
-    if (known.source, known.machine) != (job.source.path, machine):
+    if (known.source, known.machine) != (job.source.name, machine):
         raise RunError(
             f"'{job.name}': in {catalog.shown} a job of that name records "
             f"'{local_text(known.source)}' of {known.machine}, and not "
-            f"'{local_text(job.source.path)}' of {machine}; give the job another name, or, if it is the same "
+            f"'{local_text(job.source.name)}' of {machine}; give the job another name, or, if it is the same "
             f"one moved, begin anew with 'dirsync catalog init {job.name}'"
         )
 

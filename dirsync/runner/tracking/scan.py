@@ -40,7 +40,7 @@ class TrackScan:
     """Finds the directories that are not as they are on record.
 
     What they are on record is kept beside the ledger by the run before, and the scan begins
-    by that, before the run is entered there and the catalog open, for it changes nothing.
+    by that (`begun`), before the run is entered there and the catalog open, for it changes nothing.
     Whether it went by the right digests the catalog says; if not, or if the source is
     another directory by then, all it found is forgotten.
     """
@@ -62,7 +62,11 @@ class TrackScan:
         self.scope = bytes.fromhex(declaration_of(plain))  # names what decides what is recorded, and counts
 
     def __enter__(self) -> Self:
-        """Begin, if it is known what is on record."""
+        """Stop at the end of the block what is still going on."""
+        return self
+
+    def begun(self) -> Self:
+        """Begin, if it is known what is on record; the source is looked at from here on."""
         if self._job.catalog is None:
             return self
         try:

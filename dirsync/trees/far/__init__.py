@@ -1,0 +1,1 @@
+"""A tree that another machine serves, read as one of this machine would be."""

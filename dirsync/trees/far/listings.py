@@ -1,0 +1,130 @@
+"""Listings of far directories: one at a time, several foreseen, or all beneath one in one stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from dirsync.model.listing import Listing
+from dirsync.trees.far.connection import FarConnection, FarEndLost, Unreachable, answers_of
+from dirsync.wire import beliefs
+from dirsync.wire.asks import MOST_PATHS, AskListings, Listed, Selecting, Unseen
+from dirsync.wire.frames import ProtocolError, StreamCut
+
+_MOST_ROWS = 20_000_000  # of one directory
+_COLUMNS = 11
+
+
+class Listings:
+    """What was listed at a far end and not yet asked for; for one thread."""
+
+    def __init__(self, connection: FarConnection) -> None:
+        self._connection = connection
+
+    @property
+    def _known(self) -> dict[tuple[type, bytes], Any]:
+        """What is at hand, for any tree of the connection: a march opens one again and again."""
+        return self._connection.foreseen
+
+    def take(self, path: bytes) -> Listing:
+        """Give a directory's listing; one that was foreseen is used up.
+
+        Raises:
+            OSError: it cannot be listed.
+            RunError: the far end is lost.
+        """
+        known = self._known.pop((Listing, path), None)
+        if known is None:
+            self.foresee([path])
+            known = self._known.pop((Listing, path))
+        if isinstance(known, OSError):
+            raise known
+        assert isinstance(known, Listing)
+        return known
+
+    def foresee(self, paths: Sequence[bytes]) -> None:
+        """List directories; what goes wrong is told when one is asked for."""
+        left = [path for path in paths if (Listing, path) not in self._known]
+        while left:
+            batch, left = left[:MOST_PATHS], left[MOST_PATHS:]
+            patience = self._connection.patience()
+            while batch:
+                try:
+                    for path, listing in self._asked(AskListings(paths=batch)):
+                        if not batch or path != batch[0]:
+                            raise FarEndLost(f"{self._connection.place}: a listing nobody asked for")
+                        patience.renew()
+                        self._known[Listing, path] = listing
+                        del batch[0]
+                    if batch:
+                        raise FarEndLost(f"{self._connection.place}: fewer listings than were asked for")
+                except (Unreachable, StreamCut) as error:
+                    patience.wait(error)
+
+    def foresee_beneath(self, path: bytes, *, include: tuple[bytes, ...], exclude: tuple[bytes, ...]) -> None:
+        """List a directory and what is beneath, as much as one answer holds."""
+        if (Listing, path) in self._known:
+            return
+        selecting = Selecting(include=include, exclude=exclude)
+        ask = AskListings(paths=[path], beneath=True, selecting=selecting)
+        expected = {path}
+        patience = self._connection.patience()
+        while True:
+            try:
+                for found, listing in self._asked(ask):
+                    if found not in expected:
+                        raise FarEndLost(f"{self._connection.place}: a listing nobody asked for")
+                    patience.renew()
+                    expected.discard(found)
+                    self._known[Listing, found] = listing
+                    if isinstance(listing, Listing):
+                        expected.update(_children(found, listing))
+                return
+            except (Unreachable, StreamCut) as error:
+                patience.wait(error)
+                expected = {path}
+
+    def _asked(self, ask: AskListings) -> Iterator[tuple[bytes, Listing | OSError]]:
+        """Give the listings of one stream, each put together of its parts."""
+        with self._connection.frames(ask) as frames:
+            parts: list[Listed] = []
+            for answer in answers_of(frames):
+                match answer:
+                    case Unseen():
+                        yield answer.path, beliefs.error_of(answer)
+                    case Listed():
+                        parts.append(answer)
+                        self._check_parts(parts)
+                        if not answer.more:
+                            yield answer.path, beliefs.listing_of(_joined(parts))
+                            parts = []
+                    case _:
+                        raise ProtocolError("an answer to another question")
+            if parts:
+                raise ProtocolError("a listing that is not complete")
+
+    def _check_parts(self, parts: list[Listed]) -> None:
+        first, last = parts[0], parts[-1]
+        if last.path != first.path or len(last.columns) != _COLUMNS:
+            raise ProtocolError("a listing whose parts do not fit")
+        if sum(len(part.columns[1]) // 4 for part in parts) > _MOST_ROWS:
+            raise ProtocolError(f"a directory of more than {_MOST_ROWS} entries")
+
+
+def _children(path: bytes, listing: Listing) -> Iterator[bytes]:
+    prefix = path + b"/" if path else b""
+    return (prefix + name for name in listing.directories())
+
+
+def _joined(parts: list[Listed]) -> Listed:
+    """Put the parts of one listing together."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = [
+        (b"\0" if at in (0, _COLUMNS - 1) else b"").join(
+            part.columns[at] for part in parts if part.columns[at]
+        )
+        for at in range(_COLUMNS)
+    ]
+    unknown = [each for part in parts for each in part.unknown]
+    return Listed(path=parts[0].path, columns=columns, unknown=unknown)

@@ -1,0 +1,278 @@
+"""A far tree, asked path by path, with what was foreseen at hand.
+
+A run asks for one thing after another, as of a tree of this machine. What it is about to ask
+for it says beforehand (`foresee`), and the answers to all of that come in one stream.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterable, Sequence, Set
+from functools import partial
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from dirsync.model.attributes import Namespace
+from dirsync.model.capabilities import Capabilities
+from dirsync.model.entry import Entry, Kind
+from dirsync.model.job import HashAlgorithm
+from dirsync.model.listing import Listing
+from dirsync.model.place import FarPlace
+from dirsync.trees.far.connection import FarConnection, FarEndLost, connection_to
+from dirsync.trees.far.files import FarFile, FileStream, LargeFile, selected_attributes
+from dirsync.trees.far.http import HttpAsking
+from dirsync.trees.far.listings import Listings
+from dirsync.trees.hashing import Content
+from dirsync.trees.local import entry_of
+from dirsync.wire import beliefs
+from dirsync.wire.asks import (
+    LARGE_BYTES,
+    AskAttributes,
+    AskEntries,
+    AskHashes,
+    Attributes,
+    Hashed,
+    Seen,
+)
+from dirsync.wire.frames import ProtocolError
+
+_ALL_NAMESPACES = [namespace.value for namespace in Namespace]
+_MOST_READ_BYTES = 16 << 20  # of a file that is read whole: an ignore file
+
+
+class FarBearer(NamedTuple):
+    """An object of a far tree that bears attributes."""
+
+    read: Callable[[Set[Namespace]], dict[str, bytes]]
+
+    def attributes(self, namespaces: Set[Namespace]) -> dict[str, bytes]:
+        """Give those that belong to some namespaces."""
+        return self.read(namespaces)
+
+
+class FarTree:
+    """One far tree; see `SourceTree`. For one thread."""
+
+    def __init__(self, connection: FarConnection, *, owned: bool = False) -> None:
+        """Read through a connection, which is closed with the tree if it is `owned`."""
+        self.connection = connection
+        self._owned = owned
+        self._listings = Listings(connection)
+        self._entries: dict[bytes, Seen | OSError] = {}
+        self._attributes: dict[bytes, Attributes | OSError] = {}
+        self._files: FileStream | None = None
+        self._wanted: list[Entry] = []  # files that were foreseen and are not asked for yet
+
+    @classmethod
+    def of(cls, place: FarPlace) -> Self:
+        """Read a place through the connection that is open to it, or through one of its own."""
+        there = connection_to(place)
+        return cls(there) if there is not None else cls(FarConnection(place, HttpAsking(place)), owned=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._forget_files()
+        if self._owned:
+            self.connection.close()
+
+    def capabilities(self) -> Capabilities:
+        """Tell what the tree keeps."""
+        greeting = self.connection.greeting()
+        known = {namespace.value: namespace for namespace in Namespace}
+        return Capabilities(
+            mtime_resolution_ns=max(1, greeting.mtime_resolution_ns),
+            modes=greeting.modes,
+            attributes=frozenset(known[name] for name in greeting.attributes if name in known),
+        )
+
+    def file_system(self) -> str | None:
+        """Name the file system that the root is on; None: it has no name that lasts."""
+        return self.connection.greeting().file_system
+
+    # Directories
+
+    def listing(self, path: bytes) -> Listing:
+        """List a directory."""
+        return self._listings.take(path)
+
+    def ctime_ns(self, path: bytes) -> int:
+        """Say always the same: the far end lists a directory again while it changes."""
+        return 0
+
+    def directory(self, path: bytes) -> Entry:
+        """Give the entry of a directory."""
+        if not path:
+            root = beliefs.stat_of(self.connection.greeting().root)
+            return entry_of(b"", root, None)
+        found = self.entry(path)
+        if found is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        if not found.is_directory:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        return found
+
+    def entry(self, path: bytes) -> Entry | None:
+        """Give what is at a path; None: nothing is."""
+        seen = self._seen(path)
+        if seen.status is None:
+            return None
+        try:
+            return beliefs.entry_of(path, seen.status, seen.target)
+        except ProtocolError as error:
+            raise self._nonsense(error) from error
+
+    def status(self, path: bytes) -> os.stat_result:
+        """Give what `lstat` says of a path."""
+        seen = self._seen(path)
+        if seen.status is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        try:
+            return beliefs.stat_of(seen.status)
+        except ProtocolError as error:
+            raise self._nonsense(error) from error
+
+    def _seen(self, path: bytes) -> Seen:
+        seen = self._entries.pop(path, None)
+        if seen is None:
+            return self.connection.one(path, _ask_entries, Seen)
+        if isinstance(seen, OSError):
+            raise seen
+        return seen
+
+    # Files
+
+    def opened(self, path: bytes) -> FarFile | LargeFile:
+        """Open a file to be copied."""
+        stream = self._stream_for(path)
+        if stream is not None:
+            return stream.next(path)
+        status = self.status(path)
+        if status.st_size >= LARGE_BYTES:
+            return LargeFile(self.connection, path, status, attributes=partial(self._attributes_of, path))
+        self._forget_files()
+        self._files = FileStream(self.connection, [path], namespaces=_ALL_NAMESPACES)
+        return self._files.next(path)
+
+    def _stream_for(self, path: bytes) -> FileStream | None:
+        """Give the stream that a file will come on, if it was foreseen."""
+        if self._files is not None and self._files.has(path):
+            return self._files
+        wanted = [entry.path for entry in self._wanted]
+        if path not in wanted:
+            return None
+        self._forget_files()
+        self._files = FileStream(self.connection, wanted[wanted.index(path) :], namespaces=_ALL_NAMESPACES)
+        return self._files
+
+    def _forget_files(self) -> None:
+        if self._files is not None:
+            self._files.close()
+            self._files = None
+        self._wanted = []
+
+    def described(self, path: bytes, status: os.stat_result) -> Entry:
+        """Give the entry of an open file."""
+        return entry_of(path, status, None)
+
+    def read_file(self, path: bytes) -> bytes:
+        """Read a whole (small) file."""
+        stream = FileStream(self.connection, [path], namespaces=[])
+        try:
+            with contextlib.closing(stream.next(path)) as file:
+                return file.read(most=_MOST_READ_BYTES)
+        finally:
+            stream.close()
+
+    def content(
+        self, path: bytes, algorithm: HashAlgorithm, *, check: Callable[[], None], from_disk: bool = False
+    ) -> Content:
+        """Hash a file's content, where it lies."""
+
+        def ask(paths: list[bytes]) -> AskHashes:
+            return AskHashes(paths=paths, algorithm=algorithm.value, from_disk=from_disk)
+
+        check()
+        hashed = self.connection.one(path, ask, Hashed)
+        try:
+            status = beliefs.stat_of(hashed.status)
+        except ProtocolError as error:
+            raise self._nonsense(error) from error
+        return Content(hashed.hash, status, hashed.unchanged, hashed.certain)
+
+    # Attributes
+
+    def bearer(self, path: bytes) -> FarBearer:
+        """Give what bears the attributes at a path."""
+        return FarBearer(partial(self._attributes_of, path))
+
+    def directory_bearer(self, path: bytes) -> FarBearer:
+        """Give a directory as what bears attributes."""
+        return FarBearer(partial(self._attributes_of, path))
+
+    def _attributes_of(self, path: bytes, namespaces: Set[Namespace]) -> dict[str, bytes]:
+        if not namespaces:
+            return {}
+        known = self._attributes.pop(path, None)
+        if known is None:
+            known = self.connection.one(path, _ask_attributes, Attributes)
+        if isinstance(known, OSError):
+            raise known
+        return selected_attributes(known.attributes, namespaces)
+
+    # Foresight
+
+    def foresee(
+        self,
+        *,
+        listings: Sequence[bytes] = (),
+        entries: Sequence[bytes] = (),
+        files: Sequence[Entry] = (),
+        attributes: Sequence[bytes] = (),
+    ) -> None:
+        """Hear what will be asked for next, in this order."""
+        if listings:
+            self._listings.foresee(listings)
+        if entries:
+            self._entries = dict(zip(entries, self.connection.each(entries, _ask_entries, Seen), strict=True))
+        if attributes:
+            found = self.connection.each(attributes, _ask_attributes, Attributes)
+            self._attributes = dict(zip(attributes, found, strict=True))
+        if files:
+            self._forget_files()
+            self._wanted = [entry for entry in files if _comes_in_a_stream(entry)]
+
+    def foresee_beneath(self, path: bytes, *, include: Iterable[bytes], exclude: Iterable[bytes]) -> None:
+        """Hear that a directory will be listed, and all beneath that is selected."""
+        self._listings.foresee_beneath(path, include=tuple(include), exclude=tuple(exclude))
+
+    def _nonsense(self, error: ProtocolError) -> FarEndLost:
+        return FarEndLost(f"{self.connection.place}: {error}")
+
+
+class DeepFarTree(FarTree):
+    """A far tree that is walked to its end: a directory is listed with all beneath it."""
+
+    def listing(self, path: bytes) -> Listing:
+        """List a directory."""
+        self.foresee_beneath(path, include=(), exclude=())
+        return super().listing(path)
+
+
+def _comes_in_a_stream(entry: Entry) -> bool:
+    return entry.kind is Kind.FILE and entry.size < LARGE_BYTES
+
+
+def _ask_entries(paths: list[bytes]) -> AskEntries:
+    return AskEntries(paths=paths)
+
+
+def _ask_attributes(paths: list[bytes]) -> AskAttributes:
+    return AskAttributes(paths=paths, namespaces=_ALL_NAMESPACES)

@@ -1,0 +1,179 @@
+"""Frames: how messages and data follow each other in a stream, so that its end is known from its loss.
+
+A frame is four bytes of length, big-endian, one byte that says what it is, and that many
+bytes. A message is MessagePack; data are what they are. Either may be compressed by zstd.
+A stream that was not cut off ends with an `END` or a `REFUSED`.
+"""
+
+from __future__ import annotations
+
+import enum
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from dirsync.errors import DirsyncError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+T = TypeVar("T")
+
+MOST_BYTES = 16 << 20  # of one frame, as it is and unpacked: what is more is refused
+DATA_BYTES = 256 << 10  # a frame of data holds as a rule
+_HEADER_BYTES = 5
+_WORTH_PACKING = 200  # bytes; what is shorter is sent as it is
+_LEVEL = 1
+_encoder = msgspec.msgpack.Encoder()
+
+
+class ProtocolError(DirsyncError):
+    """What the other end said makes no sense, or must not be believed."""
+
+
+class StreamCut(DirsyncError):
+    """A stream ended before its end: the connection was lost."""
+
+
+class Kind(enum.IntEnum):
+    """What a frame is."""
+
+    MESSAGE = 1
+    PACKED_MESSAGE = 2
+    DATA = 3
+    PACKED_DATA = 4
+    ALIVE = 5  # nothing yet; the other end is at work
+    END = 6
+    REFUSED = 7  # a text says why
+
+
+def messages(*values: object) -> bytes:
+    """Frame some messages; several in one frame pack better."""
+    payload = _encoder.encode(values)
+    if len(payload) >= _WORTH_PACKING:
+        packed = zstd.compress(payload, _LEVEL)
+        if len(packed) < len(payload):
+            return _frame(Kind.PACKED_MESSAGE, packed)
+    return _frame(Kind.MESSAGE, payload)
+
+
+def data(block: bytes | memoryview, *, packs: bool) -> tuple[bytes, bool]:
+    """Frame data; tell whether packing was, or might have been, of use."""
+    if not packs or len(block) < _WORTH_PACKING:
+        return _frame(Kind.DATA, block), packs
+    packed = zstd.compress(block, _LEVEL)
+    if len(packed) > len(block) * 0.9:
+        return _frame(Kind.DATA, block), False
+    return _frame(Kind.PACKED_DATA, packed), True
+
+
+ALIVE = bytes(4) + bytes([Kind.ALIVE])
+END = bytes(4) + bytes([Kind.END])
+
+
+def refused(reason: str) -> bytes:
+    """Frame why there is no answer; the last frame of a stream."""
+    return _frame(Kind.REFUSED, reason.encode("utf-8", "backslashreplace")[:4096])
+
+
+def _frame(kind: Kind, payload: bytes | memoryview) -> bytes:
+    return b"".join((len(payload).to_bytes(4, "big"), bytes([kind]), payload))
+
+
+class Reading(Protocol):
+    """Where frames come from."""
+
+    def read(self, count: int, /) -> bytes:
+        """Give as many bytes as are asked for; fewer only at the end."""
+
+
+class Frames:
+    """Reads the frames of one stream."""
+
+    def __init__(self, stream: Reading, *, arrived: Callable[[int], None] | None = None) -> None:
+        """Read from a stream; `arrived` is told how many bytes came."""
+        self._stream = stream
+        self._arrived = arrived
+        self.ended = False
+
+    def __iter__(self) -> Iterator[tuple[bool, bytes]]:
+        """Give each message (True) and block of data (False), unpacked.
+
+        Raises:
+            ProtocolError: what came is no frame, or the other end refused.
+            StreamCut: it ended too early.
+        """
+        while True:
+            kind, payload = self._next()
+            match kind:
+                case Kind.ALIVE:
+                    continue
+                case Kind.END:
+                    self.ended = True
+                    return
+                case Kind.REFUSED:
+                    self.ended = True
+                    raise Refused(payload.decode("utf-8", "replace"))
+                case Kind.MESSAGE | Kind.DATA:
+                    yield kind is Kind.MESSAGE, payload
+                case Kind.PACKED_MESSAGE | Kind.PACKED_DATA:
+                    yield kind is Kind.PACKED_MESSAGE, unpacked(payload)
+
+    def _next(self) -> tuple[Kind, bytes]:
+        header = self._read(_HEADER_BYTES)
+        length = int.from_bytes(header[:4], "big")
+        if length > MOST_BYTES:
+            raise ProtocolError(f"a frame of {length} bytes; at most {MOST_BYTES} are taken")
+        try:
+            kind = Kind(header[4])
+        except ValueError:
+            raise ProtocolError(f"a frame of unknown kind {header[4]}") from None
+        return kind, self._read(length) if length else b""
+
+    def _read(self, count: int) -> bytes:
+        block = self._stream.read(count)
+        if self._arrived is not None:
+            self._arrived(len(block))
+        if len(block) < count:
+            raise StreamCut("the stream ended too early")
+        return block
+
+
+class Refused(ProtocolError):
+    """The other end said why it does not answer."""
+
+
+def unpacked(payload: bytes) -> bytes:
+    """Decompress, but no more than `MOST_BYTES`.
+
+    Raises:
+        ProtocolError: it is no zstd, or becomes too long.
+    """
+    decompressor = zstd.ZstdDecompressor()
+    try:
+        block = decompressor.decompress(payload, max_length=MOST_BYTES + 1)
+    except (zstd.ZstdError, EOFError) as error:
+        raise ProtocolError(f"a packed frame that cannot be unpacked: {error}") from error
+    if len(block) > MOST_BYTES or not decompressor.eof or decompressor.unused_data:
+        raise ProtocolError(f"a packed frame that is not one, or holds more than {MOST_BYTES} bytes")
+    return block
+
+
+def decoder(kind: Any) -> Callable[[bytes], Any]:
+    """Make what reads messages of some types.
+
+    It raises `ProtocolError` where a message is none of them.
+    """
+    decode = msgspec.msgpack.Decoder(kind, strict=True).decode
+
+    def read(payload: bytes) -> Any:
+        try:
+            return decode(payload)
+        except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
+            raise ProtocolError(f"a message that makes no sense: {error}") from error
+
+    return read

@@ -1,0 +1,210 @@
+"""A run that another end orders: what is to be done, what comes of it, what is asked meanwhile."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from dirsync.model.change import Aspect, Change, ChangeKind
+from dirsync.model.entry import Entry
+from dirsync.model.job import (
+    Comparison,
+    DeletePolicy,
+    Durability,
+    Guard,
+    JobType,
+    OnError,
+    PatternLine,
+    Preserve,
+    Retries,
+    SymlinkPolicy,
+    TwoTrees,
+    Verify,
+    Versions,
+)
+from dirsync.wire.asks import Question, Seen, Status
+from dirsync.wire.beliefs import check_path, entry_of
+from dirsync.wire.frames import ProtocolError
+
+_MOST_LINES = 10_000
+_LONGEST_LINE = 4_096  # bytes
+_MOST_WORKERS = 64
+
+
+class OrderedJob(Struct, frozen=True, kw_only=True):
+    """What a job says of how its destination is to be made to agree; the names are `TwoTrees`'s."""
+
+    type: JobType
+    include: tuple[PatternLine, ...]
+    exclude: tuple[PatternLine, ...]
+    ignore_files: tuple[bytes, ...]
+    one_file_system: bool
+    comparison: Comparison
+    symlinks: SymlinkPolicy
+    guard: Guard
+    on_error: OnError
+    timeout_seconds: float | None
+    workers: int | None
+    bandwidth: int | None
+    preserve: frozenset[Preserve]
+    delete: DeletePolicy
+    delete_excluded: bool
+    versions: Versions
+    moves: bool
+    durability: Durability
+    verify: Verify
+    retries: Retries
+
+
+def ordered_job(job: TwoTrees) -> OrderedJob:
+    """Say what a job says."""
+    return OrderedJob(**{name: getattr(job, name) for name in OrderedJob.__struct_fields__})
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """A run that is ordered."""
+
+    root: bytes  # beneath the share
+    client: str  # who orders, as 16 hexadecimal digits: jobs of one name from two machines are two jobs
+    job: str
+    ordered: OrderedJob
+    dry_run: bool = False
+    saves_plan: bool = False
+    approves: bool = False  # carry out the plan that is held
+
+
+def check_order(order: Order) -> None:
+    """Check an order from another end.
+
+    Raises:
+        ProtocolError: something in it is out of its bounds.
+    """
+    job = order.ordered
+    check_path(order.root)
+    lines = (*job.include, *job.exclude)
+    if len(lines) > _MOST_LINES or any(len(line.text) > _LONGEST_LINE for line in lines):
+        raise ProtocolError(f"more than {_MOST_LINES} patterns, or one longer than {_LONGEST_LINE} bytes")
+    for name in job.ignore_files:
+        check_path(name)
+    if job.guard.marker is not None:
+        check_path(job.guard.marker)
+    if job.workers is not None and not 1 <= job.workers <= _MOST_WORKERS:
+        raise ProtocolError(f"{job.workers} workers; 1 to {_MOST_WORKERS} are taken")
+    if len(order.client) != 16 or not all(c in "0123456789abcdef" for c in order.client):
+        raise ProtocolError("a client without a name")
+    if not order.job or len(order.job) > 200 or "/" in order.job or not order.job.isprintable():
+        raise ProtocolError("a job without a name")
+    if job.type is JobType.TRACK:
+        raise ProtocolError("a track job has no destination")
+
+
+# What is told
+
+
+class Asked(Struct, frozen=True, kw_only=True, tag="asked"):
+    """Something is asked about the source; the answer is sent under this number."""
+
+    number: int
+    question: Question
+
+
+class Began(Struct, frozen=True, kw_only=True, tag="began"):
+    """The run has a name, by which it is answered, stopped, and heard again."""
+
+    run: str
+
+
+class AtStage(Struct, frozen=True, kw_only=True, tag="stage"):
+    """A stage begins."""
+
+    stage: str
+
+
+class Figures(Struct, frozen=True, kw_only=True, tag="figures"):
+    """How far it is; each None where it is as before."""
+
+    scanned: int | None = None
+    operations: int | None = None
+    bytes_copied: int | None = None
+    operations_planned: int | None = None
+    bytes_planned: int | None = None
+
+
+class Changed(Struct, frozen=True, kw_only=True, tag="changed"):
+    """A path was changed; in a run that changes nothing: differs."""
+
+    kind: ChangeKind
+    old: Seen | None
+    new: Seen | None
+    aspects: frozenset[Aspect]
+
+
+class GivenUp(Struct, frozen=True, kw_only=True, tag="failed"):
+    """A path was given up."""
+
+    path: bytes
+    reason: str
+
+
+class Noticed(Struct, frozen=True, kw_only=True, tag="noticed"):
+    """Something a person should know."""
+
+    text: str
+
+
+class Ended(Struct, frozen=True, kw_only=True, tag="ended"):
+    """The run is over."""
+
+    outcome: str
+    counts: dict[str, int]
+    error: str | None
+    signal_number: int | None
+
+
+Told: TypeAlias = Asked | Began | AtStage | Figures | Changed | GivenUp | Noticed | Ended
+
+
+def changed_of(change: Change) -> Changed:
+    """Put a change into a message."""
+    return Changed(kind=change.kind, old=_seen(change.old), new=_seen(change.new), aspects=change.aspects)
+
+
+def change_of(changed: Changed) -> Change:
+    """Give a change that another end tells of.
+
+    Raises:
+        ProtocolError: it makes no sense.
+    """
+    old, new = _entry(changed.old), _entry(changed.new)
+    if (old is None and new is None) or (old is None and changed.kind is ChangeKind.MOVED):
+        raise ProtocolError("a change of nothing")
+    if (changed.kind is ChangeKind.CREATED and new is None) or (
+        changed.kind is ChangeKind.DELETED and old is None
+    ):
+        raise ProtocolError("a change of nothing")
+    return Change(changed.kind, old, new, changed.aspects)
+
+
+def _seen(entry: Entry | None) -> Seen | None:
+    if entry is None:
+        return None
+    status = Status(
+        entry.mode,
+        entry.size,
+        entry.mtime_ns,
+        entry.ctime_ns,
+        entry.uid,
+        entry.gid,
+        entry.ino,
+        entry.dev,
+        entry.nlink,
+    )
+    return Seen(path=entry.path, status=status, target=entry.target)
+
+
+def _entry(seen: Seen | None) -> Entry | None:
+    if seen is None or seen.status is None:
+        return None
+    check_path(seen.path)
+    return entry_of(seen.path, seen.status, seen.target)
