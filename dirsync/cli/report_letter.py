@@ -8,7 +8,7 @@ from dirsync.cli.output.lines import Mask
 from dirsync.cli.output.spoken import Spoken
 from dirsync.notify.letter import Letter
 from dirsync.notify.message import Tone
-from dirsync.notify.words import printable
+from dirsync.notify.words import calling_nobody, printable
 from dirsync.report.html import html_of
 from dirsync.report.machine import json_of
 from dirsync.report.report import Report
@@ -27,7 +27,7 @@ def report_letter(report: Report, *, job: str, mask: Mask) -> Letter:
         subject=subject if len(subject) <= _LONGEST_SUBJECT else f"{subject[: _LONGEST_SUBJECT - 1]}…",
         text=text,
         html=mask(html_of(report, words=Spoken())),
-        fields={**fields, "subject": subject, "text": text},
+        fields={**fields, "subject": subject, "text": calling_nobody(text)},
         tone=Tone[worst(report).name],
         event="report",
         job=printable(mask(job)),

@@ -10,7 +10,7 @@ from dirsync.errors import NotDelivered
 from dirsync.model.notifier import AppriseNotifier
 from dirsync.notify.letter import Letter
 from dirsync.notify.message import Tone
-from dirsync.notify.words import printable
+from dirsync.notify.words import calling_nobody, printable
 
 _SHORTEST_PART = 4  # characters of a URL that may be a password, or part of one
 _LONGEST_BODY = 3_000  # characters; the services cut or refuse what is longer
@@ -44,8 +44,8 @@ def send_by_apprise(notifier: AppriseNotifier, letter: Letter) -> None:
             Tone.ALARM: apprise.NotifyType.FAILURE,
         }
         was_taken = service.notify(
-            title=letter.subject,
-            body=_body(letter),
+            title=calling_nobody(letter.subject),
+            body=calling_nobody(_body(letter)),
             body_format=apprise.NotifyFormat.TEXT,
             notify_type=kinds[letter.tone],
         )

@@ -10,7 +10,7 @@ from dirsync.notify.machine import fields_of_message
 from dirsync.notify.message import TABLE, Message, Tone
 from dirsync.notify.table import csv_of
 from dirsync.notify.text import text_of
-from dirsync.notify.words import Mask
+from dirsync.notify.words import Mask, calling_nobody
 
 
 class Attachment(Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ def letter_of(message: Message, *, mask: Mask) -> Letter:
         subject=message.subject,
         text=text,
         html=html_of(message),
-        fields=fields_of_message(message, text=text, mask=mask),
+        fields=fields_of_message(message, text=calling_nobody(text), mask=mask),
         tone=message.tone,
         event=message.event,
         job=message.job,

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dirsync.notify.message import Line
 
 _LARGEST_BYTES = 5_000_000  # mail servers refuse what is much larger
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 _COLUMNS = ("what", "path", "details")
 
 

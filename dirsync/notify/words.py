@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -10,6 +11,8 @@ from dirsync.model.job import JobType
 from dirsync.model.names import escaped
 
 Mask = Callable[[str], str]
+
+_MENTION = re.compile(r"[<@](?=\S)")
 
 
 class ChangeWords(NamedTuple):
@@ -39,6 +42,15 @@ class Words(Protocol):
 def printable(text: str) -> str:
     """Write a text on one line: what is not printable is escaped; backslashes, escapes already, stay."""
     return text if text.isprintable() else "".join(c if c.isprintable() else escaped(c) for c in text)
+
+
+def calling_nobody(text: str) -> str:
+    """Write a text so that a chat service takes nothing in it for a mention or a link.
+
+    A file named `<!channel>` or `@everyone` would call all who are there. A space of no width after the
+    sign keeps the text as it looks.
+    """
+    return _MENTION.sub("\\g<0>\u200b", text)
 
 
 def counted(count: int, one: str, many: str) -> str:

@@ -196,12 +196,23 @@ def test_names_are_one_printable_line_of_the_text() -> None:
 
 
 def test_no_cell_of_the_table_is_a_formula() -> None:
-    names = [b"=1+1", b"+1", b"-1", b"@SUM(A1)", b"a=b", b"\tx", b'"=x', b"plain"]
+    names = [b"=1+1", b"+1", b"-1", b"@SUM(A1)", b"a=b", b"\tx", b'"=x', "＝1".encode()]
     kept = Kept(failures=[Failure(name, "=reason") for name in names * 5], failure_count=40)
     rows = table(mailed(letter(EndedRun(result=result(outcome=Outcome.PARTIAL), kept=kept))))[1:9]
 
-    assert [row[1] for row in rows] == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "a=b", "\\tx", '"=x', "plain"]
+    assert [row[1] for row in rows] == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "a=b", "\\tx", '"=x', "'＝1"]
     assert {row[2] for row in rows} == {"'=reason"}
+
+
+def test_no_name_calls_anybody_in_a_chat() -> None:
+    names = [b"<!channel>", b"@everyone", b"<users/all>", b"a@b", b"1 < 2 @ 3"]
+    kept = Kept(failures=[Failure(name, "no") for name in names], failure_count=5)
+    made = letter(EndedRun(result=result(outcome=Outcome.PARTIAL), kept=kept))
+
+    text = str(made.fields["text"])
+    assert "<!channel>" in made.text
+    assert not re.search(r"[<@](?=[^\s\u200b])", text)
+    assert text.replace("\u200b", "") == made.text
 
 
 def test_machines_get_every_name_byte_for_byte() -> None:
