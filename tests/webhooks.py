@@ -16,6 +16,7 @@ class Posted(NamedTuple):
     path: str
     headers: dict[str, str]  # names in small letters
     fields: dict[str, Any]
+    body: bytes
 
 
 class WebHook:
@@ -45,7 +46,7 @@ def web_hook() -> Iterator[WebHook]:
             hook.gone.wait(hook.delay_seconds)
             status, more = hook.answers.pop(0) if hook.answers else (200, {})
             if status < 300:
-                hook.posted.append(Posted(self.path, headers, json.loads(body)))
+                hook.posted.append(Posted(self.path, headers, json.loads(body), body))
             self.send_response(status)
             for name, value in more.items():
                 self.send_header(name, value)

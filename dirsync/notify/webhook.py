@@ -23,6 +23,7 @@ _REPEATED = frozenset({307, 308})  # redirections that keep the method and what 
 _REDIRECTED = range(300, 400)
 _TRANSIENT = frozenset({408, 425, 429})
 _FIRST_SERVER_FAULT = 500
+_NO_MARKUP = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}  # all of it stands in strings
 
 
 def send_to_webhook(notifier: WebhookNotifier, letter: Letter) -> None:
@@ -35,7 +36,7 @@ def send_to_webhook(notifier: WebhookNotifier, letter: Letter) -> None:
     where = f"'{notifier.name}': {_place(url)}"
     request = urllib.request.Request(
         url,
-        data=json.dumps(letter.fields).encode(),
+        data=json.dumps(letter.fields).translate(_NO_MARKUP).encode(),
         headers={
             "Content-Type": "application/json",
             "User-Agent": f"dirsync/{dirsync.__version__}",

@@ -120,16 +120,18 @@ class Outbox:
         After a request to stop, it is a moment only.
         """
         ends_at = time.monotonic() + seconds
-        for waiting in self._queues.values():
+        with self._lock:  # a run that goes on may still have something to tell
+            queues, known = list(self._queues.values()), dict(self._threads)
+        for waiting in queues:
             waiting.put(None)
-        threads = self._threads.values()
+        threads = known.values()
         while any(thread.is_alive() for thread in threads) and time.monotonic() < ends_at:
             if stop.requested():
                 break
             _join(threads, seconds=_LOOK_SECONDS)
         self._is_over.set()  # no further attempt
         _join(threads, seconds=_LAST_SECONDS)
-        for name, thread in self._threads.items():
+        for name, thread in known.items():
             if thread.is_alive():
                 self._give_up(f"'{name}': it took too long")
 
@@ -177,11 +179,10 @@ class Outbox:
             letter = letter_of(due.message, mask=self._mask)
             send_patiently(errand.notifier, letter, wait=self._is_over.wait, pauses=self._pauses)
             logger.info("message sent to '%s': %s", errand.notifier.name, letter.subject)
-            name = errand.notifier.name
-            if due.ends_trouble:
-                forget_told(memory, errand.job, notifier=name)
-            elif due.trouble is not None:
-                note_told(memory, errand.job, notifier=name, trouble=due.trouble, signature=due.signature)
+            try:
+                _note(due, errand, memory)
+            except RunError as error:
+                logger.warning("that it was told is not on record, so it may be told again: %s", error)
 
     @contextlib.contextmanager
     def _memory(self) -> Iterator[Memory]:
@@ -231,6 +232,15 @@ class Outbox:
 
     def _give_up(self, text: str) -> None:
         logger.warning("message not sent: %s", self._mask(text), extra=FOR_PEOPLE)
+
+
+def _note(due: _Due, errand: _Errand, memory: Memory) -> None:
+    """Note that a message was taken."""
+    name = errand.notifier.name
+    if due.ends_trouble:
+        forget_told(memory, errand.job, notifier=name)
+    elif due.trouble is not None:
+        note_told(memory, errand.job, notifier=name, trouble=due.trouble, signature=due.signature)
 
 
 def _join(threads: Iterable[threading.Thread], *, seconds: float) -> None:

@@ -311,6 +311,8 @@ def test_a_webhook_gets_json_and_its_headers(hook: WebHook) -> None:
     assert posted.headers["content-type"] == "application/json"
     assert posted.fields["subject"] == LETTER.subject
     assert posted.fields["failures"][0]["path"] == "<script>alert(1)</script>\nBcc: x@y"
+    assert posted.body.isascii()
+    assert not set(b"<>&\n") & set(posted.body)
 
 
 @pytest.mark.parametrize(
