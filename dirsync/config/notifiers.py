@@ -11,6 +11,7 @@ from dirsync.config.notify_fields import fault_of_url, is_header_name, is_header
 from dirsync.config.overlaps import DeclaredJob
 from dirsync.config.problems import Problems, did_you_mean, listed, quoted
 from dirsync.config.rules import check_name
+from dirsync.config.secret_values import secret_value
 from dirsync.config.validation import checked
 from dirsync.model.job import Digest
 from dirsync.model.notifier import (
@@ -174,13 +175,10 @@ class _Reading:
         if written.secret is None:
             self._note(steps, "says not which secret; write {secret: NAME}")
             return None
-        if written.secret not in self._problems.secrets:
-            near = did_you_mean(written.secret, self._problems.secrets) or "; declare it under 'secrets'"
-            self._note(steps, f"there is no secret {quoted(written.secret)}{near}")
-            return None
-        value = self._problems.secrets[written.secret]
-        if not value:
-            self._note(steps, f"the secret {quoted(written.secret)} is empty or cannot be read")
+        try:
+            value = secret_value(written.secret, self._problems.secrets, what="a value")
+        except ValueError as error:
+            self._note(steps, str(error))
             return None
         return Secret(value, written.secret)
 

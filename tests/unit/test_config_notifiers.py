@@ -89,7 +89,7 @@ SMTP = "ops: {type: smtp, host: h, from: d@lan, to: [o@lan]"
         (f"{SMTP}, port: 0}}", "ops.port: 0 is out of range; write 1 to 65535"),
         (f"{SMTP}, password: hunter3}}", "ops.password: is not written here; declare it under 'secrets', and write {secret: NAME}"),
         (f"{SMTP}, password: {{secret: pww}}}}", "ops.password: there is no secret 'pww'; did you mean 'pw'?"),
-        (f"{SMTP}, password: {{secret: none}}}}", "ops.password: the secret 'none' is empty or cannot be read"),
+        (f"{SMTP}, password: {{secret: none}}}}", "ops.password: the secret 'none' is empty or cannot be read; give it a value"),
         (f"{SMTP}, password: {{}}}}", "ops.password: says not which secret; write {secret: NAME}"),
         (f"{SMTP}, user: me}}", "ops.user: logs in without a password; write 'password: {secret: NAME}'"),
         (f"{SMTP}, security: none}}", "ops.security: would send mail to 'h' unprotected; write starttls or tls, or cleartext if that is meant"),
