@@ -7,6 +7,7 @@ DirsyncError
 │   ├── Skipped      something the run waits for is not there        exit 75
 │   │   └── Busy     another run holds the lock                      exit 75
 │   └── Cancelled    a signal or a time limit ended the run          exit 128+n, or 5
+├── NotDelivered     a notifier did not take a message; no run minds  exit 5 of `notify test`
 └── PathError        this path is given up; the run goes on          exit 3
     └── TransientError   worth another try
 """
@@ -57,6 +58,17 @@ class Cancelled(RunError):
     def __init__(self, message: str, *, signal_number: int | None) -> None:
         super().__init__(message)
         self.signal_number = signal_number
+
+
+class NotDelivered(DirsyncError):
+    """A notifier did not take a message; the run it tells of is what it is.
+
+    The message names the notifier, whom it spoke to, and what was said.
+    """
+
+    def __init__(self, message: str, *, is_transient: bool) -> None:
+        super().__init__(message)
+        self.is_transient = is_transient  # worth another try
 
 
 class PathError(DirsyncError):

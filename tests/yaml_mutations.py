@@ -9,7 +9,23 @@ from collections.abc import Callable
 UNKNOWN = "zz_unknown_key"
 _KEY = re.compile(r"(?m)^( *)([a-z_]+)(\+?):(?= |$)|(?<=[{,] )([a-z_]+)(?=: )|(?<=\{)([a-z_]+)(?=: )")
 _NAMES = frozenset(
-    {"photos", "etc", "everything", "careful", "nightly", "pg", "smtp", "one", "two", "three", "a"}
+    {
+        "photos",
+        "etc",
+        "everything",
+        "careful",
+        "nightly",
+        "pg",
+        "smtp",
+        "one",
+        "two",
+        "three",
+        "a",
+        "ops",
+        "cloud",
+        "hook",
+        "chat",
+    }
 )
 _VALUES = (
     "null", "~", "true", "no", "0", "-1", "0777", "1e400", ".nan", ".inf", "9" * 40, "9" * 5000, "12:30",

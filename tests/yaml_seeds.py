@@ -35,6 +35,21 @@ secrets:
   pg: {environment: FUZZ_SECRET}
   smtp:
     file: ./secret.txt
+notifiers:
+  ops:
+    type: smtp
+    host: mail.lan
+    port: 25
+    from: dirsync <dirsync@lan>
+    to: [ops@lan, "Ann <ann@lan>"]
+    user: me
+    password: {secret: smtp}
+    security: tls
+    ca: ./ca.pem
+  cloud: {type: ses, from: d@lan, to: ops@lan, region: eu-central-1, endpoint_url: "http://localhost:5000"}
+  hook: {type: webhook, url: "https://hooks.lan/a/b", headers: {Authorization: {secret: pg}, X-Plain: text}}
+  chat: {type: apprise, url: "json://localhost/x"}
+report: {schedule: {at: "07:00", on: mon}, to: [ops, ./all.html], format: json, since: 7d}
 x-junk: &junk [".DS_Store", "Thumbs.db", "*.tmp"]
 profiles:
   careful:
@@ -51,6 +66,7 @@ profiles:
 defaults:
   exclude: *junk
   compare: [size, mtime]
+  notify: [{to: ops}]
 jobs:
   photos:
     type: sync
@@ -63,6 +79,7 @@ jobs:
       - "!/cache/keep/"
     watch: false
     moves: false
+    notify+: [{to: hook, on: [changes, success]}]
     stale_after: 2d
     ping_url: "http://pings.lan/***"
     hooks:

@@ -11,6 +11,7 @@ from dirsync.cli.output.lines import Lines
 from dirsync.cli.parsing import Options, Parser, add_common, add_run_output, config_file, usage_error
 from dirsync.cli.selection import job_of_two_trees
 from dirsync.cli.signals import stopping_on_signals
+from dirsync.cli.telling import PATIENCE_SECONDS, outbox_for
 from dirsync.cli.watching import Show, run_watched
 from dirsync.config import load
 from dirsync.model.job import JobType, MirrorJob, PushJob
@@ -48,10 +49,21 @@ def main(arguments: Sequence[str]) -> int:
     set_up(show.logging, jobs=[job], base=base, mask=configuration.mask)
     with stopping_on_signals() as stop:
         lines = Lines(mask=configuration.mask, stop=stop)
-        result = run_watched(job, state=configuration.state, show=show, lines=lines, stop=stop, approves=True)
+        outbox = outbox_for(configuration, show=show, mask=configuration.mask)
+        result = run_watched(
+            job,
+            state=configuration.state,
+            show=show,
+            lines=lines,
+            stop=stop,
+            approves=True,
+            outbox=outbox,
+        )
         pings = Pings()
         pings.after(job, result)
         pings.wait(stop)
+        if outbox is not None:
+            outbox.close(seconds=PATIENCE_SECONDS, stop=stop)
     lines.check()
     return exit_code([result])
 

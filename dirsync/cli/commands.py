@@ -30,12 +30,10 @@ COMMANDS = {
         Command("report", "tell what changed since a moment, as text, a page or JSON"),
         Command("accept", "mark changes that a track job recorded as reviewed"),
         Command("approve", "carry out the plan that a guard held"),
+        Command("notify", "send a test message to a notifier"),
         Command("serve", "serve directories to the jobs of other machines"),
         Command("catalog", "make the catalog of track jobs, audit it, seal it with a key"),
     )
 }
 
 RUN = Command("run", "run jobs: on their schedules, or at once with --now")
-
-# Known, so that they are told apart from a misspelled command.
-LATER = ("notify",)

@@ -12,14 +12,15 @@ from dirsync.cli.logs.setup import follow, set_up
 from dirsync.cli.output.lines import Lines
 from dirsync.cli.output.units import plural
 from dirsync.cli.parsing import Options, usage_error
-from dirsync.cli.rendering import write_digest
+from dirsync.cli.rendering import make_digest
 from dirsync.cli.selection import selected_jobs
 from dirsync.cli.signals import stopping_on_signals
+from dirsync.cli.telling import outbox_for, tell_of_stale
 from dirsync.cli.watching import Show, run_watched
 from dirsync.config import load
 from dirsync.errors import ConfigError
 from dirsync.march.source_watch import SourceWatch, why_impossible
-from dirsync.model.job import Job
+from dirsync.model.job import EVERY_JOB, Job, every_job
 from dirsync.model.marks import Marks
 from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
@@ -27,6 +28,7 @@ from dirsync.runner.pinging import Pings
 from dirsync.runner.watching import watch_of
 from dirsync.scheduler.declaration import Declaration
 from dirsync.scheduler.loop import run_scheduler
+from dirsync.scheduler.stale import Stale
 
 
 def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
@@ -39,21 +41,24 @@ def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
     show = Show.of(options)
     daemon = Daemon(file, patterns=patterns, show=show)
     enabled = [job for job in daemon.jobs() if job.enabled]
-    if not any(job.schedule or job.report or job.watch for job in enabled) and not daemon.serves:
+    due = any(job.schedule or job.report or job.watch for job in enabled) or daemon.reports_on_all
+    if not due and not daemon.serves:
         raise usage_error("no job here has an interval or a schedule; add --now to run at once")
     set_up(show.logging, jobs=daemon.jobs(), base=daemon.base, mask=daemon.mask)
     with stopping_on_signals() as stop:
         lines = Lines(mask=daemon.mask, stop=stop)
         if not show.json and not show.quiet:
-            lines.line(greeting(enabled))
+            lines.line(greeting([*enabled, *daemon.reports_on_all]))
         with daemon.served(lines=lines, options=options):
             left = run_scheduler(
                 daemon.load,
                 run=lambda job, marks: daemon.run(job, marks, lines=lines, stop=stop),
-                report=daemon.report,
+                report=lambda job: daemon.report(job, stop=stop),
                 open_watch=daemon.watch_of,
+                stale=daemon.stale,
                 stop=stop,
             )
+            daemon.end_telling(stop)
         assert stop.signal_number is not None
         code = exit_code_of_signal(stop.signal_number)
         if left:
@@ -66,10 +71,14 @@ def greeting(jobs: Sequence[Job]) -> str:
     groups = (
         ("job on schedule", "jobs on schedule", [job.name for job in jobs if job.schedule is not None]),
         ("source watched", "sources watched", [job.name for job in jobs if job.watch]),
-        ("report on schedule", "reports on schedule", [job.name for job in jobs if job.report is not None]),
+        ("report on schedule", "reports on schedule", [_subject(job) for job in jobs if job.report]),
     )
     words = [f"{plural(len(names), one, more)}: {', '.join(names)}" for one, more, names in groups if names]
     return f"{'; '.join(words)}; end with Ctrl-C"
+
+
+def _subject(job: Job) -> str:
+    return "all jobs" if job.name == EVERY_JOB else job.name
 
 
 def _check_watches(jobs: Sequence[Job]) -> None:
@@ -92,6 +101,7 @@ class Daemon:
         self._patterns = patterns
         self._show = show
         self._configuration = load(file)
+        self._outbox = outbox_for(self._configuration, show=show, mask=self.mask)
         self._pings = Pings()
 
     @property
@@ -114,6 +124,12 @@ class Daemon:
         """Give the jobs asked for."""
         return selected_jobs(self._configuration.jobs, self._patterns)
 
+    @property
+    def reports_on_all(self) -> tuple[Job, ...]:
+        """Give what stands for all jobs, where a report on them is declared and all were asked for."""
+        report = self._configuration.report
+        return () if report is None or self._patterns else (every_job(report),)
+
     def mask(self, text: str) -> str:
         """Mask the secrets of the configuration in force."""
         return self._configuration.mask(text)
@@ -129,8 +145,16 @@ class Daemon:
         _check_watches(jobs)
         if configuration.state == self._configuration.state:
             self._configuration = configuration
+            self._declare_notifiers()
             follow(jobs, base=self.base)
+        jobs += self.reports_on_all
         return Declaration(jobs=jobs, state=configuration.state, files=configuration.files)
+
+    def _declare_notifiers(self) -> None:
+        if self._outbox is None:
+            self._outbox = outbox_for(self._configuration, show=self._show, mask=self.mask)
+        else:
+            self._outbox.notifiers = self._configuration.notifiers
 
     def run(self, job: Job, marks: Marks | None = None, *, lines: Lines, stop: Stop) -> RunResult:
         """Run one job once, in the calling thread; `marks` as `run_job` has it."""
@@ -143,9 +167,19 @@ class Daemon:
             repeated=True,
             side_by_side=True,
             marks=marks,
+            outbox=self._outbox,
         )
         self._pings.after(job, result)
         return result
+
+    def stale(self, stale: Stale) -> None:
+        """Tell people that a job has not succeeded for too long, or that it has by now."""
+        tell_of_stale(stale, self._configuration.jobs, self._outbox)
+
+    def end_telling(self, stop: Stop) -> None:
+        """Give messages that are on their way a moment."""
+        if self._outbox is not None:
+            self._outbox.close(seconds=0, stop=stop)
 
     def watch_of(self, job: Job, told: Callable[[], None]) -> SourceWatch:
         """Give a watch of a job's source that calls `told` when something changed."""
@@ -153,13 +187,13 @@ class Daemon:
         written = (self._configuration.state, os.path.join(self.base, "logs"), *logs)
         return watch_of(job, told, written=written)
 
-    def report(self, job: Job) -> None:
-        """Write the report of one job, and note that in the ledger.
+    def report(self, job: Job, *, stop: Stop) -> None:
+        """Make the report on one job, or on all, and note that in the ledger.
 
         Raises:
-            RunError: it cannot be written.
+            RunError: it cannot be written, or was not taken.
         """
-        write_digest(job, state=self._configuration.state, mask=self._configuration.mask)
+        make_digest(job, self._configuration, mask=self._configuration.mask, wait=stop.wait)
 
 
 def _leave(code: int) -> None:

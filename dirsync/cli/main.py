@@ -7,10 +7,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from dirsync.cli.commands import LATER, RUN
+from dirsync.cli.commands import RUN
 from dirsync.cli.exit_codes import Exit, exit_code_of_signal
 from dirsync.cli.output.lines import abandon_stdout, error_line, replace_closed_streams
-from dirsync.cli.parsing import split_command, usage_error
+from dirsync.cli.parsing import split_command
 from dirsync.errors import ConfigError, DirsyncError
 
 
@@ -39,8 +39,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatched(arguments: Sequence[str]) -> int:
     name, rest = split_command(arguments)
-    if name in LATER:
-        raise usage_error(f"'{name}' is not yet available in this version")
     command = importlib.import_module(f"dirsync.cli.{name or RUN.name}")
     try:
         code = command.main(rest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dirsync.cli.exit_codes import exit_code, exit_code_of_signal
 from dirsync.cli.logs.setup import set_up
@@ -12,12 +13,16 @@ from dirsync.cli.output.lines import Lines
 from dirsync.cli.parsing import Options
 from dirsync.cli.selection import selected_jobs
 from dirsync.cli.signals import stopping_on_signals
+from dirsync.cli.telling import PATIENCE_SECONDS, outbox_for, tell_of_stale
 from dirsync.cli.watching import Show, run_watched
 from dirsync.config import load
 from dirsync.errors import RunError
 from dirsync.model.job import Job
 from dirsync.model.result import RunResult
 from dirsync.runner.pinging import Pings
+
+if TYPE_CHECKING:  # few jobs are watched for that
+    from dirsync.scheduler.stale import Told
 
 logger = logging.getLogger(__name__)
 
@@ -33,25 +38,34 @@ def run_now(file: str, *, options: Options, patterns: Sequence[str]) -> int:
     base = os.path.dirname(os.path.abspath(file))
     set_up(show.logging, jobs=jobs, base=base, mask=configuration.mask)
     results: list[RunResult] = []
+    outbox = outbox_for(configuration, show=show, mask=configuration.mask)
     pings = Pings()
     with stopping_on_signals() as stop:
         lines = Lines(mask=configuration.mask, stop=stop)
         for job in jobs:
             if stop.requested():
                 break
-            result = run_watched(job, state=configuration.state, show=show, lines=lines, stop=stop)
+            result = run_watched(
+                job, state=configuration.state, show=show, lines=lines, stop=stop, outbox=outbox
+            )
             pings.after(job, result)
             results.append(result)
         if not show.dry_run:
-            _look_for_stale_jobs(jobs[: len(results)], state=configuration.state)
+            _look_for_stale_jobs(
+                jobs[: len(results)],
+                state=configuration.state,
+                told=lambda stale: tell_of_stale(stale, jobs, outbox),
+            )
         pings.wait(stop)
+        if outbox is not None:
+            outbox.close(seconds=PATIENCE_SECONDS, stop=stop)
     lines.check()
     if stop.signal_number is not None and len(results) < len(jobs):
         return exit_code_of_signal(stop.signal_number)
     return exit_code(results)
 
 
-def _look_for_stale_jobs(jobs: Sequence[Job], *, state: str) -> None:
+def _look_for_stale_jobs(jobs: Sequence[Job], *, state: str, told: Told) -> None:
     """Tell which of the jobs that ran are stale all the same, and which no longer are."""
     if all(job.stale_after_seconds is None for job in jobs):
         return
@@ -61,7 +75,7 @@ def _look_for_stale_jobs(jobs: Sequence[Job], *, state: str) -> None:
 
     try:
         with open_ledger(state) as ledger:
-            watch = StaleWatch(ledger, clock=SystemClock())
+            watch = StaleWatch(ledger, clock=SystemClock(), told=told)
             watch.declare(jobs)
             watch.turn()
     except RunError as error:

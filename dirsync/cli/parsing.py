@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 import dirsync
-from dirsync.cli.commands import COMMANDS, LATER
+from dirsync.cli.commands import COMMANDS
 from dirsync.errors import ConfigError
 
 DEFAULT_CONFIG = "jobs.yaml"
@@ -143,11 +143,11 @@ def split_command(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
     if position is None:
         return None, list(arguments)
     name = arguments[position]
-    if name in COMMANDS or name in LATER:
+    if name in COMMANDS:
         return name, [*arguments[:position], *arguments[position + 1 :]]
     if position and arguments[position - 1].startswith("-"):
         return None, list(arguments)  # after an option that is unknown itself, which the parser tells
-    raise usage_error(f"unknown command '{name}'{did_you_mean(name, (*COMMANDS, *LATER))}; see --help")
+    raise usage_error(f"unknown command '{name}'{did_you_mean(name, COMMANDS)}; see --help")
 
 
 def _first_word(arguments: Sequence[str]) -> int | None:

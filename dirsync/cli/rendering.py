@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import assert_never
 
 from dirsync.cli.output.lines import Mask
 from dirsync.cli.output.spoken import Spoken
-from dirsync.model.job import Job, ReportFormat
+from dirsync.config import Configuration
+from dirsync.errors import NotDelivered, RunError
+from dirsync.model.job import EVERY_JOB, Digest, Job, ReportFormat
 from dirsync.model.names import escaped
+from dirsync.model.notifier import Notifier
 from dirsync.report.report import Report
 from dirsync.runner.context import running
 from dirsync.runner.ledger import open_ledger
@@ -42,30 +46,97 @@ def report_on(
     Raises:
         RunError: the ledger cannot be read.
     """
-    with open_ledger(state) as ledger, records(ledger) as found:
-        report = gather(jobs, ledger=ledger, records=found, since=since, now=now, depth=depth, mask=mask)
+    report = _gathered(jobs, state=state, since=since, now=now, depth=depth, mask=mask)
     return mask(_rendered(report, format))
 
 
-def write_digest(job: Job, *, state: str, mask: Mask) -> None:
-    """Write the report that a job declares to its file, and note in the ledger that it is written.
+def _gathered(
+    jobs: Sequence[Job],
+    *,
+    state: str,
+    since: datetime.datetime,
+    now: datetime.datetime,
+    depth: int,
+    mask: Mask,
+) -> Report:
+    with open_ledger(state) as ledger, records(ledger) as found:
+        return gather(jobs, ledger=ledger, records=found, since=since, now=now, depth=depth, mask=mask)
 
-    Only a whole file takes the name. One that is cut off before the ledger knows is written again.
+
+def make_digest(job: Job, configuration: Configuration, *, mask: Mask, wait: Callable[[float], bool]) -> None:
+    """Make the report that is declared for a job, or for all: its files, its messages, and note it.
+
+    Only a whole file takes its name. A report that is cut off before the ledger knows, or that did
+    not get everywhere, is made again. `wait` sleeps between attempts to send it (True: no more of them).
 
     Raises:
-        RunError: it cannot be written, or the ledger not be used.
+        RunError: a file cannot be written, a message was not taken, or the ledger cannot be used.
     """
-    assert job.report is not None
+    digest = job.report
+    assert digest is not None
+    is_of_all = job.name == EVERY_JOB
     now = datetime.datetime.now(datetime.UTC)
-    since = now - datetime.timedelta(seconds=job.report.since_seconds)
-    with running(job.name):
-        text = report_on([job], state=state, since=since, now=now, format=job.report.format, mask=mask)
-        file = _file_at(job.report.to, now)
-        with saved(os.fsencode(file)) as handle:
-            handle.write(text.encode())
-        with open_ledger(state) as ledger:
+    since = now - datetime.timedelta(seconds=digest.since_seconds)
+    jobs = [each for each in configuration.jobs if each.enabled] if is_of_all else [job]
+    with contextlib.nullcontext() if is_of_all else running(job.name):
+        report = _gathered(jobs, state=configuration.state, since=since, now=now, depth=DEPTH, mask=mask)
+        missed = [
+            *_written(report, digest, now, mask=mask),
+            *_sent(
+                report,
+                digest,
+                configuration.notifiers,
+                job="" if is_of_all else job.name,
+                mask=mask,
+                wait=wait,
+            ),
+        ]
+        if missed:
+            raise RunError("; ".join(missed))
+        with open_ledger(configuration.state) as ledger:
             note_report(ledger, job.name, now)
-        logger.info("report written: '%s'", escaped(file))
+
+
+def _written(report: Report, digest: Digest, now: datetime.datetime, *, mask: Mask) -> Iterator[str]:
+    """Write a report to its files; give what went wrong."""
+    for to in digest.files:
+        file = _file_at(to, now)
+        try:
+            with saved(os.fsencode(file)) as handle:
+                handle.write(mask(_rendered(report, digest.format)).encode())
+        except RunError as error:
+            yield str(error)
+        else:
+            logger.info("report written: '%s'", escaped(file))
+
+
+def _sent(
+    report: Report,
+    digest: Digest,
+    notifiers: Mapping[str, Notifier],
+    *,
+    job: str,
+    mask: Mask,
+    wait: Callable[[float], bool],
+) -> Iterator[str]:
+    """Send a report to its notifiers; give what went wrong."""
+    if not digest.notifiers:
+        return
+    from dirsync.cli.report_letter import report_letter
+    from dirsync.notify.sending import send_patiently
+
+    letter = report_letter(report, job=job, mask=mask)
+    for name in digest.notifiers:
+        notifier = notifiers.get(name)
+        if notifier is None:  # the declaration changed meanwhile
+            yield f"there is no notifier '{name}' any more"
+            continue
+        try:
+            send_patiently(notifier, letter, wait=wait)
+        except NotDelivered as error:
+            yield mask(str(error))
+        else:
+            logger.info("report sent to '%s'", name)
 
 
 def _file_at(to: str, now: datetime.datetime) -> str:

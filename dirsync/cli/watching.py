@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
@@ -21,6 +21,9 @@ from dirsync.model.stop import Stop
 from dirsync.runner.observer import Observer
 from dirsync.runner.run import approve_job, run_job
 from dirsync.scan import chosen
+
+if TYPE_CHECKING:
+    from dirsync.runner.outbox import Outbox
 
 
 class Show(Struct, frozen=True, kw_only=True):
@@ -66,12 +69,13 @@ def run_watched(
     side_by_side: bool = False,
     approves: bool = False,
     marks: Marks | None = None,
+    outbox: Outbox | None = None,
 ) -> RunResult:
     """Run one job once and show it; `approves`: carry out the plan of it that is held.
 
     `repeated`: more runs come, so each summary tells the time. `side_by_side`: other runs
     write to the same terminal, so there is no live progress, and each line names its job.
-    `marks` as `run_job` has it.
+    `marks` as `run_job` has it. `outbox`: who tells people how it ended (None: nobody is told).
     """
     progress = progress_for(job, show, side_by_side=side_by_side)
     layout = Layout(
@@ -83,6 +87,8 @@ def run_watched(
         observer = _observer(job, show, lines=lines, progress=progress, layout=layout)
         if show.verbosity:
             observer.noticed(chosen.in_words())
+        if outbox is not None and not show.dry_run:
+            observer = outbox.watching(job, observer)
         if approves:
             assert isinstance(job, MirrorJob | PushJob)
             return approve_job(

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from dirsync.config.counted import Counted
 from dirsync.config.endpoints import Endpoint
-from dirsync.config.keys import JobKeys, RuleKeys
+from dirsync.config.keys import JobKeys, NotifyKeys, ReportKeys, RuleKeys
 from dirsync.config.shapes import Keys
-from dirsync.config.tree_fields import JOB
+from dirsync.config.tree_fields import JOB, is_notifier_name
 from dirsync.model.job import (
     Compare,
     Comparison,
@@ -29,6 +29,7 @@ from dirsync.model.job import (
     TrackJob,
     Versions,
 )
+from dirsync.model.notifier import TOLD, Notify
 from dirsync.model.place import CatalogPlace, FarPlace, Place
 from dirsync.model.timing import Schedule
 
@@ -57,7 +58,8 @@ def built(
         "comparison": _comparison(keys),
         "guard": Guard(**_declared(keys.guard)),
         "log": JobLog(**_declared(keys.log)),
-        "report": _report(name, keys),
+        "notify": tuple(_notify(notify) for notify in keys.notify or () if notify.to is not None),
+        "report": digest(keys.report, job=name),
         "hooks": _hooks(keys, around),
         "ping": ping,
     }
@@ -106,12 +108,21 @@ def _schedule(keys: JobKeys) -> Schedule | None:
     return None if keys.schedule is None else Schedule(**_declared(keys.schedule))
 
 
-def _report(name: str, keys: JobKeys) -> Digest | None:
-    """Make the report; None as well where it is not complete, which is noted elsewhere."""
-    if keys.report is None or keys.report.schedule is None or keys.report.to is None:
+def _notify(keys: NotifyKeys) -> Notify:
+    assert keys.to is not None
+    return Notify(to=keys.to, on=TOLD if keys.on is None else keys.on)
+
+
+def digest(keys: ReportKeys | None, *, job: str) -> Digest | None:
+    """Make a report; None as well where it is not complete, which is noted elsewhere."""
+    if keys is None or keys.schedule is None or keys.to is None:
         return None
-    declared = _declared(keys.report) | {"to": keys.report.to.replace(JOB, name.replace("%", "%%"))}
-    return Digest(schedule=Schedule(**_declared(keys.report.schedule)), **declared)
+    return Digest(
+        schedule=Schedule(**_declared(keys.schedule)),
+        files=tuple(to.replace(JOB, job.replace("%", "%%")) for to in keys.to if not is_notifier_name(to)),
+        notifiers=tuple(dict.fromkeys(to for to in keys.to if is_notifier_name(to))),
+        **_declared(keys),
+    )
 
 
 def _hooks(keys: JobKeys, around: Surroundings) -> Hooks | None:

@@ -6,7 +6,8 @@ from msgspec import Struct, field
 
 from dirsync.config.endpoints import Endpoint
 from dirsync.config.mask import Mask
-from dirsync.model.job import Job
+from dirsync.model.job import Digest, Job
+from dirsync.model.notifier import Notifier
 from dirsync.model.place import CatalogPlace
 from dirsync.model.serving import Serving
 
@@ -32,3 +33,5 @@ class Configuration(Struct, frozen=True, kw_only=True):
     serving: Serving | None = None  # None: this machine serves nothing
     catalog: CatalogPlace | None = None  # None only where the file is wrong
     catalog_secret: str | None = None  # the secret that holds its URL; None: the file says it
+    notifiers: dict[str, Notifier] = {}  # by name
+    report: Digest | None = None  # on all jobs

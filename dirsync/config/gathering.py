@@ -53,6 +53,9 @@ def _at_length(document: MappingNode) -> MappingNode:
     catalog = entries.get("catalog")
     if catalog is not None and isinstance(catalog.value, ScalarNode) and not is_null(catalog.value):
         entries["catalog"] = Entry(catalog.key, address_at_length(catalog.value))
+    report = entries.get("report")
+    if report is not None and isinstance(report.value, MappingNode):
+        entries["report"] = Entry(report.key, laid_over(EMPTY, report.value, section="report"))
     if "defaults" in entries:
         entries["defaults"] = _spelled_out(entries["defaults"])
     return MappingNode(entries, document.origin)

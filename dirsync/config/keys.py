@@ -6,13 +6,12 @@ is written where the two differ.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
+from dirsync.config import notify_fields as notified
 from dirsync.config import timing_fields as timing
 from dirsync.config import tree_fields as tree
 from dirsync.config.counted import Counted
 from dirsync.config.leaves import choice, only
-from dirsync.config.shapes import Key, Keys, Named, Section, list_of, set_of
+from dirsync.config.shapes import Key, Keys, Mapped, Named, Section, TextOr, list_of, one_or_more_of, set_of
 from dirsync.model.job import (
     Compare,
     DeletePolicy,
@@ -27,9 +26,8 @@ from dirsync.model.job import (
     SymlinkPolicy,
     Verify,
 )
+from dirsync.model.notifier import NotifierType, Occasion, Security
 from dirsync.model.serving import Access
-
-_DROP = "remove it"
 
 
 class GuardKeys(Keys):
@@ -111,12 +109,58 @@ class ScheduleKeys(Keys):
 
 
 class ReportKeys(Keys):
-    """A report of the job that is written on a schedule of its own."""
+    """A report of the job, or of all, that is made on a schedule of its own."""
 
-    schedule = Key(Section(ScheduleKeys), "When it is written", becomes=False)
-    to = Key(tree.REPORT_FILE, "The file, as reports/{job}-%Y-%m-%d.html; its directory must be there")
-    format = Key(choice(ReportFormat), "What it is written as")
+    schedule = Key(Section(ScheduleKeys), "When it is made", becomes=False)
+    to = Key(
+        one_or_more_of(tree.RECIPIENT),
+        "A file, as reports/{job}-%Y-%m-%d.html, whose directory must be there; a notifier; or several",
+        becomes=False,
+    )
+    format = Key(choice(ReportFormat), "What a file is written as")
     since_seconds = Key(timing.INTERVAL, "How far it looks back, as 1d or 7d", name="since")
+
+
+class SecretNameKeys(Keys):
+    """A text that is kept under `secrets`."""
+
+    secret = Key(tree.TEXT, "The name of the secret")
+
+
+class NotifyKeys(Keys):
+    """Whom a job tells, and of what."""
+
+    to = Key(tree.TEXT, "The notifier's name")
+    on = Key(
+        set_of(choice(Occasion)),
+        "Of what: failure, partial, held, stale, changes (a successful run that changed something), "
+        "success (each)",
+    )
+
+
+class NotifierKeys(Keys):
+    """How messages go out: which keys there are depends on the type."""
+
+    type = Key(
+        choice(NotifierType), "smtp and ses send mail, webhook posts JSON, apprise tells a chat service"
+    )
+    host = Key(notified.HOST, "smtp: the mail server")
+    port = Key(notified.PORT, "smtp: its port; 587, with tls 465, unprotected 25")
+    sender = Key(notified.ADDRESS, "smtp, ses: who sends, as dirsync@example.org", name="from")
+    to = Key(one_or_more_of(notified.ADDRESS), "smtp, ses: who gets it")
+    user = Key(tree.TEXT, "smtp: who logs in, where there is a password; the address of from unless said")
+    password = Key(TextOr(notified.PASSWORD, SecretNameKeys), "smtp: the password, as {secret: NAME}")
+    security = Key(
+        choice(Security),
+        "smtp: starttls; tls from the first byte; none, to this machine only; cleartext, anywhere",
+    )
+    ca = Key(tree.PATH, "smtp: the file of the certificates to trust, instead of the system's")
+    region = Key(notified.REGION, "ses: the region")
+    endpoint_url = Key(notified.ENDPOINT, "ses: another server than Amazon's")
+    url = Key(TextOr(notified.URL, SecretNameKeys), "webhook, apprise: the URL, or {secret: NAME}")
+    headers = Key(
+        Mapped(TextOr(notified.HEADER, SecretNameKeys)), "webhook: headers, each a text or {secret: NAME}"
+    )
 
 
 class HooksKeys(Keys):
@@ -138,10 +182,6 @@ class PingKeys(Keys):
 
 class JobKeys(Keys):
     """The keys of a job, a profile or the defaults."""
-
-    later: ClassVar[dict[str, str]] = {
-        "notify": f"{_DROP}, and act on the exit code",
-    }
 
     type = Key(
         choice(JobType),
@@ -201,7 +241,8 @@ class JobKeys(Keys):
     )
     hooks = Key(Section(HooksKeys), "Commands that are run around each run", becomes=False)
     log = Key(Section(LogKeys), "Where and how loudly the job logs", becomes=False)
-    report = Key(Section(ReportKeys), "A report that is written on a schedule of its own", becomes=False)
+    notify = Key(list_of(Section(NotifyKeys)), "Who is told how its runs end", becomes=False)
+    report = Key(Section(ReportKeys), "A report that is made on a schedule of its own", becomes=False)
 
 
 class SecretKeys(Keys):
@@ -217,12 +258,6 @@ class CatalogKeys(Keys):
     url = Key(tree.TEXT, "sqlite:///absolute/path or postgresql://…")
     secret = Key(tree.TEXT, "The secret that holds the URL")
     key = Key(tree.PATH, "The file of the key that seals its rows")
-
-
-class SecretNameKeys(Keys):
-    """A secret, by its name."""
-
-    secret = Key(tree.TEXT, "The name of a secret")
 
 
 class EndpointKeys(Keys):
@@ -277,10 +312,6 @@ class IncludedKeys(Keys):
 class FileKeys(IncludedKeys):
     """The keys of jobs.yaml."""
 
-    later: ClassVar[dict[str, str]] = {
-        "notifiers": f"{_DROP}, and act on the exit code",
-    }
-
     state = Key(tree.PATH, "The directory of the run ledger, the locks and the held plans")
     catalog = Key(
         Section(CatalogKeys), "Where track jobs record; <state>/catalog.db unless it says otherwise"
@@ -289,6 +320,8 @@ class FileKeys(IncludedKeys):
     endpoints = Key(Named(EndpointKeys), "Places of other machines that have names")
     serve = Key(Section(ServeKeys), "What the agent of this machine serves")
     secrets = Key(Named(SecretKeys), "Where secrets are kept; they are never printed")
+    notifiers = Key(Named(NotifierKeys), "Who can be told, by name")
+    report = Key(Section(ReportKeys), "A report on all jobs that is made on a schedule of its own")
     defaults = Key(Section(JobKeys), "What every job has unless it says otherwise")
 
 
@@ -302,11 +335,12 @@ SECTIONS: dict[str, type[Keys]] = {
     "rules": RuleKeys,
     "schedule": ScheduleKeys,
     "report": ReportKeys,
+    "notify": NotifyKeys,
     "hooks": HooksKeys,
     "ping_url": PingKeys,
 }
 APPENDABLE = {  # by section, a job's own keys under ""
-    "": frozenset({"include", "exclude", "ignore_files", "preserve", "compare"}),
+    "": frozenset({"include", "exclude", "ignore_files", "preserve", "compare", "notify"}),
     "compare": frozenset({"by"}),
     "schedule": frozenset({"at", "on"}),
     "hooks": frozenset({"before", "after", "on_error", "finally"}),

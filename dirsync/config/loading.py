@@ -12,21 +12,29 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from dirsync.config.building import Surroundings, built
+from dirsync.config.building import Surroundings, built, digest
 from dirsync.config.catalogs import catalog_place, passwords_in
 from dirsync.config.configuration import Configuration, SecretReference
 from dirsync.config.far_ends import places_of
 from dirsync.config.gathering import Declarations, gathered
-from dirsync.config.inheritance import PROGRAM, Effective, Inheritance, laid_over
+from dirsync.config.inheritance import EMPTY, PROGRAM, Effective, Inheritance, laid_over
 from dirsync.config.keys import FileKeys, JobKeys
 from dirsync.config.mask import Mask
-from dirsync.config.nodes import Origin, ScalarNode, locate
+from dirsync.config.nodes import Entry, MappingNode, Origin, ScalarNode, locate, mapping_of
+from dirsync.config.notifiers import check_notified, hidden_in, notifiers_in
 from dirsync.config.options import command_line, node_of_options
 from dirsync.config.overlaps import DeclaredJob, check_places
 from dirsync.config.pings import ping_of, tokens_in
 from dirsync.config.problems import Problems
 from dirsync.config.report_files import check_report_files
-from dirsync.config.rules import check_contradictions, check_job, check_name, check_own_keys, check_secret
+from dirsync.config.rules import (
+    check_contradictions,
+    check_job,
+    check_name,
+    check_own_keys,
+    check_report,
+    check_secret,
+)
 from dirsync.config.serving import endpoints_of, serving_of
 from dirsync.config.sources import Sources, read_sources
 from dirsync.config.validation import checked
@@ -62,7 +70,10 @@ def load(file: str) -> Configuration:
     )
     jobs = tuple(_jobs(declarations, problems, around))
     check_places(jobs, None if state_is_wrong else state, problems)
-    check_report_files(jobs, problems)
+    notifiers = notifiers_in(sources.main, problems)
+    report = digest(declarations.keys.report, job="all")
+    check_report_files(jobs, report, sources.main, problems)
+    check_notified(jobs, report, sources.main, problems)
     problems.raise_if_any()
     return Configuration(
         file=file,
@@ -74,6 +85,7 @@ def load(file: str) -> Configuration:
                 *problems.secrets.values(),
                 *passwords_in(catalog),
                 *(token for each in jobs for token in tokens_in(each.job.ping)),
+                *hidden_in(notifiers),
             ]
         ),
         endpoints=tuple(endpoints.values()),
@@ -81,6 +93,8 @@ def load(file: str) -> Configuration:
         secrets=_references(declarations.keys),
         catalog=catalog,
         catalog_secret=declarations.keys.catalog.secret if declarations.keys.catalog else None,
+        notifiers=notifiers,
+        report=report,
     )
 
 
@@ -118,6 +132,12 @@ def _check_file(sources: Sources, declarations: Declarations, problems: Problems
     for name, keys in (declarations.keys.secrets or {}).items():
         spot = locate(sources.main, ("secrets", name), path="", origin=first)
         check_secret(keys, spot.origin, spot.path, problems)
+    report = mapping_of(sources.main.get("report"))
+    if report is not None:
+        entry = Entry(sources.main.entries["report"].key, laid_over(EMPTY, report, section="report"))
+        node = MappingNode({"report": entry}, sources.main.origin)
+        check_contradictions(node, problems, path="")
+        check_report(declarations.keys.report, node, problems, path="")
 
 
 def _jobs(declarations: Declarations, problems: Problems, around: Surroundings) -> Iterator[DeclaredJob]:

@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from dirsync.config.nodes import locate
+from dirsync.config.nodes import MappingNode, Origin, locate
 from dirsync.config.overlaps import DeclaredJob
 from dirsync.config.places import Surveyor
 from dirsync.config.problems import Problems, quoted
-from dirsync.model.job import JobType, MirrorJob
+from dirsync.model.job import Digest, JobType, MirrorJob
 
 
-def check_report_files(jobs: Iterable[DeclaredJob], problems: Problems) -> None:
-    """Check where each job's report is written to."""
+class _Written(NamedTuple):
+    """A file that somebody's report is written to."""
+
+    owner: str  # as a message names it
+    file: str
+    node: MappingNode  # that holds the report
+    path: str  # of the node
+    origin: Origin
+
+
+def check_report_files(
+    jobs: Iterable[DeclaredJob], report: Digest | None, main: MappingNode, problems: Problems
+) -> None:
+    """Check where reports are written to: each job's, and the one on all jobs."""
     jobs = tuple(jobs)
-    reporting = [each for each in jobs if each.job.report is not None]
-    if not reporting:
+    written = [
+        _Written(quoted(each.job.name), file, each.node, each.path, each.origin)
+        for each in jobs
+        for file in (each.job.report.files if each.job.report is not None else ())
+    ]
+    written += [
+        _Written("all jobs", file, main, "", main.origin) for file in (report.files if report else ())
+    ]
+    if not written:
         return
     surveyor = Surveyor()
     destinations = [
@@ -24,15 +44,12 @@ def check_report_files(jobs: Iterable[DeclaredJob], problems: Problems) -> None:
         for each in jobs
         if isinstance(each.job, MirrorJob) and each.job.enabled and each.job.type is JobType.SYNC
     ]
-    first: dict[str, DeclaredJob] = {}
-    for each in reporting:
-        assert each.job.report is not None
-        file = each.job.report.to
-        owner = first.setdefault(file, each)
+    first: dict[str, _Written] = {}
+    for each in written:
+        owner = first.setdefault(each.file, each)
         if owner is not each:
-            name = quoted(owner.job.name)
-            _note(each, f"is the report of {name} too; put {{job}} into the file's name", problems)
-        ground = surveyor.ground(os.path.dirname(file))
+            _note(each, f"is the report of {owner.owner} too; put {{job}} into the file's name", problems)
+        ground = surveyor.ground(os.path.dirname(each.file))
         for other, destination in destinations:
             if destination.holds(ground):
                 name = quoted(other.job.name)
@@ -43,6 +60,6 @@ def check_report_files(jobs: Iterable[DeclaredJob], problems: Problems) -> None:
                 )
 
 
-def _note(each: DeclaredJob, text: str, problems: Problems) -> None:
+def _note(each: _Written, text: str, problems: Problems) -> None:
     spot = locate(each.node, ("report", "to"), path=each.path, origin=each.origin)
     problems.add(spot.origin, spot.path, text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dirsync.config.inheritance import BUILT_IN
-from dirsync.config.keys import HooksKeys, JobKeys, ScheduleKeys, SecretKeys
+from dirsync.config.keys import HooksKeys, JobKeys, ReportKeys, ScheduleKeys, SecretKeys
 from dirsync.config.nodes import ListNode, MappingNode, Origin, ScalarNode, is_null, locate, mapping_of
 from dirsync.config.problems import Problems, listed, quoted
 from dirsync.model.job import Compare, JobType, Preserve, SymlinkPolicy
@@ -58,7 +58,8 @@ def check_job(
         elif complete and node.get(key) is None:
             problems.add(origin, path, f"'{key}' is missing; write '{key}: /a/path'")
     _check_schedule(keys.schedule, node, ("schedule",), problems, path)
-    _check_report(keys, node, problems, path)
+    check_report(keys.report, node, problems, path=path)
+    _check_notify(keys, node, problems, path)
     _check_hooks(keys.hooks, node, problems, path)
     if keys.watch and keys.symlinks is SymlinkPolicy.FOLLOW:
         text = "sees nothing of what happens where links lead; drop it, or 'symlinks: follow'"
@@ -115,14 +116,26 @@ def _check_schedule(
         _note(node, (*steps, "on"), "names no day; name one, or remove it", problems, path)
 
 
-def _check_report(keys: JobKeys, node: MappingNode, problems: Problems, path: str) -> None:
-    """Check that a report says when it is written, and where to."""
-    report, said = keys.report, mapping_of(node.get("report"))
+def _check_notify(keys: JobKeys, node: MappingNode, problems: Problems, path: str) -> None:
+    for position, notify in enumerate(keys.notify or ()):
+        if notify.to is None:
+            text = "'to' is missing; write {to: NAME}, the name of a notifier"
+            _note(node, ("notify", position), text, problems, path)
+        if notify.on is not None and not notify.on:
+            text = "names nothing; name something, or remove it"
+            _note(node, ("notify", position, "on"), text, problems, path)
+
+
+def check_report(report: ReportKeys | None, node: MappingNode, problems: Problems, *, path: str) -> None:
+    """Check that a report says when it is made, and for whom; `node` holds it."""
+    said = mapping_of(node.get("report"))
     if report is None or said is None:
         return
     for key, example in (("schedule", '{at: "07:00"}'), ("to", '"reports/{job}.html"')):
         if said.get(key) is None or is_null(said.entries[key].value):
             _note(node, ("report",), f"'{key}' is missing; write '{key}: {example}'", problems, path)
+    if report.to == ():
+        _note(node, ("report", "to"), "names nobody; write a file, or a notifier's name", problems, path)
     _check_schedule(report.schedule, node, ("report", "schedule"), problems, path)
 
 

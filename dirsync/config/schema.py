@@ -11,7 +11,8 @@ import json
 from typing import Any
 
 from dirsync.config.keys import APPENDABLE, CompareKeys, FileKeys, JobKeys, ScheduleKeys
-from dirsync.config.shapes import Keys, Leaf, Named, Section, Series, Shape
+from dirsync.config.notify_fields import NOTHING
+from dirsync.config.shapes import Keys, Leaf, Mapped, Named, Section, Series, Shape, TextOr
 
 _VARIABLE = {"$ref": "#/$defs/Variable"}
 _SECTIONS = {"JobKeys": "", "CompareKeys": "compare", "ScheduleKeys": "schedule", "HooksKeys": "hooks"}
@@ -50,7 +51,9 @@ def _beneath(keys: type[Keys]) -> set[type[Keys]]:
     """Give the keys of all mappings in a mapping, however deep."""
     found: set[type[Keys]] = set()
     for key in keys.by_name.values():
-        shape = key.shape.items if isinstance(key.shape, Series) else key.shape
+        shape = key.shape
+        while isinstance(shape, Series | Mapped | TextOr):
+            shape = shape.section if isinstance(shape, TextOr) else shape.items
         if isinstance(shape, Section | Named) and shape.keys not in found:
             found |= {shape.keys} | _beneath(shape.keys)
     return found
@@ -80,7 +83,11 @@ def _choices(shape: Shape[Any]) -> list[Schema]:
         case Series():
             choices = _choices(shape.items)
             items = choices[0] if len(choices) == 1 else {"anyOf": choices}
-            return [{"items": items, "type": "array"}]
+            return [{"items": items, "type": "array"}, *(choices if shape.may_be_one else [])]
+        case TextOr():
+            return [*_choices(shape.leaf), *_choices(shape.section)]
+        case Mapped():
+            return [{"type": "object", "additionalProperties": {"anyOf": _choices(shape.items)}}]
         case Named():
             named = {"anyOf": [_reference(shape.keys), {"type": "null"}]}
             return [{"type": "object", "patternProperties": {"^x-": {}}, "additionalProperties": named}]
@@ -91,6 +98,8 @@ def _choices(shape: Shape[Any]) -> list[Schema]:
 
 def _leaf_choices(schema: Schema) -> list[Schema]:
     """Allow a variable wherever no free text is."""
+    if schema == NOTHING:
+        return []
     if schema == {"type": "string"}:
         return [schema]
     return [*(schema["anyOf"] if set(schema) == {"anyOf"} else [schema]), _VARIABLE]

@@ -37,12 +37,18 @@ class Leaf(Shape[T]):
 class Series(Shape[T]):
     """A list of values of one shape."""
 
-    __slots__ = ("gather", "items")
+    __slots__ = ("gather", "items", "may_be_one")
 
-    def __init__(self, items: Shape[Any], gather: Callable[[Iterable[Any]], T]) -> None:
-        """`gather` makes of what the items become what the list becomes."""
+    def __init__(
+        self, items: Shape[Any], gather: Callable[[Iterable[Any]], T], *, may_be_one: bool = False
+    ) -> None:
+        """`gather` makes of what the items become what the list becomes.
+
+        `may_be_one`: a scalar stands for a list of it.
+        """
         self.items = items
         self.gather = gather
+        self.may_be_one = may_be_one
 
 
 def list_of(items: Shape[T]) -> Series[tuple[T, ...]]:
@@ -53,6 +59,11 @@ def list_of(items: Shape[T]) -> Series[tuple[T, ...]]:
 def set_of(items: Shape[T]) -> Series[frozenset[T]]:
     """Make the shape of a list whose order does not count."""
     return Series(items, frozenset)
+
+
+def one_or_more_of(items: Shape[T]) -> Series[tuple[T, ...]]:
+    """Make the shape of a list whose order counts, or of its one item."""
+    return Series(items, tuple, may_be_one=True)
 
 
 class Section(Shape[K]):
@@ -71,6 +82,25 @@ class Named(Shape[dict[str, K]]):
 
     def __init__(self, keys: type[K]) -> None:
         self.keys = keys
+
+
+class Mapped(Shape[dict[str, T]]):
+    """A mapping of any names, each to a value of one shape."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Shape[T]) -> None:
+        self.items = items
+
+
+class TextOr(Shape[T | K]):
+    """A scalar, or a mapping with keys of its own."""
+
+    __slots__ = ("leaf", "section")
+
+    def __init__(self, leaf: Leaf[T], keys: type[K]) -> None:
+        self.leaf = leaf
+        self.section = Section(keys)
 
 
 class Key(Generic[T]):

@@ -2,7 +2,7 @@
 
 Every default, profile, append and variable is put in, so what is shown stands alone;
 it loads again to the same jobs. Secrets are masked, and a secret is shown by where it
-is kept.
+is kept. A notifier's URL and headers that the file holds itself are masked too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dirsync.config.configuration import Configuration, SecretReference
 from dirsync.config.counted import Counted
 from dirsync.config.endpoints import Endpoint
 from dirsync.config.loading import load
-from dirsync.config.mask import Mask
+from dirsync.config.mask import MASKED, Mask
 from dirsync.config.nodes import Origin, ScalarNode, TextFile
 from dirsync.config.pings import shown_ping
 from dirsync.config.scalars import Kind, kind_of, plain_number, written_seconds
@@ -33,6 +33,17 @@ from dirsync.model.job import (
     TrackJob,
     TwoTrees,
     Versions,
+)
+from dirsync.model.notifier import (
+    AppriseNotifier,
+    Notifier,
+    NotifierType,
+    Notify,
+    Occasion,
+    Secret,
+    SesNotifier,
+    SmtpNotifier,
+    WebhookNotifier,
 )
 from dirsync.model.place import FarPlace, Place
 from dirsync.model.serving import Share
@@ -83,6 +94,7 @@ def _document(configuration: Configuration) -> dict[str, Any]:
         "state": _text(configuration.state, mask),
         **({"secrets": secrets} if secrets else {}),
         "catalog": _catalog(configuration),
+        **_who_is_told(configuration),
         **_far(configuration),
         "jobs": {job.name: _masked(_job(job), mask) for job in configuration.jobs},
     }
@@ -139,6 +151,55 @@ def _catalog(configuration: Configuration) -> dict[str, str]:
         return {}
     address = {"url": place.url} if secret is None else {"secret": secret}
     return {key: _text(text, configuration.mask) for key, text in {**address, "key": place.key_file}.items()}
+
+
+def _who_is_told(configuration: Configuration) -> dict[str, Any]:
+    notifiers = {name: _notifier(each) for name, each in configuration.notifiers.items()}
+    report = {} if configuration.report is None else {"report": _report(configuration.report)}
+    told = {**({"notifiers": notifiers} if notifiers else {}), **report}
+    return {key: _masked(value, configuration.mask) for key, value in told.items()}
+
+
+def _notifier(notifier: Notifier) -> dict[str, Any]:
+    match notifier:
+        case SmtpNotifier():
+            keys: dict[str, Any] = {
+                "type": NotifierType.SMTP.value,
+                "host": notifier.host,
+                "port": notifier.port,
+                "from": notifier.sender,
+                "to": list(notifier.to),
+                "user": notifier.user,
+                "password": None if notifier.password is None else _hidden(notifier.password),
+                "security": notifier.security.value,
+                "ca": notifier.ca,
+            }
+        case SesNotifier():
+            keys = {
+                "type": NotifierType.SES.value,
+                "from": notifier.sender,
+                "to": list(notifier.to),
+                "region": notifier.region,
+                "endpoint_url": notifier.endpoint_url,
+            }
+        case WebhookNotifier():
+            headers = {name: _hidden(value) for name, value in notifier.headers}
+            keys = {
+                "type": NotifierType.WEBHOOK.value,
+                "url": _hidden(notifier.url),
+                "headers": headers or None,
+            }
+        case AppriseNotifier():
+            keys = {"type": NotifierType.APPRISE.value, "url": _hidden(notifier.url)}
+    return {key: value for key, value in keys.items() if value is not None}
+
+
+def _hidden(secret: Secret) -> str | dict[str, str]:
+    """Write where a secret is kept; of one that the file itself holds nothing but a URL's scheme."""
+    if secret.name is not None:
+        return {"secret": secret.name}
+    scheme, separator, _ = secret.value.partition("://")
+    return f"{scheme}://{MASKED}" if separator else MASKED
 
 
 def _secret(secret: SecretReference) -> dict[str, str]:
@@ -245,8 +306,13 @@ def _how_it_runs(job: Job) -> dict[str, Any]:
         **({} if job.ping is None else {"ping_url": shown_ping(job.ping)}),
         **({} if job.hooks is None else {"hooks": _hooks(job.hooks)}),
         "log": {key: value for key, value in (("level", job.log.level), ("file", job.log.file)) if value},
+        "notify": [_notify(notify) for notify in job.notify],
         **({} if job.report is None else {"report": _report(job.report)}),
     }
+
+
+def _notify(notify: Notify) -> dict[str, Any]:
+    return {"to": notify.to, "on": [each.value for each in Occasion if each in notify.on]}
 
 
 def _hooks(hooks: Hooks) -> dict[str, Any]:
@@ -263,9 +329,10 @@ def _hooks(hooks: Hooks) -> dict[str, Any]:
 
 
 def _report(report: Digest) -> dict[str, Any]:
+    to = [*report.files, *report.notifiers]
     return {
         "schedule": _schedule(report.schedule),
-        "to": report.to,
+        "to": to[0] if len(to) == 1 else to,
         "format": report.format.value,
         "since": written_seconds(report.since_seconds),
     }

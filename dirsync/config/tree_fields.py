@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from dirsync.config import scalars
 from dirsync.config.endpoints import FarAddress, FarName, address_of, is_endpoint_path, is_url
-from dirsync.config.leaves import LATER, flag, spoken, text_of, version, whole
+from dirsync.config.leaves import flag, spoken, text_of, version, whole
 from dirsync.config.nodes import ScalarNode
 from dirsync.config.problems import one_of, quoted
 from dirsync.config.scalars import Kind, kind_of
@@ -45,13 +45,16 @@ def _absolute(scalar: ScalarNode) -> str:
     return "/" + normal.lstrip("/")  # POSIX lets two leading slashes be
 
 
-def _report_file(scalar: ScalarNode) -> str:
+def is_notifier_name(text: str) -> bool:
+    """Whether a report's recipient is a notifier, and not a file."""
+    return "/" not in text and "." not in text
+
+
+def _recipient(scalar: ScalarNode) -> str:
+    """Give the absolute path of a report's file, or the name of a notifier as it is."""
     text = text_of(scalar)
-    if "/" not in text and "." not in text:
-        raise ValueError(
-            f"{quoted(text)} is a notifier's name, which {LATER}; "
-            f"write a file, as './{text}' or 'reports/{text}.html'"
-        )
+    if text and is_notifier_name(text):
+        return text
     path = _absolute(scalar)
     folder, name = os.path.split(path)
     if not name or text.endswith("/"):
@@ -153,7 +156,7 @@ FLAG = Leaf(read=flag, expected="true or false", schema={"type": "boolean"})
 TEXT = Leaf(read=text_of, expected="text", schema={"type": "string"})
 VERSION = Leaf(read=version, expected="1", schema={"const": 1})
 PATH = Leaf(read=_absolute, expected="a path", schema={"type": "string"})
-REPORT_FILE = Leaf(read=_report_file, expected="a path", schema={"type": "string"})
+RECIPIENT = Leaf(read=_recipient, expected="a path or a notifier's name", schema={"type": "string"})
 PLACE = Leaf(read=_place, expected="a path or a URL", schema={"type": "string"})
 ADDRESS = Leaf(read=_address, expected="a URL", schema={"type": "string", "format": "uri"})
 FINGERPRINT = Leaf(read=spoken(_fingerprint), expected="sha256:…", schema={"type": "string"})

@@ -8,7 +8,7 @@ from dirsync.config.keys import FileKeys, IncludedKeys, JobKeys, names_of
 from dirsync.config.leaves import LATER
 from dirsync.config.nodes import ListNode, MappingNode, Node, ScalarNode, is_extra, is_null, locate
 from dirsync.config.problems import Problems, did_you_mean, quoted
-from dirsync.config.shapes import Keys, Leaf, Named, Section, Series, Shape
+from dirsync.config.shapes import Keys, Leaf, Mapped, Named, Section, Series, Shape, TextOr
 
 K = TypeVar("K", bound=Keys)
 Steps = tuple[str | int, ...]  # keys and list positions, from the mapping that is checked
@@ -52,6 +52,17 @@ class _Reading:
             case Series(), ListNode():
                 items = [self._value(shape.items, item, (*steps, at)) for at, item in enumerate(node.items)]
                 return shape.gather(items)
+            case Series(may_be_one=True), ScalarNode():
+                return shape.gather([self._value(shape.items, node, steps)])
+            case TextOr(), ScalarNode():
+                return self._scalar(shape.leaf, node, steps)
+            case TextOr(), MappingNode():
+                return self._value(shape.section, node, steps)
+            case Mapped(), MappingNode():
+                return {
+                    name: self._value(shape.items, entry.value, (*steps, name))
+                    for name, entry in node.entries.items()
+                }
             case Section(), MappingNode():
                 return shape.keys(self.keys(shape.keys, node, steps))
             case Named(), MappingNode():
@@ -83,6 +94,8 @@ def _misshapen(shape: Shape[Any], node: Node, *, is_secret: bool) -> str:
     match shape:
         case Leaf():
             return f"expected {shape.expected}, not {shown}"
+        case TextOr():
+            return f"expected {shape.leaf.expected}, not {shown}"
         case Series():
             return f"expected a list, not {shown}; write it in brackets, or one '- …' a line"
     return f"expected a mapping, not {shown}; write 'key: value' lines"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from dirsync.model.notifier import Notify
 from dirsync.model.place import CatalogPlace, FarPlace, LocalPlace, Place
 from dirsync.model.timing import Schedule
 
@@ -193,10 +194,11 @@ class Fingerprint(Struct, frozen=True, kw_only=True):
 
 
 class Digest(Struct, frozen=True, kw_only=True):
-    """A report of one job that is written on a schedule of its own."""
+    """A report that is made on a schedule of its own: a file, a message or both."""
 
     schedule: Schedule
-    to: str  # absolute path of the file; `%Y` and the like stand for the time it is made
+    files: tuple[str, ...] = ()  # absolute paths; `%Y` and the like stand for the time it is made
+    notifiers: tuple[str, ...] = ()  # their names
     format: ReportFormat = ReportFormat.HTML
     since_seconds: float = 7 * _DAY_SECONDS  # how far it looks back
 
@@ -247,6 +249,7 @@ class Job(Struct, frozen=True, kw_only=True):
     timeout_seconds: float | None = None  # None: no limit
     workers: int | None = None  # None: as many as pay
     log: JobLog = field(default_factory=JobLog)
+    notify: tuple[Notify, ...] = ()  # who is told how its runs end
     report: Digest | None = None  # None: only when asked for
     hooks: Hooks | None = None
     stale_after_seconds: float | None = None  # an alarm when the last success is older; None: never
@@ -297,3 +300,11 @@ class TrackJob(Job, frozen=True, kw_only=True):
     fingerprint: Fingerprint = field(default_factory=Fingerprint)
     rules: tuple[Rule, ...] = ()  # the last that matches a path counts
     keep_seconds: float | None = None  # how long changes and runs stay in the catalog; None: for ever
+
+
+EVERY_JOB = "/all jobs"  # no job's name holds a slash
+
+
+def every_job(report: Digest) -> Job:
+    """Give what stands for all jobs where a report on them is due; it never runs."""
+    return Job(name=EVERY_JOB, type=JobType.CHECK, source=LocalPlace(path=b"/"), report=report)

@@ -31,6 +31,7 @@ _BESIDE_THE_PLAN = frozenset(
         "timeout_seconds",
         "workers",
         "log",
+        "notify",
         "report",
         "hooks",
         "stale_after_seconds",

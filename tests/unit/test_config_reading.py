@@ -170,7 +170,6 @@ def test_name_that_cannot_name_a_file_is_refused(tmp_path: Path, name: str) -> N
             "catalog: {secret: pg}",
             "catalog: there is no secret 'pg'; declare it under 'secrets'",
         ),
-        ("notifiers: {}", "notifiers: is not yet available; remove it, and act on the exit code"),
         ("exclude: []", "exclude: not a key of the file; move it into a job, or under 'defaults'"),
         ("defalts: {}", "defalts: unknown key; did you mean 'defaults'?"),
         ("version: 1", "version: duplicate key; it stands in line 2 already: remove one"),

@@ -15,7 +15,7 @@ import yaml
 from msgspec import structs
 
 from dirsync.config import job_from_options, load
-from dirsync.config.keys import SECTIONS, FileKeys, JobKeys, SecretKeys, names_of
+from dirsync.config.keys import SECTIONS, FileKeys, JobKeys, NotifierKeys, SecretKeys, names_of
 from dirsync.config.nodes import ListNode, MappingNode, Node, ScalarNode, TextFile
 from dirsync.config.problems import Problems
 from dirsync.config.rules import OF_MIRRORS, OF_TRACKS
@@ -176,7 +176,7 @@ def test_schema_is_json_throughout() -> None:
 
 def test_every_key_is_in_the_manual() -> None:
     manual = (TOP / "docs" / "jobs-yaml.md").read_text()
-    models: list[type[Keys]] = [FileKeys, JobKeys, SecretKeys, *SECTIONS.values()]
+    models: list[type[Keys]] = [FileKeys, JobKeys, SecretKeys, NotifierKeys, *SECTIONS.values()]
     keys = {key for model in models for key in names_of(model)}
     keys |= {*FileKeys.later, *JobKeys.later}
 

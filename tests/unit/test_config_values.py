@@ -191,12 +191,6 @@ def test_wrong_value_is_told_in_one_line(tmp_path: Path, keys: str, line: str) -
     ("keys", "line"),
     [
         ("engine: dask://h:1", "engine: 'dask://h:1' is not yet available; write 'engine: local'"),
-        ("notify: [{to: ops}]", "notify: is not yet available; remove it, and act on the exit code"),
-        (
-            "report: {schedule: {every: 1d}, to: ops}",
-            "report.to: 'ops' is a notifier's name, which is not yet available; "
-            "write a file, as './ops' or 'reports/ops.html'",
-        ),
     ],
 )  # fmt: skip
 def test_key_of_a_later_release_is_told_as_such(tmp_path: Path, keys: str, line: str) -> None:

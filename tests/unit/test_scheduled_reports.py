@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import pytest
 from msgspec.structs import replace
 
 from dirsync.cli.daemon import greeting
-from dirsync.cli.rendering import write_digest
+from dirsync.cli.rendering import make_digest
+from dirsync.config import Configuration
 from dirsync.errors import RunError
 from dirsync.model.job import Digest, Job, MirrorJob, ReportFormat
 from dirsync.model.timing import Schedule
@@ -50,7 +51,13 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def reporting(schedule: Schedule = DAILY, *, runs: Schedule | None = None) -> MirrorJob:
     """Declare a job with a report."""
-    return replace(job("a", runs), report=Digest(schedule=schedule, to="/nowhere/a.html"))
+    return replace(job("a", runs), report=Digest(schedule=schedule, files=("/nowhere/a.html",)))
+
+
+def made(job: Job, state: Path, *, mask: Callable[[str], str] = str) -> None:
+    """Make the report of a job."""
+    configuration = Configuration(file="jobs.yaml", files=(), state=str(state), jobs=(job,))
+    make_digest(job, configuration, mask=mask, wait=lambda _: True)
 
 
 def test_a_report_is_written_on_its_own_schedule_whatever_the_job_does(world: World) -> None:
@@ -121,12 +128,15 @@ def test_a_disabled_job_has_no_report(world: World) -> None:
 def test_a_report_is_written_to_a_file_named_by_the_time_and_noted(tmp_path: Path) -> None:
     source = tree(tmp_path / "source", {"a": b"a"})
     digest = Digest(
-        schedule=DAILY, to=f"{tmp_path}/100%%-%Y-%m-%d.txt", format=ReportFormat.TEXT, since_seconds=86400
+        schedule=DAILY,
+        files=(f"{tmp_path}/100%%-%Y-%m-%d.txt",),
+        format=ReportFormat.TEXT,
+        since_seconds=86400,
     )
     tracked = replace(track_job(source, tmp_path / "state"), report=digest)
     run(tracked, state=tmp_path / "state")
 
-    write_digest(tracked, state=str(tmp_path / "state"), mask=lambda text: text.replace("source", "***"))
+    made(tracked, tmp_path / "state", mask=lambda text: text.replace("source", "***"))
 
     (written,) = tmp_path.glob("100%-*.txt")
     assert written.name == f"100%-{datetime.now():%Y-%m-%d}.txt"
@@ -140,11 +150,11 @@ def test_a_report_is_written_to_a_file_named_by_the_time_and_noted(tmp_path: Pat
 
 def test_a_report_whose_directory_is_missing_is_not_noted(tmp_path: Path) -> None:
     source = tree(tmp_path / "source", {})
-    digest = Digest(schedule=DAILY, to=f"{tmp_path}/missing/r.html")
+    digest = Digest(schedule=DAILY, files=(f"{tmp_path}/missing/r.html",))
     tracked = replace(track_job(source, tmp_path / "state"), report=digest)
 
     with pytest.raises(RunError, match=r"missing/r\.html' cannot be written"):
-        write_digest(tracked, state=str(tmp_path / "state"), mask=str)
+        made(tracked, tmp_path / "state")
 
     with open_ledger(str(tmp_path / "state")) as ledger:
         assert last_report(ledger, "tracked") is None
@@ -167,7 +177,7 @@ def test_a_report_is_declared_with_what_it_leaves_out_filled_in(tmp_path: Path) 
     declared = job_with(tmp_path, 'report: {schedule: {at: "07:00"}, to: "r/{job}-%Y.html"}').report
 
     assert declared is not None
-    assert declared.to == f"{tmp_path}/r/a-%Y.html"
+    assert declared.files == (f"{tmp_path}/r/a-%Y.html",)
     assert (declared.format, declared.since_seconds) == (ReportFormat.HTML, 7 * 86400)
 
 
