@@ -135,6 +135,8 @@ def _print_token(options: ServeOptions) -> int:
     lines = Lines(mask=lambda text: text)
     if options.json:
         lines.line(as_line({"event": "token", "token": token, "sha256": known}))
+    elif options.quiet:
+        lines.line(token)
     else:
         lines.line(f"token: {token}")
         lines.line(f"its hash: {known}")
@@ -160,6 +162,8 @@ def _make_certificate(options: ServeOptions) -> int:
             "fingerprint": f"sha256:{fingerprint}",
         }
         lines.line(as_line(made))
+    elif options.quiet:
+        lines.line(f"sha256:{fingerprint}")
     else:
         lines.line(f"certificate: {certificate}")
         lines.line(f"key: {key}")
