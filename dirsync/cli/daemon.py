@@ -48,7 +48,8 @@ def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
     with stopping_on_signals() as stop:
         lines = Lines(mask=daemon.mask, stop=stop)
         if not show.json and not show.quiet:
-            lines.line(greeting([*enabled, *daemon.reports_on_all]))
+            for line in greeting([*enabled, *daemon.reports_on_all]):
+                lines.line(line)
         with daemon.served(lines=lines, options=options):
             left = run_scheduler(
                 daemon.load,
@@ -66,15 +67,15 @@ def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
         return code
 
 
-def greeting(jobs: Sequence[Job]) -> str:
-    """Say what the scheduler looks after."""
+def greeting(jobs: Sequence[Job]) -> list[str]:
+    """Say in a line what the scheduler looks after; in none if that is nothing."""
     groups = (
         ("job on schedule", "jobs on schedule", [job.name for job in jobs if job.schedule is not None]),
         ("source watched", "sources watched", [job.name for job in jobs if job.watch]),
         ("report on schedule", "reports on schedule", [_subject(job) for job in jobs if job.report]),
     )
     words = [f"{plural(len(names), one, more)}: {', '.join(names)}" for one, more, names in groups if names]
-    return f"{'; '.join(words)}; end with Ctrl-C"
+    return [f"{'; '.join(words)}; end with Ctrl-C"] if words else []
 
 
 def _subject(job: Job) -> str:

@@ -13,10 +13,12 @@ from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_fi
 from dirsync.cli.paths import path_below
 from dirsync.cli.selection import job_named
 from dirsync.config import load
+from dirsync.errors import RunError
 from dirsync.filters import pattern_lines, scope_of
 from dirsync.filters.explanation import Explanation, explain
 from dirsync.model.job import Job, PatternLine
 from dirsync.model.names import shown
+from dirsync.runner.reach import within_reach
 from dirsync.trees.local import open_tree
 from dirsync.trees.source import SourceTree
 
@@ -59,7 +61,8 @@ def main(arguments: Sequence[str]) -> int:
         tree: SourceTree | None = (
             None  # None: the source cannot be looked at, so only the job's own lines speak
         )
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, RunError):
+            stack.enter_context(within_reach(job.source, check=_never))
             tree = stack.enter_context(open_tree(job.source_as_read))
         asked = _asked(path_below(job, options.path), tree, text=options.path)
         explanation = _explained(job, asked, tree)
@@ -69,6 +72,10 @@ def main(arguments: Sequence[str]) -> int:
     else:
         lines.line(in_words(asked, explanation))
     return Exit.DONE
+
+
+def _never() -> None:
+    """Wait as long as it takes: a far end that does not answer at once is taken for gone."""
 
 
 def in_words(asked: Asked, explanation: Explanation) -> str:

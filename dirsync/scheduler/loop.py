@@ -118,13 +118,14 @@ class Scheduler:
         """Make these the jobs; runs that go on are left alone, jobs that stay keep their past."""
         enabled = [job for job in jobs if job.enabled]
         wanted = {each.key: each for job in enabled for each in self._timed(job)}
+        had_some = bool(self._jobs or self._watched)
         for key in self._jobs.keys() - wanted.keys():
             self._engine.cancel_job(self._jobs.pop(key))
         for each in wanted.values():
             self._declare_one(each)
         self._declare_watched({job.name: job for job in enabled if job.watch})
         self._stale.declare(enabled)
-        if not wanted and not self._watched:
+        if had_some and not wanted and not self._watched:
             logger.warning("no job has an interval or a schedule; nothing will run")
 
     def go_on_until(self, stop: Stop, watch: DeclarationWatch) -> None:

@@ -164,10 +164,10 @@ def test_the_greeting_names_reports_too() -> None:
     reported = reporting(runs=Schedule(every_seconds=60.0))
     alone = replace(reported, name="b", schedule=None, watch=True)
 
-    assert greeting([reported, alone]) == (
+    assert greeting([reported, alone]) == [
         "1 job on schedule: a; 1 source watched: b; 2 reports on schedule: a, b; end with Ctrl-C"
-    )
-    assert greeting([alone]) == "1 source watched: b; 1 report on schedule: b; end with Ctrl-C"
+    ]
+    assert greeting([alone]) == ["1 source watched: b; 1 report on schedule: b; end with Ctrl-C"]
 
 
 # As declared

@@ -133,4 +133,6 @@ def test_a_mailed_report_is_the_page_with_a_text_beside_it(tmp_path: Path, hook:
 
 
 def test_the_greeting_names_the_report_on_all_jobs() -> None:
-    assert greeting([every_job(Digest(schedule=DAILY))]) == "1 report on schedule: all jobs; end with Ctrl-C"
+    assert greeting([every_job(Digest(schedule=DAILY))]) == [
+        "1 report on schedule: all jobs; end with Ctrl-C"
+    ]
