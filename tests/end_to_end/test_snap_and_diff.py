@@ -200,7 +200,11 @@ def test_what_cannot_be_seen_is_told_and_is_exit_3_unless_something_differs(tmp_
         ),
         (["diff", "s"], 2, "dirsync: the following arguments are required: B; see --help"),
         (["snap", "s"], 2, "dirsync: the following arguments are required: -o/--output; see --help"),
-        (["snap", "s", "-o", "x", "-c", "y"], 2, "dirsync: snap needs no configuration file; drop -c"),
+        (
+            ["snap", "s", "-o", "x", "-c", "y"],
+            2,
+            "dirsync: snap of a directory here needs no configuration file; drop -c",
+        ),
         (
             ["diff", "photos@latest", "s", "-c", "none.yaml"],
             2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -13,7 +14,7 @@ import pytest
 
 from tests.agents import TOKEN, AgentProcess, far_jobs
 from tests.program import Ended, argv, ended
-from tests.trees import File, differences, snapshot, tree
+from tests.trees import File, Snapshot, differences, snapshot, tree
 from tests.wire import Cutting
 
 KILLS = int(os.environ.get("DIRSYNC_KILLS", "6"))  # of each end
@@ -110,18 +111,7 @@ def test_run_that_is_killed_leaves_old_or_new_and_the_next_one_converges(place: 
             process.wait()
             if kills_agent:
                 agent.start()
-            torn = (
-                [
-                    path
-                    for path, seen in snapshot(destination).items()
-                    if seen.kind == "file"
-                    and b".dirsync" not in path
-                    and seen.content not in {side[path].content for side in (old, wanted) if path in side}
-                ]
-                if destination.exists()
-                else []
-            )
-            assert torn == []
+            assert torn(destination, old, wanted) == []
 
             result = run_now(jobs, "--job", job)
 
@@ -129,7 +119,24 @@ def test_run_that_is_killed_leaves_old_or_new_and_the_next_one_converges(place: 
             assert not differences(wanted, without_area(destination)), attempt
 
 
-def without_area(destination: Path):  # type: ignore[no-untyped-def]
+def torn(destination: Path, old: Snapshot, new: Snapshot) -> list[bytes]:
+    """Give the files that are neither old nor new; an agent that was left alone may still be writing."""
+    if not destination.exists():
+        return []
+    for _ in range(50):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return [
+                path
+                for path, seen in snapshot(destination).items()
+                if seen.kind == "file"
+                and b".dirsync" not in path
+                and seen.content not in {side[path].content for side in (old, new) if path in side}
+            ]
+        time.sleep(0.1)
+    raise AssertionError(f"{destination} does not stand still")
+
+
+def without_area(destination: Path) -> Snapshot:
     """See a destination without dirsync's own directory at its top."""
     return {path: seen for path, seen in snapshot(destination).items() if not path.startswith(b".dirsync")}
 
