@@ -17,7 +17,7 @@ from tests.program import Ended, argv, ended
 from tests.trees import File, Snapshot, differences, snapshot, tree
 from tests.wire import Cutting
 
-KILLS = int(os.environ.get("DIRSYNC_KILLS", "6"))  # of each end
+KILLS = int(os.environ.get("DIRSYNC_KILLS", "3"))  # of each end
 SEED = int(os.environ.get("DIRSYNC_SEED", "6"))
 BIG = 24 << 20
 
