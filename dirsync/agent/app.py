@@ -127,9 +127,11 @@ class _Agent:
     async def ordered(self, request: Request) -> Response:
         """Begin a run."""
         share = self._share(request)
-        if not share.access.allows(Access.WRITE):
+        if not share.access.allows(Access.READ):
             raise _Refused(403, f"share '{share.name}' may not be written to")
-        order = _understood(_decode_order, await _body(request))
+        order: Order = _understood(_decode_order, await _body(request))
+        if not order.changes_nothing and not share.access.allows(Access.WRITE):
+            raise _Refused(403, f"share '{share.name}' may not be written to")
         try:
             check_order(order)
         except ProtocolError as error:

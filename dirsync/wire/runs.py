@@ -73,6 +73,11 @@ class Order(Struct, frozen=True, kw_only=True):
     saves_plan: bool = False
     approves: bool = False  # carry out the plan that is held
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the run only tells what differs."""
+        return self.dry_run or (self.ordered.type is JobType.CHECK and not self.approves)
+
 
 def check_order(order: Order) -> None:
     """Check an order from another end.

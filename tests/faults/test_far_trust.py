@@ -16,14 +16,16 @@ import trustme
 from dirsync.agent.certificates import fingerprint_of
 from dirsync.agent.server import serving_agent
 from dirsync.errors import RunError
-from dirsync.model.job import HashAlgorithm
+from dirsync.model.job import HashAlgorithm, JobType
 from dirsync.model.place import FarPlace
 from dirsync.model.serving import Access, Serving, Share, token_hash
 from dirsync.trees.far.connection import FarConnection, Refusal
 from dirsync.trees.far.http import HttpAsking
 from dirsync.trees.far.tree import FarTree
 from dirsync.wire.asks import AskEntries, AskFiles, AskListings, FileWanted, Question
+from dirsync.wire.runs import Order, ordered_job
 from tests.agents import TOKEN
+from tests.jobs import sync_job
 from tests.trees import Link, tree
 
 PAST = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
@@ -215,13 +217,35 @@ def test_share_that_may_be_listed_cannot_be_read(agent: Up) -> None:
             deed()
 
 
-@pytest.mark.parametrize("share", ["list", "read"])
-def test_share_that_is_not_for_writing_refuses_a_run(agent: Up, share: str) -> None:
-    status, body = asked(
-        agent, "POST", f"/v1/shares/{share}/runs", authorization=f"Bearer {TOKEN}", body=b"\x80"
-    )
+def order(tmp_path: Path, kind: JobType, *, dry_run: bool = False) -> bytes:
+    job = msgspec.structs.replace(sync_job(tmp_path, tmp_path), type=kind)
+    return _encode(Order(root=b"d", client="0" * 16, job="push", ordered=ordered_job(job), dry_run=dry_run))
 
-    assert (status, body) == (403, b'{"error":"share \'%s\' may not be written to"}' % share.encode())
+
+@pytest.mark.parametrize("share", ["list", "read"])
+def test_share_that_is_not_for_writing_refuses_a_run(agent: Up, share: str, tmp_path: Path) -> None:
+    path, authorization = f"/v1/shares/{share}/runs", f"Bearer {TOKEN}"
+
+    answer = asked(agent, "POST", path, authorization=authorization, body=order(tmp_path, JobType.SYNC))
+
+    assert answer == (403, b'{"error":"share \'%s\' may not be written to"}' % share.encode())
+
+
+@pytest.mark.parametrize(("kind", "dry_run"), [(JobType.CHECK, False), (JobType.SYNC, True)])
+def test_share_that_may_be_read_takes_a_run_that_changes_nothing(
+    agent: Up, kind: JobType, dry_run: bool, tmp_path: Path
+) -> None:
+    path, authorization = "/v1/shares/read/runs", f"Bearer {TOKEN}"
+    body = order(tmp_path, kind, dry_run=dry_run)
+    context = ssl.create_default_context(cafile=str(agent.folder / "ca.pem"))
+    connection = http.client.HTTPSConnection("localhost", agent.port, context=context, timeout=20)
+    connection.request("POST", path, body=body, headers={"Authorization": authorization})
+
+    response = connection.getresponse()
+
+    assert response.status == 200
+    assert b"began" in response.read1()
+    connection.close()
 
 
 # Nothing outside of the share
