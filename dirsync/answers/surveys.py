@@ -16,7 +16,7 @@ from dirsync.wire.asks import AskSurvey, Surveyed
 from dirsync.wire.frames import ProtocolError
 
 _KEPT = 4  # surveys, of a few hundred bytes a directory
-_MOST_DIRECTORIES = 1_000_000
+_MOST_DIRECTORIES = 200_000
 _LONGEST_NAME = 64
 _ANSWERS_A_FRAME = 1_000
 

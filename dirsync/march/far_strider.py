@@ -30,7 +30,7 @@ from dirsync.wire.beliefs import check_surveyed
 from dirsync.wire.frames import ProtocolError
 
 _MOST_AT_ONCE = 512  # directories whose listings are asked for together
-_MOST_DIRECTORIES = 500_000  # of one survey: what is larger is surveyed piece by piece
+_MOST_DIRECTORIES = 200_000  # of one survey: what is larger is surveyed piece by piece
 
 
 class Surveys:
