@@ -12,7 +12,6 @@ import datetime
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import assert_never
@@ -232,7 +231,6 @@ class _Conversation:
         self._run: str | None = None
         self._heard = 0
         self._ended: Ended | None = None
-        self._give_up_at: float | None = None
         self._over = threading.Event()
 
     def until_it_ended(self, order: Order) -> Ended:
@@ -261,7 +259,7 @@ class _Conversation:
         path = f"/v1/shares/{_quoted(place.share)}/runs"
         try:
             with self._wire.posted(path, _encoder.encode(order)) as response:
-                self._listen(Frames(Stream(response), arrived=self._arrived))
+                self._listen(Frames(Stream(response)))
         except StreamCut as error:
             if self._run is None:
                 raise Skipped(f"{place.address} does not answer: {error}") from error
@@ -276,15 +274,11 @@ class _Conversation:
             try:
                 path = f"/v1/runs/{self._run}/events?after={self._heard}"
                 with self._wire.posted(path, b"") as response:
-                    self._listen(Frames(Stream(response), arrived=self._arrived), renew=patience.renew)
+                    self._listen(Frames(Stream(response)), renew=patience.renew)
             except (Unreachable, StreamCut) as error:
                 patience.wait(error)
             except Refusal as error:
                 raise FarEndLost(f"{place}: the run was lost: {error}; the next one goes on") from error
-
-    def _arrived(self, _: int) -> None:
-        if self._give_up_at is not None and time.monotonic() > self._give_up_at:
-            self._deadline.check()
 
     def _listen(self, told: Frames, *, renew: Callable[[], None] = _nothing) -> None:
         try:
@@ -341,9 +335,10 @@ class _Conversation:
             try:
                 self._deadline.check()
             except Cancelled as cancelled:
-                self._give_up_at = time.monotonic() + _GIVE_UP_SECONDS
                 if self._run is not None:
                     self._say(f"stop?signal={cancelled.signal_number or 15}")
+                if not self._over.wait(_GIVE_UP_SECONDS):  # it does not follow
+                    self._wire.abort()
                 return
 
 

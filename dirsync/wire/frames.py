@@ -97,7 +97,7 @@ class Frames:
     def __init__(self, stream: Reading, *, arrived: Callable[[int], None] | None = None) -> None:
         """Read from a stream; `arrived` is told how many bytes came."""
         self._stream = stream
-        self._arrived = arrived
+        self.arrived = arrived
         self.ended = False
 
     def __iter__(self) -> Iterator[tuple[bool, bytes]]:
@@ -136,8 +136,8 @@ class Frames:
 
     def _read(self, count: int) -> bytes:
         block = self._stream.read(count)
-        if self._arrived is not None:
-            self._arrived(len(block))
+        if self.arrived is not None:
+            self.arrived(len(block))
         if len(block) < count:
             raise StreamCut("the stream ended too early")
         return block

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agents import TOKEN, AgentProcess, far_jobs
+from tests.agents import TOKEN, AgentProcess, far_jobs, wait_until
 from tests.program import Ended, argv, ended
 from tests.trees import File, Snapshot, differences, snapshot, tree
 from tests.wire import Cutting
@@ -226,3 +226,20 @@ def test_second_run_over_equal_trees_costs_next_to_nothing_on_the_wire(place: Pa
             assert result.result["counts"]["created"] == 0
             assert result.result["counts"]["scanned"] == 409
             assert wire.carried - before < 20_000
+
+
+def test_signal_ends_a_pull_that_waits_for_a_far_end_that_says_nothing(place: Path) -> None:
+    with agent_of(place) as agent, Cutting(agent.port, every=None, bytes_a_second=2_000_000) as wire:
+        agent.port = wire.port
+        jobs = pull_and_push(place, agent)
+        tree(place / "far/tree/out", {"big": random_bytes(BIG, seed=9)})
+        process = subprocess.Popen(argv(jobs, "--job", "pull"), stdout=subprocess.PIPE, text=True)
+        wait_until(lambda: wire.carried > 1_000_000)
+        os.kill(agent.pid, signal.SIGSTOP)
+        time.sleep(0.5)
+
+        process.terminate()
+        stdout, _ = process.communicate(timeout=10)
+
+        assert process.returncode == 128 + signal.SIGTERM
+        assert '"outcome":"cancelled"' in stdout

@@ -76,6 +76,7 @@ class Wire:
         self._port = parts.port or (443 if self._secure else 80)
         self._context: ssl.SSLContext | None = None  # made when it is first needed
         self._idle: list[http.client.HTTPConnection] = []
+        self._busy: set[http.client.HTTPConnection] = set()
         self._lock = threading.Lock()
         self.bytes_received = 0
         self.bytes_sent = 0
@@ -87,6 +88,14 @@ class Wire:
         for connection in idle:
             connection.close()
 
+    def abort(self) -> None:
+        """Cut every connection that is in use, so that whoever waits for an answer waits no longer."""
+        with self._lock:
+            busy = list(self._busy)
+        for connection in busy:
+            with contextlib.suppress(OSError, AttributeError):  # it is closed already
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
     @contextlib.contextmanager
     def posted(self, path: str, body: Any) -> Iterator[http.client.HTTPResponse]:
         """Send a request, and give its answer while the block runs; `body` as `http.client` has it.
@@ -96,12 +105,17 @@ class Wire:
             RunError: it was refused, or the certificate is not the one that is trusted.
         """
         connection = self._connection()
+        with self._lock:
+            self._busy.add(connection)
         try:
             response = self._exchange(connection, path, body)
             yield response
         except BaseException:
             connection.close()
             raise
+        finally:
+            with self._lock:
+                self._busy.discard(connection)
         if response.isclosed():
             with self._lock:
                 self._idle.append(connection)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 
-from dirsync.errors import Skipped
+from dirsync.errors import Cancelled, Skipped
 from dirsync.model.place import FarPlace
 from dirsync.trees.far.connection import FarConnection, Unreachable, connected, connection_to
 from dirsync.trees.far.http import HttpAsking
+
+_LOOK_SECONDS = 0.2
 
 
 @contextlib.contextmanager
 def reached(place: FarPlace, *, check: Callable[[], None]) -> Iterator[FarConnection]:
     """Connect to a far place while the block runs; one that is open already is used.
 
-    `check` is called while waiting, and may raise to stop.
+    `check` is called while waiting, and may raise `Cancelled` to stop: then nobody waits any longer.
 
     Raises:
         Skipped: it does not answer.
@@ -26,7 +29,8 @@ def reached(place: FarPlace, *, check: Callable[[], None]) -> Iterator[FarConnec
         _greet(there)
         yield there
         return
-    with connected(FarConnection(place, HttpAsking(place), check=check)) as connection:
+    asking = HttpAsking(place)
+    with _cut_when_told(asking, check), connected(FarConnection(place, asking, check=check)) as connection:
         _greet(connection)
         yield connection
 
@@ -38,3 +42,23 @@ def _greet(connection: FarConnection) -> None:
         raise Skipped(
             f"{connection.place.address} does not answer: {error}; is the agent running?"
         ) from error
+
+
+@contextlib.contextmanager
+def _cut_when_told(asking: HttpAsking, check: Callable[[], None]) -> Iterator[None]:
+    """Cut the connections when the run is to stop: a thread that waits for an answer hears no signal."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_LOOK_SECONDS):
+            try:
+                check()
+            except Cancelled:
+                asking.wire.abort()
+
+    watching = threading.Thread(target=watch, name="far end", daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
