@@ -8,7 +8,7 @@ from typing import Any
 from dirsync.model.listing import Listing
 from dirsync.trees.far.connection import FarConnection, FarEndLost, Unreachable, answers_of
 from dirsync.wire import beliefs
-from dirsync.wire.asks import MOST_PATHS, AskListings, Listed, Selecting, Unseen
+from dirsync.wire.asks import MOST_PATHS, MOST_ROWS, AskListings, Listed, Selecting, Unseen
 from dirsync.wire.frames import ProtocolError, StreamCut
 
 _MOST_ROWS = 20_000_000  # of one directory
@@ -67,13 +67,14 @@ class Listings:
             return
         selecting = Selecting(include=include, exclude=exclude)
         ask = AskListings(paths=[path], beneath=True, selecting=selecting)
-        expected = {path}
+        expected, rows = {path}, 0
         patience = self._connection.patience()
         while True:
             try:
                 for found, listing in self._asked(ask):
-                    if found not in expected:
+                    if found not in expected or rows >= MOST_ROWS:
                         raise FarEndLost(f"{self._connection.place}: a listing nobody asked for")
+                    rows += listing.entry_count + 1 if isinstance(listing, Listing) else 0
                     patience.renew()
                     expected.discard(found)
                     self._known[Listing, found] = listing
@@ -82,7 +83,7 @@ class Listings:
                 return
             except (Unreachable, StreamCut) as error:
                 patience.wait(error)
-                expected = {path}
+                expected, rows = {path}, 0
 
     def _asked(self, ask: AskListings) -> Iterator[tuple[bytes, Listing | OSError]]:
         """Give the listings of one stream, each put together of its parts."""
