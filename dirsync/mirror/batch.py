@@ -6,7 +6,7 @@ Where durability is not asked for, each copy gets its name at once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from dirsync.errors import Cancelled
@@ -70,24 +70,39 @@ def carry_out_batch(
     """
     ended: list[Ended] = []
     staged: list[tuple[Operation, Staged]] = []
+
+    def stops() -> bool:
+        return stopping.is_set() or (stops_on_failure and bool(ended) and ended[-1].failure is not None)
+
     try:
         steps.foresee(batch)
-        for operation in batch:
-            if stopping.is_set() or (stops_on_failure and ended and ended[-1].failure):
-                break
-            if steps.stages(operation):
-                copy = steps.stage(operation)
-                if isinstance(copy, Staged):
-                    staged.append((operation, copy))
-                else:
-                    ended.append(Ended(operation, copy))
+        for operation, copy in _carried_out(steps, batch, stops=stops):
+            if isinstance(copy, Staged):
+                staged.append((operation, copy))
             else:
-                ended.append(Ended(operation, steps.attempt(operation)))
+                ended.append(Ended(operation, copy))
     except Cancelled:
         for _, copy in staged:
             steps.drop(copy)
         return ended
     return ended + _published(steps, staged)
+
+
+def _carried_out(
+    steps: Steps, batch: list[Operation], *, stops: Callable[[], bool]
+) -> Iterator[tuple[Operation, Staged | Failure | None]]:
+    """Carry out a batch, and give what came of each operation; a copy may be staged."""
+    for operations, goes_together in steps.small.together(batch):
+        left = operations
+        if goes_together and not stops():
+            made = steps.small.made(operations)
+            yield from made.ended
+            left = made.left
+            steps.told(made.byte_count)
+        for operation in left:
+            if stops():
+                return
+            yield operation, steps.stage(operation) if steps.stages(operation) else steps.attempt(operation)
 
 
 def _published(steps: Steps, staged: list[tuple[Operation, Staged]]) -> list[Ended]:
@@ -101,4 +116,8 @@ def _published(steps: Steps, staged: list[tuple[Operation, Staged]]) -> list[End
         for _, copy in staged:
             steps.drop(copy)
         return [Ended(operation, Failure(operation.change.path, reason)) for operation, _ in staged]
-    return [Ended(operation, steps.publish(operation, copy)) for operation, copy in staged]
+    placed = steps.small.place([copy for _, copy in staged])
+    return [
+        Ended(operation, None if is_placed else steps.publish(operation, copy))
+        for (operation, copy), is_placed in zip(staged, placed, strict=True)
+    ]

@@ -21,6 +21,7 @@ from dirsync.mirror.moving import Mover
 from dirsync.mirror.placing import drop, place, remover_of
 from dirsync.mirror.salvage import Salvage
 from dirsync.mirror.settings import Settings
+from dirsync.mirror.small import SmallCopier
 from dirsync.mirror.trash import Trash
 from dirsync.model.change import Change, ChangeKind, Failure
 from dirsync.model.entry import Entry, Kind
@@ -87,6 +88,8 @@ class Steps:
             told=told,
             sleep=deadline.sleep,
         )
+        self.small = SmallCopier(self.source, self.destination, settings=settings)
+        self.told = told
         self._leaders = leaders
         self._linker = Linker(
             self.source,

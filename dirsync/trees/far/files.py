@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import Any
 
 from dirsync.model.attributes import Namespace, namespace_of
@@ -53,6 +53,7 @@ class FileStream:
         self._patience: Patience | None = None
         self._coming: Iterator[Any] | None = None
         self._file: FarFile | None = None
+        self._put_back: Any = None  # an answer that was looked at too early
 
     def close(self) -> None:
         """End it, whatever is still to come."""
@@ -60,6 +61,7 @@ class FileStream:
             self._coming.close()  # type: ignore[attr-defined]
             self._coming = None
         self._left.clear()
+        self._put_back = None
 
     def has(self, path: bytes) -> bool:
         """Whether a file is still to come."""
@@ -85,6 +87,34 @@ class FileStream:
         self._file = file
         return file
 
+    def take_whole(self, paths: Sequence[bytes]) -> list[WholeFile]:
+        """Take files off the stream that come one after another, each in one message.
+
+        The first that does not is left on the stream, with all after it; a path that is not the
+        next one to come, likewise.
+        """
+        if self._file is not None:
+            self._file.pass_over()
+            self._file = None
+        taken: list[WholeFile] = []
+        for path in paths:
+            if not self._left or self._left[0] != path:
+                break
+            answer = self._answer()
+            if not isinstance(answer, WholeFile):
+                self._put_back = answer
+                break
+            self._check_whole(answer)
+            self.done()
+            taken.append(answer)
+        return taken
+
+    def _check_whole(self, answer: WholeFile) -> None:
+        if answer.path != self._left[0]:
+            raise self._nonsense("a file nobody asked for")
+        if len(answer.data) != answer.status.size:
+            raise self._nonsense("a file of another size than it says")
+
     def _opened(self) -> FarFile | OSError:
         """Take the beginning of the next file off the stream."""
         answer = self._answer()
@@ -96,15 +126,18 @@ class FileStream:
                 self.done()
                 return beliefs.error_of(answer)
             case WholeFile():
-                if len(answer.data) != answer.status.size:
-                    raise self._nonsense("a file of another size than it says")
+                self._check_whole(answer)
                 self.done()
-                return FarFile(self, answer.status, answer.attributes, data=answer.data, ended=answer.status)
+                return self.file_of(answer)
             case FileBegins():
                 self._begun = answer
                 return FarFile(self, answer.status, answer.attributes)
             case _:
                 raise self._nonsense("an answer to another question")
+
+    def file_of(self, answer: WholeFile) -> FarFile:
+        """Give a file that came in one message."""
+        return FarFile(self, answer.status, answer.attributes, data=answer.data, ended=answer.status)
 
     def data(self) -> Iterator[bytes | FileEnds]:
         """Give the data of the file at hand, and what it was in the end.
@@ -141,6 +174,9 @@ class FileStream:
                 raise self._nonsense("more files than were asked for")
 
     def _answer(self) -> Any:
+        if self._put_back is not None:
+            answer, self._put_back = self._put_back, None
+            return answer
         if self._coming is None:
             self._patience = self._connection.patience()
             self._coming = self._answers()
