@@ -14,7 +14,6 @@ from dirsync.mirror.barrier import make_durable
 from dirsync.mirror.files import Staged
 from dirsync.mirror.steps import Steps
 from dirsync.model.change import Failure
-from dirsync.model.entry import Kind
 from dirsync.model.operation import Operation
 
 
@@ -32,7 +31,8 @@ class Limits(NamedTuple):
     bytes: int
 
 
-SMALL = Limits(64, 32 << 20)  # spreads well among workers, and is heard of often
+SMALL = Limits(64, 32 << 20)  # not worth a worker
+USUAL = Limits(512, 32 << 20)  # spreads well among workers, and is heard of often
 DURABLE = Limits(1024, 64 << 20)  # few barriers, each short enough for a request to stop to be heard
 
 
@@ -56,8 +56,8 @@ def is_small(batch: list[Operation]) -> bool:
 
 
 def _bytes_of(operation: Operation) -> int:
-    entry = operation.change.entry
-    return entry.size if entry.kind is Kind.FILE else 0
+    new = operation.change.new
+    return 0 if new is None else new.size
 
 
 def carry_out_batch(

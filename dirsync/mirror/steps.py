@@ -114,6 +114,8 @@ class Steps:
 
     def foresee(self, operations: Sequence[Operation]) -> None:
         """Tell the source what will be asked of it, so that a far one need not be asked step by step."""
+        if isinstance(self.source, LocalTree):  # which has no use for it
+            return
         changes = [operation.change for operation in operations]
         whole = [change.entry for change in changes if change.new is not None and not change.is_in_place]
         files = [entry for entry in whole if entry.kind is Kind.FILE]

@@ -7,7 +7,7 @@ ends as it would have; a run that is killed leaves nothing in the history.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dirsync.errors import RunError
 from dirsync.model.change import Change, ChangeKind
@@ -15,6 +15,7 @@ from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import TwoTrees
 from dirsync.model.recorded import Recorded, RecordedRun, recorded_of
 from dirsync.model.result import RunResult
+from dirsync.plan.packing import CHANGES
 from dirsync.plan.spill import SpillList
 from dirsync.runner.ledger import Ledger
 
@@ -27,13 +28,18 @@ class History:
     def __init__(self, job: TwoTrees, ledger: Ledger) -> None:
         self._job = job
         self._ledger = ledger
-        self._changes: SpillList[Change] = SpillList()
+        self._changes: SpillList[Change] = SpillList(packing=CHANGES)
         self.moved_from: Mapping[bytes, bytes] = {}  # by its new path, where what moved was before
 
     def note(self, change: Change) -> None:
         """Keep a change that was carried out."""
         if self._job.catalog is not None:
             self._changes.append(change._replace(leader=None))
+
+    def note_all(self, changes: Sequence[Change]) -> None:
+        """Keep changes that were carried out, of files that were copied."""
+        if self._job.catalog is not None:
+            self._changes.extend(changes)
 
     def record(self, result: RunResult) -> str | None:
         """Bring what was done into the catalog; tell why that could not be, None: it could."""
