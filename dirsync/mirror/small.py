@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 from dirsync.mirror.files import Copied, Staged
 from dirsync.mirror.settings import Settings
-from dirsync.model.entry import Kind
 from dirsync.model.links import identity_of
 from dirsync.model.operation import Operation
 from dirsync.trees import small_files
@@ -34,7 +34,8 @@ class SmallCopier:
     def __init__(self, source: SourceTree, destination: LocalTree, *, settings: Settings) -> None:
         self._source = source
         self._destination = destination
-        self._making = _making(settings, most_bytes=source.small_bytes)
+        self._most_bytes = source.small_bytes
+        self._making = _making(settings, most_bytes=self._most_bytes)
 
     def together(self, batch: Sequence[Operation]) -> Iterator[tuple[list[Operation], bool]]:
         """Cut a batch into steps that can be tried together (True), and others."""
@@ -50,7 +51,7 @@ class SmallCopier:
         new = change.new
         if change.old is not None or new is None or new.nlink != 1 or change.leader is not None:
             return None
-        if new.size > self._source.small_bytes or new.kind is not Kind.FILE:
+        if new.size > self._most_bytes or not stat.S_ISREG(new.mode):
             return None
         return new.path.rpartition(b"/")[0]
 

@@ -116,11 +116,15 @@ class Steps:
         """Tell the source what will be asked of it, so that a far one need not be asked step by step."""
         if isinstance(self.source, LocalTree):  # which has no use for it
             return
-        changes = [operation.change for operation in operations]
-        whole = [change.entry for change in changes if change.new is not None and not change.is_in_place]
-        files = [entry for entry in whole if entry.kind is Kind.FILE]
-        dressed = [change.path for change in changes if change.new is not None and change.is_in_place]
-        dressed += [entry.path for entry in whole if entry.kind is not Kind.FILE]
+        files: list[Entry] = []
+        dressed: list[bytes] = []
+        for operation in operations:
+            change = operation.change
+            new = change.new
+            if new is not None and stat.S_ISREG(new.mode) and not change.is_in_place:
+                files.append(new)
+            elif new is not None:
+                dressed.append(new.path)
         self.source.foresee(files=files, attributes=dressed if self._settings.attributes else ())
 
     def attempt(self, operation: Operation) -> Failure | None:

@@ -17,6 +17,7 @@ from dirsync.plan.spill import Packing
 
 _KINDS = {kind.value: kind for kind in ChangeKind}
 _PHASES = tuple(Phase)
+_new = tuple.__new__  # what the constructor of a NamedTuple comes to, without its detour
 _NO_ASPECTS: frozenset[Aspect] = frozenset()
 
 
@@ -30,7 +31,7 @@ def _pack_operations(operations: Sequence[Operation]) -> bytes:
 def _unpack_operations(packed: bytes) -> list[Operation]:
     """Give the operations that were packed."""
     return [
-        Operation(_PHASES[phase], _change_of_row(row), counted)
+        _new(Operation, (_PHASES[phase], _change_of_row(row), counted))
         for phase, row, counted in marshal.loads(packed)
     ]
 
@@ -60,14 +61,17 @@ def _row_of_change(change: Change) -> tuple[Any, ...]:
 
 def _change_of_row(row: tuple[Any, ...]) -> Change:
     kind, old, new, aspects, selected, leader, is_whole = row
-    return Change(
-        _KINDS[kind],
-        None if old is None else Entry(*old),
-        None if new is None else Entry(*new),
-        _NO_ASPECTS if aspects is None else frozenset(map(Aspect, aspects)),
-        selected,
-        None if leader is None else Leader(leader[0], None if leader[1] is None else Entry(*leader[1])),
-        is_whole,
+    return _new(
+        Change,
+        (
+            _KINDS[kind],
+            None if old is None else _new(Entry, old),
+            None if new is None else _new(Entry, new),
+            _NO_ASPECTS if aspects is None else frozenset(map(Aspect, aspects)),
+            selected,
+            None if leader is None else Leader(leader[0], None if leader[1] is None else Entry(*leader[1])),
+            is_whole,
+        ),
     )
 
 

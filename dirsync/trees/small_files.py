@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from dirsync.trees import fsops
 
@@ -26,6 +26,10 @@ _is_wanted = IS_BUILT and os.environ.get(_VARIABLE) != "python"
 _RANDOM_BYTES = 8
 
 
+# A file whose data came from elsewhere: name, data, mode, uid, gid, mtime_ns.
+Arrived: TypeAlias = tuple[bytes, bytes, int, int, int, int]
+
+
 class Making(NamedTuple):
     """How files are made; see `native/small.h`."""
 
@@ -37,17 +41,6 @@ class Making(NamedTuple):
     bits: int
     most_bytes: int
     places: bool  # each gets its name at once; else it stays under its temporary one
-
-
-class Arrived(NamedTuple):
-    """A file whose data came from elsewhere."""
-
-    name: bytes
-    data: bytes
-    mode: int
-    uid: int
-    gid: int
-    mtime_ns: int
 
 
 class Made(NamedTuple):

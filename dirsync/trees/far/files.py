@@ -51,9 +51,9 @@ class FileStream:
         self._begun: FileBegins | None = None  # of the first one, where some of it arrived
         self._received = 0  # bytes of the first one
         self._patience: Patience | None = None
-        self._coming: Iterator[Any] | None = None
+        self._coming: Iterator[list[Any]] | None = None
         self._file: FarFile | None = None
-        self._put_back: Any = None  # an answer that was looked at too early
+        self._pending: deque[Any] = deque()  # answers that arrived and were not taken yet
 
     def close(self) -> None:
         """End it, whatever is still to come."""
@@ -61,7 +61,7 @@ class FileStream:
             self._coming.close()  # type: ignore[attr-defined]
             self._coming = None
         self._left.clear()
-        self._put_back = None
+        self._pending.clear()
 
     def has(self, path: bytes) -> bool:
         """Whether a file is still to come."""
@@ -97,16 +97,21 @@ class FileStream:
             self._file.pass_over()
             self._file = None
         taken: list[WholeFile] = []
+        left = self._left
         for path in paths:
-            if not self._left or self._left[0] != path:
+            if not left or left[0] != path:
                 break
             answer = self._answer()
             if not isinstance(answer, WholeFile):
-                self._put_back = answer
+                self._pending.appendleft(answer)
                 break
-            self._check_whole(answer)
-            self.done()
+            if answer.path != path or len(answer.data) != answer.status.size:
+                self._check_whole(answer)
             taken.append(answer)
+            if len(left) > 1:
+                left.popleft()
+            else:
+                self.done()
         return taken
 
     def _check_whole(self, answer: WholeFile) -> None:
@@ -170,33 +175,33 @@ class FileStream:
         self._left.popleft()
         self._begun, self._received = None, 0
         if not self._left and self._coming is not None:
-            for _ in self._coming:  # the end of the stream, so that its connection can be used again
+            more = any(self._coming)  # the end of the stream, so that its connection can be used again
+            if more or self._pending:
                 raise self._nonsense("more files than were asked for")
 
     def _answer(self) -> Any:
-        if self._put_back is not None:
-            answer, self._put_back = self._put_back, None
-            return answer
-        if self._coming is None:
-            self._patience = self._connection.patience()
-            self._coming = self._answers()
-        try:
-            return next(self._coming)
-        except StopIteration:
-            raise self._nonsense("fewer files than were asked for") from None
+        while not self._pending:
+            if self._coming is None:
+                self._patience = self._connection.patience()
+                self._coming = self._answers()
+            try:
+                self._pending.extend(next(self._coming))
+            except StopIteration:
+                raise self._nonsense("fewer files than were asked for") from None
+        return self._pending.popleft()
 
-    def _answers(self) -> Iterator[Any]:
-        """Give messages and data for as long as files are left, over lost connections."""
+    def _answers(self) -> Iterator[list[Any]]:
+        """Give messages and data, a frame at a time, for as long as files are left, over lost connections.
+
+        The next frame is asked for when all of one was taken: what was is known if the connection is lost.
+        """
         assert self._patience is not None
         while self._left:
             try:
                 with self._connection.frames(self._ask()) as frames:
                     for is_message, payload in frames:
                         self._patience.renew()
-                        if is_message:
-                            yield from decode_answers(payload)
-                        else:
-                            yield payload
+                        yield decode_answers(payload) if is_message else [payload]
                     if self._left:
                         raise self._nonsense("fewer files than were asked for")
             except (Unreachable, StreamCut) as error:

@@ -182,8 +182,15 @@ class FarTree:
         if stream is None:
             return small_files.none_made(len(names))
         arrived = stream.take_whole(paths)
-        plain = [number for number, whole in enumerate(arrived) if self._is_plain(whole, making)]
-        files = [_arrived(names[number], arrived[number]) for number in plain]
+        plain: list[int] = []
+        files: list[Arrived] = []
+        for number, whole in enumerate(arrived):
+            if self._is_plain(whole, making):
+                status = whole.status
+                plain.append(number)
+                files.append(
+                    (names[number], whole.data, status.mode, status.uid, status.gid, status.mtime_ns)
+                )
         made = small_files.write(making, into, files).among(plain, count=len(names))
         for whole, is_made in zip(arrived, made.ended, strict=False):
             if not is_made:
@@ -316,11 +323,6 @@ class DeepFarTree(FarTree):
 
 def _comes_in_a_stream(entry: Entry) -> bool:
     return entry.kind is Kind.FILE and entry.size < LARGE_BYTES
-
-
-def _arrived(name: bytes, whole: WholeFile) -> Arrived:
-    status = whole.status
-    return Arrived(name, whole.data, status.mode, status.uid, status.gid, status.mtime_ns)
 
 
 def _ask_entries(paths: list[bytes]) -> AskEntries:
