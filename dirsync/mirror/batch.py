@@ -93,11 +93,12 @@ def _carried_out(
 ) -> Iterator[tuple[Operation, Staged | Failure | None]]:
     """Carry out a batch, and give what came of each operation; a copy may be staged."""
     for operations, goes_together in steps.small.together(batch):
-        left = operations
-        if goes_together and not stops():
-            made = steps.small.made(operations)
+        left = [] if goes_together else operations
+        untried = operations if goes_together else []
+        while untried and not stops():
+            made = steps.small.made(untried)
             yield from made.ended
-            left = made.left
+            left, untried = left + made.left, made.untried
             steps.told(made.byte_count)
         for operation in left:
             if stops():

@@ -25,6 +25,7 @@ class Together(NamedTuple):
 
     ended: list[tuple[Operation, Staged | None]]  # None: it is in its place
     left: list[Operation]  # for the usual way
+    untried: list[Operation]  # for another try
     byte_count: int
 
 
@@ -56,7 +57,10 @@ class SmallCopier:
         return new.path.rpartition(b"/")[0]
 
     def made(self, operations: Sequence[Operation]) -> Together:
-        """Make files of one directory, whose names should be free, as far as that goes together."""
+        """Make files of one directory, whose names should be free, as far as that goes together.
+
+        It tries for a moment only, but one at least.
+        """
         assert self._making is not None
         paths = [operation.change.path for operation in operations]
         directory = split(paths[0])[0]
@@ -98,7 +102,7 @@ def _directory_of_free(copy: Staged) -> bytes | None:
 def _told(operations: Sequence[Operation], made: Made, *, is_placed: bool) -> Together:
     ended: list[tuple[Operation, Staged | None]] = []
     left: list[Operation] = []
-    for number, (operation, is_made) in enumerate(zip(operations, made.ended, strict=True)):
+    for number, (operation, is_made) in enumerate(zip(operations, made.ended, strict=False)):
         if not is_made:
             left.append(operation)
         elif is_placed:
@@ -109,7 +113,7 @@ def _told(operations: Sequence[Operation], made: Made, *, is_placed: bool) -> To
             ended.append(
                 (operation, Staged(new.path, made.temporaries[number], None, copied, has_links=False))
             )
-    return Together(ended, left, made.byte_count)
+    return Together(ended, left, list(operations[len(made.ended) :]), made.byte_count)
 
 
 def _making(settings: Settings, *, most_bytes: int) -> Making | None:

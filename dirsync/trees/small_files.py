@@ -46,19 +46,25 @@ class Making(NamedTuple):
 class Made(NamedTuple):
     """What came of some files, one by one."""
 
-    ended: Sequence[int]  # 1: it is made; 0: nothing is there, it is for the usual way
+    ended: Sequence[int]  # of the first, which were tried: 1: it is made; 0: it is for the usual way
     byte_count: int = 0  # that were written
     identities: Sequence[tuple[int, int]] = ()  # without `places`: device and inode of each
     temporaries: Sequence[bytes] = ()  # without `places`: the temporary name of each
 
     def among(self, numbers: Sequence[int], *, count: int) -> Made:
-        """Say the same of `count` files, of which these were those of the given numbers; no other is made."""
-        if len(numbers) == count:
+        """Say the same of `count` files, of which some, of those with the given numbers, were tried.
+
+        Others before the last that was tried are for the usual way.
+        """
+        tried = len(self.ended)
+        if tried < len(numbers):
+            count = numbers[tried]
+        if tried == count:
             return self
         ended = bytearray(count)
         identities = [(0, 0)] * count
         temporaries = [b""] * count
-        for at, number in enumerate(numbers):
+        for at, number in enumerate(numbers[:tried]):
             ended[number] = self.ended[at]
             if self.identities:
                 identities[number], temporaries[number] = self.identities[at], self.temporaries[at]

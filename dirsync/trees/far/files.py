@@ -114,6 +114,11 @@ class FileStream:
                 self.done()
         return taken
 
+    def put_back(self, files: Sequence[WholeFile]) -> None:
+        """Put files back that were taken off the stream last."""
+        self._pending.extendleft(reversed(files))
+        self._left.extendleft(file.path for file in reversed(files))
+
     def _check_whole(self, answer: WholeFile) -> None:
         if answer.path != self._left[0]:
             raise self._nonsense("a file nobody asked for")

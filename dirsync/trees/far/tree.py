@@ -192,9 +192,11 @@ class FarTree:
                     (names[number], whole.data, status.mode, status.uid, status.gid, status.mtime_ns)
                 )
         made = small_files.write(making, into, files).among(plain, count=len(names))
+        tried = len(made.ended)
         for whole, is_made in zip(arrived, made.ended, strict=False):
             if not is_made:
                 self._arrived[whole.path] = stream.file_of(whole)
+        stream.put_back(arrived[tried:])
         return made
 
     def _is_plain(self, whole: WholeFile, making: Making) -> bool:

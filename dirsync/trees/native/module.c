@@ -129,8 +129,8 @@ static PyObject *told_of(const struct making *how, const struct made *files, siz
 }
 
 #define TELLS                                                                                             \
-    "Gives a byte for each, 1 where it is done; how many bytes were written; and, without `places`, which\n" \
-    "(device, inode) each is.\n"                                                                           \
+    "Gives a byte for each that was tried, which are the first, 1 where it is done; how many bytes were\n" \
+    "written; and, without `places`, which (device, inode) each is.\n"                                                                           \
     "Other threads run meanwhile.\n\n"                                                                     \
     "Raises:\n    ValueError: there are not as many names as temporary ones.\n    MemoryError: there is none left."
 
@@ -153,11 +153,11 @@ static PyObject *native_copy(PyObject *module, PyObject *arguments)
     struct made *files = take_files(names, length, random, random_length);
     if (files == NULL)
         return NULL;
-    size_t count = (size_t)random_length / RANDOM_BYTES;
+    size_t tried;
     Py_BEGIN_ALLOW_THREADS
-    copy_files(&how, source, destination, files, count);
+    tried = copy_files(&how, source, destination, files, (size_t)random_length / RANDOM_BYTES);
     Py_END_ALLOW_THREADS
-    PyObject *told = told_of(&how, files, count);
+    PyObject *told = told_of(&how, files, tried);
     free(files);
     return told;
 }
@@ -191,10 +191,11 @@ static PyObject *native_write(PyObject *module, PyObject *arguments)
     for (; taken < count && take_arrived(PyTuple_GetItem(arrived, (Py_ssize_t)taken), &files[taken]) == 0; taken++)
         files[taken].random = (const unsigned char *)random + taken * RANDOM_BYTES;
     if (taken == count) {
+        size_t tried;
         Py_BEGIN_ALLOW_THREADS
-        write_files(&how, destination, files, count);
+        tried = write_files(&how, destination, files, count);
         Py_END_ALLOW_THREADS
-        told = told_of(&how, files, count);
+        told = told_of(&how, files, tried);
     }
     free(files);
     return told;

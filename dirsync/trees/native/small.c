@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #define CREATING (O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
 #define TICK_NS 10000000LL /* dirsync/trees/hashing.py */
 #define NS_A_SECOND 1000000000LL
+#define A_MOMENT_NS 100000000LL
 #define BLOCK 512         /* what st_blocks counts in */
 #define HOLE_FROM 4096    /* zeros from so many bytes on become a hole: dirsync/trees/far/files.py */
 #define ATTRIBUTES_ROOM 1024
@@ -189,13 +191,25 @@ static bool is_copied(const struct making *how, int source, int destination, str
     return good;
 }
 
-void copy_files(const struct making *how, int source, int destination, struct made *files, size_t count)
+static long long now_ns(void)
+{
+    struct timespec now;
+    return clock_gettime(CLOCK_MONOTONIC, &now) != 0 ? LLONG_MAX : now.tv_sec * NS_A_SECOND + now.tv_nsec;
+}
+
+size_t copy_files(const struct making *how, int source, int destination, struct made *files, size_t count)
 {
     unsigned char *buffer = malloc(how->most_bytes + 1);
-    for (size_t at = 0; at < count; at++)
-        files[at].ended =
-            buffer != NULL && is_copied(how, source, destination, &files[at], buffer) ? DONE : LEFT;
+    long long began_at = now_ns();
+    size_t at = 0;
+    while (at < count) {
+        struct made *file = &files[at++];
+        file->ended = buffer != NULL && is_copied(how, source, destination, file, buffer) ? DONE : LEFT;
+        if (now_ns() - began_at > A_MOMENT_NS)
+            break;
+    }
     free(buffer);
+    return at;
 }
 
 /* Whether data are nothing but zeros, and so many that they should be a hole. */
@@ -204,13 +218,18 @@ static bool is_hole(const unsigned char *data, size_t length)
     return length >= HOLE_FROM && data[0] == 0 && memcmp(data, data + 1, length - 1) == 0;
 }
 
-void write_files(const struct making *how, int destination, struct made *files, size_t count)
+size_t write_files(const struct making *how, int destination, struct made *files, size_t count)
 {
-    for (size_t at = 0; at < count; at++) {
-        struct made *file = &files[at];
+    long long began_at = now_ns();
+    size_t at = 0;
+    while (at < count) {
+        struct made *file = &files[at++];
         bool good = may_be_made(how, file) && !(how->sparse && is_hole(file->data, file->length));
         file->ended = good && is_made(how, destination, file, -1, NULL) ? DONE : LEFT;
+        if (now_ns() - began_at > A_MOMENT_NS)
+            break;
     }
+    return at;
 }
 
 void place_files(int destination, struct placed *files, size_t count)

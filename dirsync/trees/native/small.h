@@ -58,11 +58,14 @@ struct made {
     uint64_t device, inode;
 };
 
+/* Each of the two goes on for a moment only, so that whoever asked can be told to stop, and gives how
+ * many files were tried: the first ones, at least one. */
+
 /* Copy files of the same names from one open directory to another. */
-void copy_files(const struct making *how, int source, int destination, struct made *files, size_t count);
+size_t copy_files(const struct making *how, int source, int destination, struct made *files, size_t count);
 
 /* Write files whose data are at hand. */
-void write_files(const struct making *how, int destination, struct made *files, size_t count);
+size_t write_files(const struct making *how, int destination, struct made *files, size_t count);
 
 /* One file that is complete under its temporary name. */
 struct placed {
