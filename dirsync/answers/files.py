@@ -37,6 +37,7 @@ _CHUNKS_A_MESSAGE = 4096
 _MESSAGES_A_FRAME = 512
 _READ_TOGETHER = 256  # files
 _NOT_WORTH_PACKING = 4  # blocks that did not get shorter, until the rest of a file is sent as it is
+_TRIED_AGAIN_AFTER = 4  # frames of small files
 
 
 class FileAnswers:
@@ -45,6 +46,7 @@ class FileAnswers:
     def __init__(self, tree: LocalTree, *, check: Callable[[], None]) -> None:
         self._tree = tree
         self._check = check
+        self._unpackable = 0  # frames of whole files, up to the last, that did not get shorter
 
     def files(self, ask: AskFiles) -> Iterator[bytes]:
         """Give the frames of files, in order."""
@@ -57,7 +59,7 @@ class FileAnswers:
                 with _Opened(self._tree, wanted) as file:
                     if file.failure is None and file.is_large:
                         if batch:
-                            yield frames.messages(*batch)
+                            yield self._framed(batch)
                             batch, size = [], 0
                         yield from self._in_blocks(file, namespaces)
                         continue
@@ -65,10 +67,17 @@ class FileAnswers:
             batch.append(answer)
             size += len(answer.data) if isinstance(answer, WholeFile) else 0
             if size >= DATA_BYTES or len(batch) >= _MESSAGES_A_FRAME:
-                yield frames.messages(*batch)
+                yield self._framed(batch)
                 batch, size = [], 0
         if batch:
-            yield frames.messages(*batch)
+            yield self._framed(batch)
+
+    def _framed(self, batch: Sequence[object]) -> bytes:
+        """Frame whole files; where packing was of no use, the next few frames are sent as they are."""
+        packs = self._unpackable % _TRIED_AGAIN_AFTER == 0
+        frame, was_of_use = frames.whole_files(batch, packs=packs)
+        self._unpackable = 0 if packs and was_of_use else self._unpackable + 1
+        return frame
 
     def _read_together(
         self, files: Sequence[FileWanted], namespaces: frozenset[Namespace]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterator
 from itertools import chain
 
@@ -59,7 +60,8 @@ class Plan:
     def add_new(self, change: Change) -> None:
         """Append the copy of a file or symlink that the destination does not have."""
         self._copies.append(Operation(Phase.COPY, change))
-        counts, byte_count = self.counts, change.bytes_to_copy
+        new, counts = change.entry, self.counts
+        byte_count = new.size if stat.S_ISREG(new.mode) else 0
         counts.created += 1
         counts.bytes_copied += byte_count
         self.growth_bytes += byte_count
