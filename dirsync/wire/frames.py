@@ -62,7 +62,7 @@ def messages(*values: object) -> bytes:
 
 
 def whole_files(values: Sequence[object], *, packs: bool) -> tuple[bytes, bool]:
-    """Frame messages that are files for the most part; tell whether packing was, or might have been, of use."""
+    """Frame messages that hold data for the most part; tell as `data` does."""
     return _packed(_encoder.encode(values), Kind.MESSAGE, Kind.PACKED_MESSAGE, packs=packs)
 
 
