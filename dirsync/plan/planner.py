@@ -37,6 +37,7 @@ class Planner:
             and change.selected
             and new is not None
             and new.nlink == 1
+            and change.leader is None
             and not self._tentative
             and not new.is_directory
         ):  # the usual step of a first run, taken without a look at all that others need
