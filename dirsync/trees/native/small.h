@@ -3,9 +3,10 @@
  * The other is the reference: dirsync/mirror/files.py for what is made, dirsync/answers/files.py for
  * what is read. Here is done only what is plainly right, in the same order of the same system calls.
  *
- * The claim   That a file is DONE is the only one. Of every other nothing is said, and nothing is left
- *             where it should be made: whoever asked does it the other way, which finds out what
- *             was the matter, tries again, or says why it cannot be done.
+ * The claim   That a file is DONE is the only one. Of every other nothing is said, and nothing is there
+ *             (but a temporary file that cannot be removed: the next run sweeps it). Whoever asked
+ *             does it the other way, which finds out what was the matter, tries again, or says why
+ *             it cannot be done.
  * Left alone  What is no regular file, has other names, holes, attributes, or set-id bits; what was
  *             changed within the clock's last tick, or while it was read; and whatever any system
  *             call does not do at once.
