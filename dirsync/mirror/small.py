@@ -18,6 +18,7 @@ from dirsync.trees.small_files import Made, Making
 from dirsync.trees.source import SourceTree
 
 _ALL_BITS = 0o7777
+_MANY_LEFT = 100  # files, from which on it is judged: a file system may refuse something to each
 
 
 class Together(NamedTuple):
@@ -36,15 +37,21 @@ class SmallCopier:
         self._source = source
         self._destination = destination
         self._most_bytes = source.small_bytes
+        self._tried = self._left = 0  # files
         self._making = _making(settings, most_bytes=self._most_bytes)
 
     def together(self, batch: Sequence[Operation]) -> Iterator[tuple[list[Operation], bool]]:
         """Cut a batch into steps that can be tried together (True), and others."""
-        if self._making is None or not small_files.serves():
+        if not self._serves():
             yield list(batch), False
             return
         for directory, operations in groupby(batch, self._directory_of_small):
             yield list(operations), directory is not None
+
+    def _serves(self) -> bool:
+        """Whether files are to be tried at all: not where most are left, each tried in vain."""
+        in_vain = self._left > _MANY_LEFT and 2 * self._left > self._tried
+        return self._making is not None and not in_vain and small_files.serves()
 
     def _directory_of_small(self, operation: Operation) -> bytes | None:
         """Give the directory that a new small file belongs to; None: the step is another."""
@@ -71,12 +78,14 @@ class SmallCopier:
             made = self._source.copy_small(directory, names, into=into, making=self._making)
         except OSError:  # what it is about will be told of each file
             made = small_files.none_made(len(names))
+        self._tried += len(made.ended)
+        self._left += len(made.ended) - sum(made.ended)
         return _told(operations, made, is_placed=self._making.places)
 
     def place(self, staged: Sequence[Staged]) -> list[bool]:
         """Give staged copies their names, where that goes together; one without is staged still."""
         placed = [False] * len(staged)
-        if self._making is None or not small_files.serves():
+        if not self._serves():
             return placed
         for directory, numbered in groupby(enumerate(staged), lambda each: _directory_of_free(each[1])):
             if directory is not None:

@@ -205,3 +205,15 @@ def test_a_directory_that_is_gone_leaves_all_for_the_usual_way(
     small = SmallCopier(source, destination, settings=settings(tmp_path))
 
     assert small.made([step]) == ([], [step], [], 0)
+
+
+def test_where_most_files_are_left_nobody_tries_any_more(
+    ends: tuple[LocalTree, LocalTree], tmp_path: Path
+) -> None:
+    source, destination = ends
+    steps = [copy_of(b"named", source)] * 101
+    small = SmallCopier(source, destination, settings=settings(tmp_path))
+    assert list(small.together(steps)) == [(steps, True)]
+
+    assert small.made(steps).left == steps
+    assert list(small.together(steps)) == [(steps, False)]
