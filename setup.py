@@ -1,25 +1,37 @@
-"""The one thing that pyproject.toml cannot say: an extension that may be missing.
+"""The one thing that pyproject.toml cannot say: extensions that may be missing.
 
-Where there is no compiler, or another system than Linux, the Python lister serves.
+Where there is no compiler, or another system than Linux, Python serves.
 """
 
 import sys
 
 from setuptools import Extension, setup
 
-FOLDER = "dirsync/scan/native"
+OPTIONS = {
+    "define_macros": [("Py_LIMITED_API", "0x030B0000")],
+    "extra_compile_args": ["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"],
+    "py_limited_api": True,
+    "optional": True,
+}
+LISTER = "dirsync/scan/native"
 PARTS = ("blake2b", "digests", "glance", "lister", "module", "stride", "telling_rows", "text")
-LISTER = Extension(
-    "dirsync.scan.native._lister",
-    sources=[f"{FOLDER}/{name}.c" for name in (*PARTS, "module_glance", "module_stride")],
-    depends=[f"{FOLDER}/{name}.h" for name in PARTS],
-    define_macros=[("Py_LIMITED_API", "0x030B0000")],
-    extra_compile_args=["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"],
-    py_limited_api=True,
-    optional=True,
-)
+SMALL = "dirsync/trees/native"
+EXTENSIONS = [
+    Extension(
+        "dirsync.scan.native._lister",
+        sources=[f"{LISTER}/{name}.c" for name in (*PARTS, "module_glance", "module_stride")],
+        depends=[f"{LISTER}/{name}.h" for name in PARTS],
+        **OPTIONS,
+    ),
+    Extension(
+        "dirsync.trees.native._small",
+        sources=[f"{SMALL}/{name}.c" for name in ("small", "module")],
+        depends=[f"{SMALL}/small.h"],
+        **OPTIONS,
+    ),
+]
 
 setup(
-    ext_modules=[LISTER] if sys.platform == "linux" else [],
+    ext_modules=EXTENSIONS if sys.platform == "linux" else [],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

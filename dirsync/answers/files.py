@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby, islice
 
 from dirsync.model.attributes import Namespace, namespaces_named
-from dirsync.trees import chunking
+from dirsync.trees import chunking, small_files
 from dirsync.trees.attributes import Bearer
+from dirsync.trees.handles import split
 from dirsync.trees.hashing import await_tick
 from dirsync.trees.local import LocalTree
 from dirsync.wire import frames
@@ -22,6 +25,7 @@ from dirsync.wire.asks import (
     FileEnds,
     FileWanted,
     Stamped,
+    Status,
     Unseen,
     WholeFile,
 )
@@ -31,7 +35,9 @@ from dirsync.wire.frames import DATA_BYTES, ProtocolError
 _ATTEMPTS_WHILE_IT_CHANGES = 3
 _CHUNKS_A_MESSAGE = 4096
 _MESSAGES_A_FRAME = 512
+_READ_TOGETHER = 256  # files
 _NOT_WORTH_PACKING = 4  # blocks that did not get shorter, until the rest of a file is sent as it is
+_TRIED_AGAIN_AFTER = 4  # frames of small files
 
 
 class FileAnswers:
@@ -40,29 +46,68 @@ class FileAnswers:
     def __init__(self, tree: LocalTree, *, check: Callable[[], None]) -> None:
         self._tree = tree
         self._check = check
+        self._unpackable = 0  # frames of whole files, up to the last, that did not get shorter
 
     def files(self, ask: AskFiles) -> Iterator[bytes]:
         """Give the frames of files, in order."""
         namespaces = namespaces_named(ask.namespaces)
         batch: list[object] = []
         size = 0
-        for wanted in ask.files:
-            self._check()
-            with _Opened(self._tree, wanted) as file:
-                if file.failure is None and file.is_large:
-                    if batch:
-                        yield frames.messages(*batch)
-                        batch, size = [], 0
-                    yield from self._in_blocks(file, namespaces)
-                    continue
-                answer = file.failure or file.whole(namespaces)
+        for wanted, read in self._read_together(ask.files, namespaces):
+            answer: WholeFile | Unseen | None = read
+            if answer is None:
+                with _Opened(self._tree, wanted) as file:
+                    if file.failure is None and file.is_large:
+                        if batch:
+                            yield self._framed(batch)
+                            batch, size = [], 0
+                        yield from self._in_blocks(file, namespaces)
+                        continue
+                    answer = file.failure or file.whole(namespaces)
             batch.append(answer)
             size += len(answer.data) if isinstance(answer, WholeFile) else 0
             if size >= DATA_BYTES or len(batch) >= _MESSAGES_A_FRAME:
-                yield frames.messages(*batch)
+                yield self._framed(batch)
                 batch, size = [], 0
         if batch:
-            yield frames.messages(*batch)
+            yield self._framed(batch)
+
+    def _framed(self, batch: Sequence[object]) -> bytes:
+        """Frame whole files; where packing was of no use, the next few frames are sent as they are."""
+        packs = self._unpackable % _TRIED_AGAIN_AFTER == 0
+        frame, was_of_use = frames.whole_files(batch, packs=packs)
+        self._unpackable = 0 if packs and was_of_use else self._unpackable + 1
+        return frame
+
+    def _read_together(
+        self, files: Sequence[FileWanted], namespaces: frozenset[Namespace]
+    ) -> Iterator[tuple[FileWanted, WholeFile | None]]:
+        """Give files with what was read of those of one directory together; None: it was not."""
+        for directory, some in groupby(files, _directory_of_whole):
+            left = deque(some)
+            while left:
+                self._check()
+                found = [None] if directory is None else self._read_some(directory, left, namespaces)
+                for whole in found:
+                    yield left.popleft(), whole
+
+    def _read_some(
+        self, directory: bytes, files: deque[FileWanted], namespaces: frozenset[Namespace]
+    ) -> Sequence[WholeFile | None]:
+        """Read the first files of a directory, at least one."""
+        start = len(directory) + 1 if directory else 0
+        names = [wanted.path[start:] for wanted in islice(files, _READ_TOGETHER)]
+        try:
+            handle = self._tree.handles.handle(directory)
+        except OSError:  # what it is about will be told of each file
+            return [None] * len(names)
+        read = small_files.read(
+            handle, names, most_bytes=SMALL_BYTES, attributes=bool(namespaces), room=DATA_BYTES
+        )
+        return [
+            None if each is None else WholeFile(path=wanted.path, status=Status(*each[1]), data=each[0])
+            for wanted, each in zip(files, read, strict=False)
+        ]
 
     def _in_blocks(self, file: _Opened, namespaces: frozenset[Namespace]) -> Iterator[bytes]:
         try:
@@ -187,6 +232,13 @@ class _Opened:
         except OSError as error:
             return unseen_of(self.path, error)
         return _changed(self.path)
+
+
+def _directory_of_whole(wanted: FileWanted) -> bytes | None:
+    """Give the directory of a file that can be read with others of it; None: it has to be read by itself."""
+    if wanted.start or wanted.stamp is not None or not small_files.reads():
+        return None
+    return split(wanted.path)[0]
 
 
 def _changed(path: bytes) -> Unseen:

@@ -8,6 +8,8 @@ What could not be listed is unknown: nothing beneath it becomes a change.
 
 from __future__ import annotations
 
+import stat
+
 from dirsync.compare.rules import CONTENT, kind_of_change
 from dirsync.errors import PathError
 from dirsync.filters import Scope, Verdict, scope_of
@@ -67,7 +69,9 @@ class Step:
         self.found.scanned += self.sight.entries
         self.found.destination_entries += self.sight.destination_entries
         changes_before = len(self.found.changes)
-        if equal:
+        if self._is_plainly_new(new):
+            self._take_all(new)
+        elif equal:
             self._enter_equal(new)
             if self.context.hard_links:
                 path = self.directory.path
@@ -124,6 +128,28 @@ class Step:
 
     def _is_skipped_symlink(self, entry: Entry) -> bool:
         return self.context.skip_symlinks and entry.kind is Kind.SYMLINK
+
+    # Directories that only the source has
+
+    def _is_plainly_new(self, new: Listing) -> bool:
+        """Whether only the source has the directory, and nothing in it has to be judged name by name."""
+        return (
+            self.directory.sides is Sides.SOURCE
+            and self.scope.trivial
+            and bool(self.directory.path)
+            and not new.unknown
+            and not self.context.skip_symlinks
+            and TEMPORARY_MARK not in new.names
+        )
+
+    def _take_all(self, new: Listing) -> None:
+        """Find every entry to be new."""
+        changes = self.found.changes
+        for entry in new.entries(self.directory.path):
+            if stat.S_ISREG(entry.mode) and entry.nlink == 1:
+                changes.append(Change(ChangeKind.CREATED, None, entry))
+            else:
+                self._compare_name(split(entry.path)[1], entry, None)
 
     # Directories that differ
 

@@ -6,7 +6,7 @@ Where durability is not asked for, each copy gets its name at once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from dirsync.errors import Cancelled
@@ -14,7 +14,6 @@ from dirsync.mirror.barrier import make_durable
 from dirsync.mirror.files import Staged
 from dirsync.mirror.steps import Steps
 from dirsync.model.change import Failure
-from dirsync.model.entry import Kind
 from dirsync.model.operation import Operation
 
 
@@ -32,7 +31,8 @@ class Limits(NamedTuple):
     bytes: int
 
 
-SMALL = Limits(64, 32 << 20)  # spreads well among workers, and is heard of often
+SMALL = Limits(64, 32 << 20)  # not worth a worker
+USUAL = Limits(512, 32 << 20)  # spreads well among workers, and is heard of often
 DURABLE = Limits(1024, 64 << 20)  # few barriers, each short enough for a request to stop to be heard
 
 
@@ -56,8 +56,8 @@ def is_small(batch: list[Operation]) -> bool:
 
 
 def _bytes_of(operation: Operation) -> int:
-    entry = operation.change.entry
-    return entry.size if entry.kind is Kind.FILE else 0
+    new = operation.change.new
+    return 0 if new is None else new.size
 
 
 def carry_out_batch(
@@ -70,24 +70,40 @@ def carry_out_batch(
     """
     ended: list[Ended] = []
     staged: list[tuple[Operation, Staged]] = []
+
+    def stops() -> bool:
+        return stopping.is_set() or (stops_on_failure and bool(ended) and ended[-1].failure is not None)
+
     try:
         steps.foresee(batch)
-        for operation in batch:
-            if stopping.is_set() or (stops_on_failure and ended and ended[-1].failure):
-                break
-            if steps.stages(operation):
-                copy = steps.stage(operation)
-                if isinstance(copy, Staged):
-                    staged.append((operation, copy))
-                else:
-                    ended.append(Ended(operation, copy))
+        for operation, copy in _carried_out(steps, batch, stops=stops):
+            if isinstance(copy, Staged):
+                staged.append((operation, copy))
             else:
-                ended.append(Ended(operation, steps.attempt(operation)))
+                ended.append(Ended(operation, copy))
     except Cancelled:
         for _, copy in staged:
             steps.drop(copy)
         return ended
     return ended + _published(steps, staged)
+
+
+def _carried_out(
+    steps: Steps, batch: list[Operation], *, stops: Callable[[], bool]
+) -> Iterator[tuple[Operation, Staged | Failure | None]]:
+    """Carry out a batch, and give what came of each operation; a copy may be staged."""
+    for operations, goes_together in steps.small.together(batch):
+        left = [] if goes_together else operations
+        untried = operations if goes_together else []
+        while untried and not stops():
+            made = steps.small.made(untried)
+            yield from made.ended
+            left, untried = left + made.left, made.untried
+            steps.told(made.byte_count)
+        for operation in left:
+            if stops():
+                return
+            yield operation, steps.stage(operation) if steps.stages(operation) else steps.attempt(operation)
 
 
 def _published(steps: Steps, staged: list[tuple[Operation, Staged]]) -> list[Ended]:
@@ -101,4 +117,8 @@ def _published(steps: Steps, staged: list[tuple[Operation, Staged]]) -> list[End
         for _, copy in staged:
             steps.drop(copy)
         return [Ended(operation, Failure(operation.change.path, reason)) for operation, _ in staged]
-    return [Ended(operation, steps.publish(operation, copy)) for operation, copy in staged]
+    placed = steps.small.place([copy for _, copy in staged])
+    return [
+        Ended(operation, None if is_placed else steps.publish(operation, copy))
+        for (operation, copy), is_placed in zip(staged, placed, strict=True)
+    ]

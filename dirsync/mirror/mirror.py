@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from typing import Protocol
 
 from dirsync.errors import RunError
-from dirsync.mirror.batch import DURABLE, SMALL, Ended, batches, carry_out_batch, is_small
+from dirsync.mirror.batch import DURABLE, USUAL, Ended, batches, carry_out_batch, is_small
 from dirsync.mirror.linking import Leaders
 from dirsync.mirror.lost import Lost
 from dirsync.mirror.pace import Pace
@@ -33,6 +33,9 @@ class Watcher(Protocol):
 
     def done(self, operation: Operation) -> None:
         """An operation was carried out."""
+
+    def made(self, operations: Sequence[Operation]) -> None:
+        """Files, symlinks and directories were made where there was nothing."""
 
     def failed(self, failure: Failure) -> None:
         """A path was given up."""
@@ -227,8 +230,9 @@ class Mirror:
     # Copying
 
     def _copy_in_parallel(self, steps: Steps, operations: Iterator[Operation]) -> None:
-        wanted = (operation for operation in operations if not self._is_pointless(operation))
-        cut = batches(wanted, DURABLE if self._settings.durable else SMALL)
+        if self._unmade or self._unemptied:
+            operations = (operation for operation in operations if not self._is_pointless(operation))
+        cut = batches(operations, DURABLE if self._settings.durable else USUAL)
         first = list(islice(cut, 2))
         if self._workers == 1 or (len(first) <= 1 and all(map(is_small, first))):
             self._copy_inline(steps, chain(first, cut))
@@ -242,8 +246,7 @@ class Mirror:
                 steps, batch, stopping=never, stops_on_failure=self._settings.stop_on_failure
             )
             self._watcher.moved(self._meter.take())
-            for ended in done:
-                self._tell(ended)
+            self._tell_each(done)
             self._deadline.check()
             self._stop_if_asked_to()
 
@@ -281,7 +284,15 @@ class Mirror:
     def _tell_all(self, futures: set[Future[list[Ended]]]) -> None:
         for future in futures:
             if not future.cancelled():
-                for ended in future.result():
+                self._tell_each(future.result())
+
+    def _tell_each(self, done: list[Ended]) -> None:
+        """Tell how operations ended; those of a kind that needs no more than that, together."""
+        for is_made, some in groupby(done, _is_plainly_made):
+            if is_made:
+                self._watcher.made([operation for operation, _ in some])
+            else:
+                for ended in some:
                     self._tell(ended)
 
 
@@ -308,6 +319,12 @@ class _Workers:
         for steps in self._opened:
             steps.source.close()
             steps.destination.close()
+
+
+def _is_plainly_made(ended: Ended) -> bool:
+    """Whether an operation made something where there was nothing, by copying it."""
+    phase, change, counted = ended.operation
+    return ended.failure is None and change.old is None and phase is Phase.COPY and counted
 
 
 def _is_within(path: bytes, directories: set[bytes]) -> bool:

@@ -56,7 +56,12 @@ class Settings(Struct, frozen=True, kw_only=True):
             return self.kept.kept_mode(new, uid=uid, gid=gid)
         if old is not None and old.kind is new.kind:
             return old.permissions
-        return new.permissions & ~_UMASK & (stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
+        return new.permissions & self.bits_of_new
+
+    @property
+    def bits_of_new(self) -> int:
+        """The permission bits that a new object gets of its source's where modes are not carried over."""
+        return ~_UMASK & (stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
 
 
 def settings_for(job: MirrorJob, kept: Capabilities, *, version_area: bytes | None) -> Settings:

@@ -21,6 +21,7 @@ from dirsync.mirror.moving import Mover
 from dirsync.mirror.placing import drop, place, remover_of
 from dirsync.mirror.salvage import Salvage
 from dirsync.mirror.settings import Settings
+from dirsync.mirror.small import SmallCopier
 from dirsync.mirror.trash import Trash
 from dirsync.model.change import Change, ChangeKind, Failure
 from dirsync.model.entry import Entry, Kind
@@ -87,6 +88,8 @@ class Steps:
             told=told,
             sleep=deadline.sleep,
         )
+        self.small = SmallCopier(self.source, self.destination, settings=settings)
+        self.told = told
         self._leaders = leaders
         self._linker = Linker(
             self.source,
@@ -111,11 +114,17 @@ class Steps:
 
     def foresee(self, operations: Sequence[Operation]) -> None:
         """Tell the source what will be asked of it, so that a far one need not be asked step by step."""
-        changes = [operation.change for operation in operations]
-        whole = [change.entry for change in changes if change.new is not None and not change.is_in_place]
-        files = [entry for entry in whole if entry.kind is Kind.FILE]
-        dressed = [change.path for change in changes if change.new is not None and change.is_in_place]
-        dressed += [entry.path for entry in whole if entry.kind is not Kind.FILE]
+        if isinstance(self.source, LocalTree):  # which has no use for it
+            return
+        files: list[Entry] = []
+        dressed: list[bytes] = []
+        for operation in operations:
+            change = operation.change
+            new = change.new
+            if new is not None and stat.S_ISREG(new.mode) and not change.is_in_place:
+                files.append(new)
+            elif new is not None:
+                dressed.append(new.path)
         self.source.foresee(files=files, attributes=dressed if self._settings.attributes else ())
 
     def attempt(self, operation: Operation) -> Failure | None:

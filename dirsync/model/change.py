@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
+import stat
 from typing import NamedTuple
 
-from dirsync.model.entry import Entry, Kind
+from dirsync.model.entry import Entry
 
 
 class ChangeKind(enum.Enum):
@@ -81,9 +82,10 @@ class Change(NamedTuple):
     @property
     def bytes_to_copy(self) -> int:
         """The size of a file that has to be copied; else 0."""
-        if self.new is None or self.kind is ChangeKind.MOVED or self.leader is not None or self.is_in_place:
+        new = self.new
+        if new is None or self.kind is ChangeKind.MOVED or self.leader is not None or self.is_in_place:
             return 0
-        return self.new.size if self.new.kind is Kind.FILE else 0
+        return new.size if stat.S_ISREG(new.mode) else 0
 
 
 class Failure(NamedTuple):

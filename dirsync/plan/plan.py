@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterator
 from itertools import chain
 
@@ -9,6 +10,7 @@ from dirsync.model.change import Change, ChangeKind, Failure
 from dirsync.model.links import Linked
 from dirsync.model.operation import BOTTOM_UP, Operation, Phase
 from dirsync.model.result import Counts
+from dirsync.plan.packing import CHANGES, OPERATIONS
 from dirsync.plan.spill import BATCH, SpillList
 from dirsync.trees.handles import ancestors
 
@@ -29,8 +31,11 @@ class Plan:
         whole, so a directory is deleted before what it holds.
         """
         self.keeps_versions = keeps_versions
-        self._phases = {phase: SpillList[Operation](folder=folder, batch=batch) for phase in Phase}
-        self._held = SpillList[Change](folder=folder, batch=batch)
+        self._phases = {
+            phase: SpillList[Operation](folder=folder, batch=batch, packing=OPERATIONS) for phase in Phase
+        }
+        self._held = SpillList[Change](folder=folder, batch=batch, packing=CHANGES)
+        self._copies = self._phases[Phase.COPY]
         self.linked: list[Linked] = []  # what is known of files with several names, until that is decided on
         self.failures = SpillList[Failure](folder=folder, batch=batch)
         self.blocked: set[bytes] = set()  # paths whose step must not be carried out after all
@@ -52,6 +57,15 @@ class Plan:
         if operation.counted:
             self._count(operation.change, 1)
 
+    def add_new(self, change: Change) -> None:
+        """Append the copy of a file or symlink that the destination does not have."""
+        self._copies.append(Operation(Phase.COPY, change))
+        new, counts = change.entry, self.counts
+        byte_count = new.size if stat.S_ISREG(new.mode) else 0
+        counts.created += 1
+        counts.bytes_copied += byte_count
+        self.growth_bytes += byte_count
+
     def hold(self, change: Change) -> None:
         """Append a change whose step is decided on when the other names of its file are known."""
         self._held.append(change)
@@ -65,7 +79,7 @@ class Plan:
 
     def released(self) -> Iterator[Change]:
         """Give the changes that waited, each once it counts no more; read them to the end."""
-        held, self._held = self._held, SpillList[Change]()
+        held, self._held = self._held, SpillList[Change](packing=CHANGES)
         for change in held:
             if change.path not in self.blocked:
                 self._count(change, -1)

@@ -31,6 +31,18 @@ class Planner:
 
     def add_change(self, change: Change) -> None:
         """Decide about one change; the directory it is in was decided about before."""
+        new = change.new
+        if (
+            change.kind is ChangeKind.CREATED
+            and change.selected
+            and new is not None
+            and new.nlink == 1
+            and change.leader is None
+            and not self._tentative
+            and not new.is_directory
+        ):  # the usual step of a first run, taken without a look at all that others need
+            self.plan.add_new(change)
+            return
         if change.kind is ChangeKind.DELETED and self._keep_all:
             self.add_kept(change.path)
         elif not change.selected:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import pickle
 import tempfile
-from collections.abc import Iterator
-from typing import IO, Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import IO, Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 BATCH = 4096  # items that stay in memory, and items a read brings back; an operation takes about 1 kB
+
+
+class Packing(NamedTuple):
+    """How items become bytes, many at a time, and bytes items."""
+
+    pack: Callable[[Sequence[Any]], bytes]
+    unpack: Callable[[bytes], list[Any]]
+
+
+PICKLED = Packing(lambda items: pickle.dumps(items, protocol=pickle.HIGHEST_PROTOCOL), pickle.loads)
 
 
 class SpillList(Generic[T]):
@@ -19,12 +30,13 @@ class SpillList(Generic[T]):
     system puts temporary files.
     """
 
-    def __init__(self, *, folder: str | None = None, batch: int = BATCH) -> None:
+    def __init__(self, *, folder: str | None = None, batch: int = BATCH, packing: Packing = PICKLED) -> None:
         self._folder = folder
+        self._packing = packing
         self._batch = batch
         self._tail: list[T] = []
         self._file: IO[bytes] | None = None
-        self._offsets: list[int] = []
+        self._offsets: list[tuple[int, int]] = []  # and lengths
 
     def __len__(self) -> int:
         return len(self._offsets) * self._batch + len(self._tail)
@@ -35,28 +47,36 @@ class SpillList(Generic[T]):
         if len(self._tail) == self._batch:
             self._spill()
 
+    def extend(self, items: Iterable[T]) -> None:
+        """Add items at the end."""
+        left = iter(items)
+        while some := list(islice(left, self._batch - len(self._tail))):
+            self._tail += some
+            if len(self._tail) == self._batch:
+                self._spill()
+
     def _spill(self) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile(dir=self._folder, prefix="dirsync-plan-")  # noqa: SIM115
-        self._offsets.append(self._file.seek(0, 2))
-        pickle.dump(self._tail, self._file, protocol=pickle.HIGHEST_PROTOCOL)
+        packed = self._packing.pack(self._tail)
+        self._offsets.append((self._file.seek(0, 2), len(packed)))
+        self._file.write(packed)
         self._tail = []
 
     def __iter__(self) -> Iterator[T]:
-        for offset in self._offsets:
-            yield from self._load(offset)
+        for offset, length in self._offsets:
+            yield from self._load(offset, length)
         yield from self._tail
 
     def __reversed__(self) -> Iterator[T]:
         yield from reversed(self._tail)
-        for offset in reversed(self._offsets):
-            yield from reversed(self._load(offset))
+        for offset, length in reversed(self._offsets):
+            yield from reversed(self._load(offset, length))
 
-    def _load(self, offset: int) -> list[T]:
+    def _load(self, offset: int, length: int) -> list[T]:
         assert self._file is not None
         self._file.seek(offset)
-        items: list[T] = pickle.load(self._file)
-        return items
+        return self._packing.unpack(self._file.read(length))
 
     def close(self) -> None:
         """Give the disk space back."""

@@ -7,16 +7,20 @@ ends as it would have; a run that is killed leaves nothing in the history.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import stat
+from collections.abc import Mapping, Sequence
 
 from dirsync.errors import RunError
 from dirsync.model.change import Change, ChangeKind
-from dirsync.model.entry import Entry, Kind
+from dirsync.model.entry import Entry
 from dirsync.model.job import TwoTrees
 from dirsync.model.recorded import Recorded, RecordedRun, recorded_of
 from dirsync.model.result import RunResult
+from dirsync.plan.packing import CHANGES
 from dirsync.plan.spill import SpillList
 from dirsync.runner.ledger import Ledger
+
+_MANY = 4096  # changes, from which on it is asked whether they are needed
 
 logger = logging.getLogger(__name__)
 
@@ -27,18 +31,47 @@ class History:
     def __init__(self, job: TwoTrees, ledger: Ledger) -> None:
         self._job = job
         self._ledger = ledger
-        self._changes: SpillList[Change] = SpillList()
+        self._changes: SpillList[Change] = SpillList(packing=CHANGES)
+        self._keeps: bool | None = None  # each change, besides counting it; None: not decided yet
+        self._count = 0
+        self._sizes = dict.fromkeys(ChangeKind, 0)  # bytes
         self.moved_from: Mapping[bytes, bytes] = {}  # by its new path, where what moved was before
 
     def note(self, change: Change) -> None:
         """Keep a change that was carried out."""
-        if self._job.catalog is not None:
+        if self._job.catalog is None:
+            return
+        self._count += 1
+        self._sizes[change.kind] += _bytes_of(change)
+        if self._keeps is not False:
             self._changes.append(change._replace(leader=None))
+
+    def note_all(self, changes: Sequence[Change]) -> None:
+        """Keep changes that were carried out: what was copied to where there was nothing."""
+        if self._job.catalog is None:
+            return
+        self._count += len(changes)
+        self._sizes[ChangeKind.CREATED] += sum(map(_bytes_of, changes))
+        if self._keeps is None and self._count > _MANY:
+            self._keeps = not self._is_first_run()
+        if self._keeps is not False:
+            self._changes.extend(changes)
+
+    def _is_first_run(self) -> bool:
+        """Whether the catalog knows no run of the job, so that this one will be told as a count alone."""
+        from dirsync.runner.tracking.catalogs import catalog_of
+
+        try:
+            with catalog_of(self._job, self._ledger) as catalog:
+                known = catalog.job(self._job.name)
+        except RunError:  # what is the matter will be told in the end
+            return False
+        return known is None or known.last_run is None
 
     def record(self, result: RunResult) -> str | None:
         """Bring what was done into the catalog; tell why that could not be, None: it could."""
         try:
-            if len(self._changes):
+            if self._count:
                 self._record(result)
         except RunError as error:
             logger.warning("the history was not recorded: %s", error)
@@ -54,22 +87,21 @@ class History:
 
         with catalog_of(self._job, self._ledger) as catalog:
             known = recorded_job(self._job, catalog, self._ledger)
+            if self._keeps is False and known.last_run is not None:
+                raise RunError(f"'{self._job.name}': its catalog got another run meanwhile")
             run_id = max(result.run_id, (known.last_run or 0) + 1)
             with recording(catalog, known, run_id=run_id) as rows:
-                sizes = dict.fromkeys(ChangeKind, 0)
-                for change in self._changes:
-                    entry = change.entry
-                    sizes[change.kind] += entry.size if entry.kind is Kind.FILE else 0
-                    if known.last_run is not None:
-                        rows.change(
-                            change.path,
-                            kind=change.kind,
-                            old=_recorded(change.old),
-                            new=_recorded(change.new),
-                            aspects=change.aspects,
-                            severity=None,
-                            old_path=self.moved_from.get(change.path),
-                        )
+                for change in self._changes if known.last_run is not None else ():
+                    rows.change(
+                        change.path,
+                        kind=change.kind,
+                        old=_recorded(change.old),
+                        new=_recorded(change.new),
+                        aspects=change.aspects,
+                        severity=None,
+                        old_path=self.moved_from.get(change.path),
+                    )
+                sizes = self._sizes
                 run = RecordedRun(
                     run_id=run_id,
                     type=result.type,
@@ -84,6 +116,11 @@ class History:
                     error=result.error,
                 )
                 rows.commit(run, scope=known.scope, ending=ending(self._ledger, self._job.name, before=known))
+
+
+def _bytes_of(change: Change) -> int:
+    entry = change.new or change.old
+    return entry.size if entry is not None and stat.S_ISREG(entry.mode) else 0
 
 
 def _recorded(entry: Entry | None) -> Recorded | None:

@@ -12,21 +12,25 @@ job's rows go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import marshal
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from dirsync.model.change import ChangeKind
+from dirsync.model.change import Change, ChangeKind
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import MirrorJob
 from dirsync.model.operation import Operation, Phase
 from dirsync.plan.plan import Plan
-from dirsync.plan.spill import SpillList
+from dirsync.plan.spill import Packing, SpillList
 from dirsync.runner.ends import directory_at
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.moved_rows import bounds_beneath, move_rows
 
 T = TypeVar("T")
+
+_PLAIN = Packing(lambda rows: marshal.dumps(list(rows)), marshal.loads)
 
 _PLACES = "places of identities"
 _TABLES = ("identities", "hashes", "unverified")  # that tell of paths, and hold when a directory above moves
@@ -50,7 +54,7 @@ class Identities:
         self._job = job
         self._ledger = ledger
         self._database = ledger.database
-        self._made: SpillList[tuple[int, int, bytes]] = SpillList(folder=folder)
+        self._made: SpillList[tuple[int, int, bytes]] = SpillList(folder=folder, packing=_PLAIN)
         self._moved: list[bytes] = []  # the new paths of directories
 
     def are_of_these_places(self) -> bool:
@@ -98,6 +102,14 @@ class Identities:
         self._made.append((_signed(new.ino), new.ctime_ns, new.path))
         if change.kind is ChangeKind.MOVED and new.is_directory:
             self._moved.append(new.path)
+
+    def note_made(self, changes: Sequence[Change]) -> None:
+        """Note files and symlinks that were copied to where there was nothing."""
+        self._made.extend(
+            (_signed(new.ino), new.ctime_ns, new.path)
+            for new in [change.new for change in changes]
+            if new is not None and stat.S_ISREG(new.mode)
+        )
 
     def record(self, plan: Plan) -> None:
         """Write the rows of all that was noted; call it when that is durable."""

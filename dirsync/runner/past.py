@@ -184,6 +184,8 @@ def _as_it_was(now: Entry, node: _Node) -> Entry:
 class PastTree(LocalTree):
     """A destination read as it was: its files are opened at the places where they lie now."""
 
+    small_bytes = 0  # each file may be elsewhere
+
     def __init__(self, root: int, past: Past) -> None:
         """Take over `root`, the open root directory of the destination."""
         super().__init__(root)

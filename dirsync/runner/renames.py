@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dirsync.march.found import Context
+from dirsync.model.change import Change
 from dirsync.model.job import DeletePolicy, JobType, MirrorJob
 from dirsync.model.operation import Operation
 from dirsync.model.stop import Deadline
@@ -67,6 +68,11 @@ class Renames:
         """Note a step that was carried out."""
         if self._in_force:
             self._identities.note(operation)
+
+    def note_made(self, changes: Sequence[Change]) -> None:
+        """Note files and symlinks that were copied to where there was nothing."""
+        if self._in_force:
+            self._identities.note_made(changes)
 
     def after_last_step(self, *, refused: bool) -> None:
         """Remember whether the system refused a move."""

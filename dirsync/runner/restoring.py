@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -206,6 +206,11 @@ class Restore:
             self._observer.changed(operation.change)
         self._done += 1
         self._observer.progressed(self._done, self._moved)
+
+    def made(self, operations: Sequence[Operation]) -> None:
+        """Count files and symlinks that were brought back to where there was nothing."""
+        for operation in operations:
+            self.done(operation)
 
     def failed(self, failure: Failure) -> None:
         """Count a path that was given up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from dirsync.model.change import Change, Failure
 from dirsync.model.names import shown
@@ -64,6 +65,21 @@ class Telling:
         if self.mounts:
             self.mounts_touched |= self.mounts.intersection(ancestors(operation.change.path))
         self._operations_done += 1
+        self._observer.progressed(self._operations_done, self._bytes_moved)
+
+    def made(self, operations: Sequence[Operation]) -> None:
+        """Count files and symlinks that were copied to where there was nothing."""
+        changes = [operation.change for operation in operations]
+        self._renames.note_made(changes)
+        self._counts.created += len(changes)
+        self._counts.bytes_copied += sum(change.bytes_to_copy for change in changes)
+        for change in changes:
+            self._observer.changed(change)
+        self._history.note_all(changes)
+        if self.mounts:
+            for change in changes:
+                self.mounts_touched |= self.mounts.intersection(ancestors(change.path))
+        self._operations_done += len(operations)
         self._observer.progressed(self._operations_done, self._bytes_moved)
 
     def _forget_hash(self, change: Change) -> None:

@@ -101,6 +101,8 @@ class FollowingHandles(DirectoryHandles):
 class FollowingTree(LocalTree):
     """One tree, read by logical paths; for one thread."""
 
+    small_bytes = 0  # each file may be elsewhere
+
     def __init__(self, root: int, *, path: bytes) -> None:
         """Take over `root`, the open root directory, which is at `path`."""
         super().__init__(root)

@@ -35,6 +35,11 @@ def _open_gate(operation: str) -> None:
 gate: Gate = _open_gate
 
 
+def is_open() -> bool:
+    """Whether nobody stands at the gate, so that several operations may be done in one call."""
+    return gate is _open_gate
+
+
 def temporary_name() -> bytes:
     """Make up a name for a file that is not yet what it will be; 29 bytes, which nobody can foresee."""
     return TEMPORARY_MARK + next(_drawn.names) + b".tmp"
@@ -46,6 +51,13 @@ def _made_up() -> Iterator[bytes]:
         drawn = os.urandom(_RANDOM_BYTES * _NAMES_DRAWN).hex().encode()
         for at in range(0, len(drawn), 2 * _RANDOM_BYTES):
             yield drawn[at : at + 2 * _RANDOM_BYTES]
+
+
+def temporary_names(random: bytes) -> list[bytes]:
+    """Make temporary names of random bytes, eight for each."""
+    digits = random.hex().encode()
+    step = 2 * _RANDOM_BYTES
+    return [TEMPORARY_MARK + digits[at : at + step] + b".tmp" for at in range(0, len(digits), step)]
 
 
 class _Drawn(threading.local):

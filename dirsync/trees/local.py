@@ -18,12 +18,13 @@ from dirsync.model.capabilities import Capabilities
 from dirsync.model.entry import Entry
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.place import FarPlace, LocalPlace, Place
-from dirsync.trees import hashing
+from dirsync.trees import hashing, small_files
 from dirsync.trees.attributes import Bearer, namespaces_at
 from dirsync.trees.data import DataCopier, Told
 from dirsync.trees.handles import DirectoryHandles, split
 from dirsync.trees.hashing import TICK_NS, Content
 from dirsync.trees.mounts import mount_holding
+from dirsync.trees.small_files import Made, Making
 
 if TYPE_CHECKING:
     from dirsync.trees.source import SourceTree
@@ -53,6 +54,8 @@ _COARSE_NS = {"ext3": _SECOND_NS, "ext2": _SECOND_NS, "hfsplus": _SECOND_NS, "nt
 
 class LocalTree:
     """One tree, read through handles of its directories; for one thread."""
+
+    small_bytes = (16 << 10) - 1  # from there on a clone costs less than it saves
 
     def __init__(self, root: int) -> None:
         """Take over `root`, the open root directory."""
@@ -124,6 +127,14 @@ class LocalTree:
         """
         parent, name = split(path)
         return os.open(name, OPEN_FILE, dir_fd=self.handles.handle(parent))
+
+    def copy_small(self, directory: bytes, names: Sequence[bytes], *, into: int, making: Making) -> Made:
+        """Copy small files of a directory into an open one, as far as that goes together.
+
+        Raises:
+            OSError: the directory cannot be entered.
+        """
+        return small_files.copy(making, self.handles.handle(directory), into, names)
 
     def bearer(self, path: bytes) -> Bearer:
         """Give what bears the attributes at a path, never followed; valid until the next call.

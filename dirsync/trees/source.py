@@ -12,6 +12,7 @@ from dirsync.model.entry import Entry
 from dirsync.model.job import HashAlgorithm
 from dirsync.trees.data import DataCopier, Told
 from dirsync.trees.hashing import Content
+from dirsync.trees.small_files import Made, Making
 
 
 class Attributed(Protocol):
@@ -91,6 +92,16 @@ class SourceTree(Protocol):
 
     def opened(self, path: bytes) -> OpenFile:
         """Open a file for reading."""
+
+    @property
+    def small_bytes(self) -> int:
+        """The size up to which files can be copied together; 0: none can."""
+
+    def copy_small(self, directory: bytes, names: Sequence[bytes], *, into: int, making: Making) -> Made:
+        """Copy small files of a directory into an open one, as far as that goes together.
+
+        Files that were foreseen are asked for in that order, here as in `opened`.
+        """
 
     def described(self, path: bytes, status: os.stat_result) -> Entry:
         """Give the entry of an open file, from what it said of itself."""

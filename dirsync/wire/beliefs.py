@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
 
 from dirsync.model.entry import Entry
 from dirsync.model.listing import DIGEST_BYTES, Listing, Unknown, numbers
@@ -22,6 +21,9 @@ _LONGEST_NAME = 255
 _LONGEST_TARGET = 4095
 _MOST_ENTRIES = 2**48
 _LARGEST = 2**63 - 1
+_32_BITS = 2**32 - 1
+_64_BITS = 2**64 - 1
+_EARLIEST, _LATEST = -(2**70), 2**70  # nanoseconds since 1970
 _KINDS = frozenset(
     {stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK}
 )
@@ -115,19 +117,18 @@ def check_status(status: Status) -> None:
     Raises:
         ProtocolError: one is none that a file has.
     """
-    bounds: Iterable[tuple[int, int, int]] = (
-        (status.size, 0, _LARGEST),
-        (status.mtime_ns, -(2**70), 2**70),
-        (status.ctime_ns, -(2**70), 2**70),
-        (status.uid, 0, 2**32 - 1),
-        (status.gid, 0, 2**32 - 1),
-        (status.ino, 0, 2**64 - 1),
-        (status.dev, 0, 2**64 - 1),
-        (status.nlink, 0, 2**64 - 1),
-        (status.blocks, 0, _LARGEST),
-        (status.mode, 0, 2**32 - 1),
-    )
-    if any(not low <= number <= high for number, low, high in bounds):
+    if not (
+        0 <= status.size <= _LARGEST
+        and _EARLIEST <= status.mtime_ns <= _LATEST
+        and _EARLIEST <= status.ctime_ns <= _LATEST
+        and 0 <= status.uid <= _32_BITS
+        and 0 <= status.gid <= _32_BITS
+        and 0 <= status.ino <= _64_BITS
+        and 0 <= status.dev <= _64_BITS
+        and 0 <= status.nlink <= _64_BITS
+        and 0 <= status.blocks <= _LARGEST
+        and 0 <= status.mode <= _32_BITS
+    ):
         raise ProtocolError("an object with a number that no file has")
     if stat.S_IFMT(status.mode) not in _KINDS:
         raise ProtocolError(f"a mode that no file has: {status.mode:o}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -61,14 +61,25 @@ def messages(*values: object) -> bytes:
     return _frame(Kind.MESSAGE, payload)
 
 
+def whole_files(values: Sequence[object], *, packs: bool) -> tuple[bytes, bool]:
+    """Frame messages that hold data for the most part; tell as `data` does."""
+    return _packed(_encoder.encode(values), Kind.MESSAGE, Kind.PACKED_MESSAGE, packs=packs)
+
+
 def data(block: bytes | memoryview, *, packs: bool) -> tuple[bytes, bool]:
     """Frame data; tell whether packing was, or might have been, of use."""
-    if not packs or len(block) < _WORTH_PACKING:
-        return _frame(Kind.DATA, block), packs
-    packed = zstd.compress(block, _LEVEL)
-    if len(packed) > len(block) * 0.9:
-        return _frame(Kind.DATA, block), False
-    return _frame(Kind.PACKED_DATA, packed), True
+    return _packed(block, Kind.DATA, Kind.PACKED_DATA, packs=packs)
+
+
+def _packed(
+    payload: bytes | memoryview, as_it_is: Kind, packed_kind: Kind, *, packs: bool
+) -> tuple[bytes, bool]:
+    if not packs or len(payload) < _WORTH_PACKING:
+        return _frame(as_it_is, payload), packs
+    packed = zstd.compress(payload, _LEVEL)
+    if len(packed) > len(payload) * 0.9:
+        return _frame(as_it_is, payload), False
+    return _frame(packed_kind, packed), True
 
 
 ALIVE = bytes(4) + bytes([Kind.ALIVE])

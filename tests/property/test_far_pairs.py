@@ -49,9 +49,14 @@ def far_job(pair: Path, up: Served, root: Path, *, pushes: bool, xattrs: bool) -
 
 
 @MANY
-@given(pair=paired_directories(3), compares_xattrs=st.booleans(), pushes=st.booleans())
+@given(
+    pair=paired_directories(3),
+    compares_xattrs=st.booleans(),
+    pushes=st.booleans(),
+    durability=st.sampled_from(Durability),
+)
 def test_any_tree_becomes_any_other_over_tls(
-    agent: tuple[Served, Path], pair: Pair, compares_xattrs: bool, pushes: bool
+    agent: tuple[Served, Path], pair: Pair, compares_xattrs: bool, pushes: bool, durability: Durability
 ) -> None:
     up, root = agent
     source, destination = (linked(whole(side), made=[]) for side in pair)
@@ -62,7 +67,7 @@ def test_any_tree_becomes_any_other_over_tls(
     wanted = snapshot(tree(place / "source", source))
     tree(place / "destination", destination)
     job = far_job(place, up, root, pushes=pushes, xattrs=compares_xattrs)
-    job = structs.replace(job, name=place.name)
+    job = structs.replace(job, name=place.name, durability=durability)
 
     first = run(job, state=place / "state")
     assert first.outcome is Outcome.SUCCEEDED, first

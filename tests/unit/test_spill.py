@@ -22,6 +22,17 @@ def test_it_reads_in_both_directions_as_a_list_does(tmp_path: Path, count: int) 
     spilled.close()
 
 
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 8, 23])
+def test_what_is_added_at_once_is_as_what_is_added_one_by_one(tmp_path: Path, count: int) -> None:
+    spilled = SpillList[int](folder=str(tmp_path), batch=4)
+    spilled.append(-1)
+    spilled.extend(iter(range(count)))
+
+    assert list(spilled) == [-1, *range(count)]
+    assert list(reversed(spilled)) == [*reversed(range(count)), -1]
+    spilled.close()
+
+
 def test_two_readers_do_not_disturb_each_other(tmp_path: Path) -> None:
     spilled = SpillList[int](folder=str(tmp_path), batch=2)
     for number in range(9):

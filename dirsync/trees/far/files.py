@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import Any
 
 from dirsync.model.attributes import Namespace, namespace_of
@@ -51,8 +51,9 @@ class FileStream:
         self._begun: FileBegins | None = None  # of the first one, where some of it arrived
         self._received = 0  # bytes of the first one
         self._patience: Patience | None = None
-        self._coming: Iterator[Any] | None = None
+        self._coming: Iterator[list[Any]] | None = None
         self._file: FarFile | None = None
+        self._pending: deque[Any] = deque()  # answers that arrived and were not taken yet
 
     def close(self) -> None:
         """End it, whatever is still to come."""
@@ -60,6 +61,7 @@ class FileStream:
             self._coming.close()  # type: ignore[attr-defined]
             self._coming = None
         self._left.clear()
+        self._pending.clear()
 
     def has(self, path: bytes) -> bool:
         """Whether a file is still to come."""
@@ -85,6 +87,44 @@ class FileStream:
         self._file = file
         return file
 
+    def take_whole(self, paths: Sequence[bytes]) -> list[WholeFile]:
+        """Take files off the stream that come one after another, each in one message.
+
+        The first that does not is left on the stream, with all after it; a path that is not the
+        next one to come, likewise.
+        """
+        if self._file is not None:
+            self._file.pass_over()
+            self._file = None
+        taken: list[WholeFile] = []
+        left = self._left
+        for path in paths:
+            if not left or left[0] != path:
+                break
+            answer = self._answer()
+            if not isinstance(answer, WholeFile):
+                self._pending.appendleft(answer)
+                break
+            if answer.path != path or len(answer.data) != answer.status.size:
+                self._check_whole(answer)
+            taken.append(answer)
+            if len(left) > 1:
+                left.popleft()
+            else:
+                self.done()
+        return taken
+
+    def put_back(self, files: Sequence[WholeFile]) -> None:
+        """Put files back that were taken off the stream last."""
+        self._pending.extendleft(reversed(files))
+        self._left.extendleft(file.path for file in reversed(files))
+
+    def _check_whole(self, answer: WholeFile) -> None:
+        if answer.path != self._left[0]:
+            raise self._nonsense("a file nobody asked for")
+        if len(answer.data) != answer.status.size:
+            raise self._nonsense("a file of another size than it says")
+
     def _opened(self) -> FarFile | OSError:
         """Take the beginning of the next file off the stream."""
         answer = self._answer()
@@ -96,15 +136,18 @@ class FileStream:
                 self.done()
                 return beliefs.error_of(answer)
             case WholeFile():
-                if len(answer.data) != answer.status.size:
-                    raise self._nonsense("a file of another size than it says")
+                self._check_whole(answer)
                 self.done()
-                return FarFile(self, answer.status, answer.attributes, data=answer.data, ended=answer.status)
+                return self.file_of(answer)
             case FileBegins():
                 self._begun = answer
                 return FarFile(self, answer.status, answer.attributes)
             case _:
                 raise self._nonsense("an answer to another question")
+
+    def file_of(self, answer: WholeFile) -> FarFile:
+        """Give a file that came in one message."""
+        return FarFile(self, answer.status, answer.attributes, data=answer.data, ended=answer.status)
 
     def data(self) -> Iterator[bytes | FileEnds]:
         """Give the data of the file at hand, and what it was in the end.
@@ -137,30 +180,33 @@ class FileStream:
         self._left.popleft()
         self._begun, self._received = None, 0
         if not self._left and self._coming is not None:
-            for _ in self._coming:  # the end of the stream, so that its connection can be used again
+            more = any(self._coming)  # the end of the stream, so that its connection can be used again
+            if more or self._pending:
                 raise self._nonsense("more files than were asked for")
 
     def _answer(self) -> Any:
-        if self._coming is None:
-            self._patience = self._connection.patience()
-            self._coming = self._answers()
-        try:
-            return next(self._coming)
-        except StopIteration:
-            raise self._nonsense("fewer files than were asked for") from None
+        while not self._pending:
+            if self._coming is None:
+                self._patience = self._connection.patience()
+                self._coming = self._answers()
+            try:
+                self._pending.extend(next(self._coming))
+            except StopIteration:
+                raise self._nonsense("fewer files than were asked for") from None
+        return self._pending.popleft()
 
-    def _answers(self) -> Iterator[Any]:
-        """Give messages and data for as long as files are left, over lost connections."""
+    def _answers(self) -> Iterator[list[Any]]:
+        """Give messages and data, a frame at a time, for as long as files are left, over lost connections.
+
+        The next frame is asked for when all of one was taken: what was is known if the connection is lost.
+        """
         assert self._patience is not None
         while self._left:
             try:
                 with self._connection.frames(self._ask()) as frames:
                     for is_message, payload in frames:
                         self._patience.renew()
-                        if is_message:
-                            yield from decode_answers(payload)
-                        else:
-                            yield payload
+                        yield decode_answers(payload) if is_message else [payload]
                     if self._left:
                         raise self._nonsense("fewer files than were asked for")
             except (Unreachable, StreamCut) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterable, Sequence, Set
 from functools import partial
 from types import TracebackType
@@ -20,26 +21,32 @@ from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.listing import Listing
 from dirsync.model.place import FarPlace
+from dirsync.trees import small_files
 from dirsync.trees.far.chunks import Salvaged
 from dirsync.trees.far.connection import FarConnection, FarEndLost, connection_to
 from dirsync.trees.far.files import FarFile, FileStream, LargeFile, selected_attributes
 from dirsync.trees.far.http import HttpAsking
 from dirsync.trees.far.listings import Listings
+from dirsync.trees.handles import join
 from dirsync.trees.hashing import Content
 from dirsync.trees.local import entry_of
+from dirsync.trees.small_files import Arrived, Made, Making
 from dirsync.wire import beliefs
 from dirsync.wire.asks import (
     LARGE_BYTES,
+    SMALL_BYTES,
     AskAttributes,
     AskEntries,
     AskHashes,
     Attributes,
     Hashed,
     Seen,
+    WholeFile,
 )
 from dirsync.wire.frames import ProtocolError
 
 _ALL_NAMESPACES = [namespace.value for namespace in Namespace]
+_FAR_FROM_1970 = 2**62  # nanoseconds: a time that is further away is set by itself
 _MOST_READ_BYTES = 16 << 20  # of a file that is read whole: an ignore file
 
 
@@ -56,6 +63,8 @@ class FarBearer(NamedTuple):
 class FarTree:
     """One far tree; see `SourceTree`. For one thread."""
 
+    small_bytes = SMALL_BYTES
+
     def __init__(self, connection: FarConnection, *, owned: bool = False) -> None:
         """Read through a connection, which is closed with the tree if it is `owned`."""
         self.connection = connection
@@ -65,6 +74,7 @@ class FarTree:
         self._attributes: dict[bytes, Attributes | OSError] = {}
         self._files: FileStream | None = None
         self._wanted: list[Entry] = []  # files that were foreseen and are not asked for yet
+        self._arrived: dict[bytes, FarFile] = {}  # files that came, and could not be made with others
 
     @classmethod
     def of(cls, place: FarPlace) -> Self:
@@ -152,6 +162,9 @@ class FarTree:
 
     def opened(self, path: bytes) -> FarFile | LargeFile:
         """Open a file to be copied."""
+        arrived = self._arrived.pop(path, None)
+        if arrived is not None:
+            return arrived
         stream = self._stream_for(path)
         if stream is not None:
             return stream.next(path)
@@ -161,6 +174,44 @@ class FarTree:
         self._forget_files()
         self._files = FileStream(self.connection, [path], namespaces=_ALL_NAMESPACES)
         return self._files.next(path)
+
+    def copy_small(self, directory: bytes, names: Sequence[bytes], *, into: int, making: Making) -> Made:
+        """Write small files of a directory that come one after another, as far as that goes together."""
+        paths = [join(directory, name) for name in names]
+        stream = self._stream_for(paths[0])
+        if stream is None:
+            return small_files.none_made(len(names))
+        arrived = stream.take_whole(paths)
+        plain: list[int] = []
+        files: list[Arrived] = []
+        for number, whole in enumerate(arrived):
+            if self._is_plain(whole, making):
+                status = whole.status
+                plain.append(number)
+                files.append(
+                    (names[number], whole.data, status.mode, status.uid, status.gid, status.mtime_ns)
+                )
+        made = small_files.write(making, into, files).among(plain, count=len(names))
+        tried = len(made.ended)
+        for whole, is_made in zip(arrived, made.ended, strict=False):
+            if not is_made:
+                self._arrived[whole.path] = stream.file_of(whole)
+        stream.put_back(arrived[tried:])
+        return made
+
+    def _is_plain(self, whole: WholeFile, making: Making) -> bool:
+        """Whether a file can be made with others, as far as can be told from what came."""
+        status = whole.status
+        try:
+            beliefs.check_status(status)
+        except ProtocolError as error:
+            raise self._nonsense(error) from error
+        return (
+            stat.S_ISREG(status.mode)
+            and status.nlink == 1
+            and not (making.attributes and whole.attributes)
+            and -_FAR_FROM_1970 < status.mtime_ns < _FAR_FROM_1970
+        )
 
     def _stream_for(self, path: bytes) -> FileStream | None:
         """Give the stream that a file will come on, if it was foreseen."""
@@ -178,6 +229,7 @@ class FarTree:
             self._files.close()
             self._files = None
         self._wanted = []
+        self._arrived = {}
 
     def described(self, path: bytes, status: os.stat_result) -> Entry:
         """Give the entry of an open file."""

@@ -1,0 +1,142 @@
+"""New small files of one directory, made together; what is not made so goes the usual way."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from dirsync.mirror.files import Copied, Staged
+from dirsync.mirror.settings import Settings
+from dirsync.model.links import identity_of
+from dirsync.model.operation import Operation
+from dirsync.trees import small_files
+from dirsync.trees.handles import split
+from dirsync.trees.local import LocalTree
+from dirsync.trees.small_files import Made, Making
+from dirsync.trees.source import SourceTree
+
+_ALL_BITS = 0o7777
+_MANY_LEFT = 100  # files, from which on it is judged: a file system may refuse something to each
+
+
+class Together(NamedTuple):
+    """What came of files that were tried together."""
+
+    ended: list[tuple[Operation, Staged | None]]  # None: it is in its place
+    left: list[Operation]  # for the usual way
+    untried: list[Operation]  # for another try
+    byte_count: int
+
+
+class SmallCopier:
+    """Copies new small files between two trees; for one thread."""
+
+    def __init__(self, source: SourceTree, destination: LocalTree, *, settings: Settings) -> None:
+        self._source = source
+        self._destination = destination
+        self._most_bytes = source.small_bytes
+        self._tried = self._left = 0  # files
+        self._making = _making(settings, most_bytes=self._most_bytes)
+
+    def together(self, batch: Sequence[Operation]) -> Iterator[tuple[list[Operation], bool]]:
+        """Cut a batch into steps that can be tried together (True), and others."""
+        if not self._serves():
+            yield list(batch), False
+            return
+        for directory, operations in groupby(batch, self._directory_of_small):
+            yield list(operations), directory is not None
+
+    def _serves(self) -> bool:
+        """Whether files are to be tried at all: not where most are left, each tried in vain."""
+        in_vain = self._left > _MANY_LEFT and 2 * self._left > self._tried
+        return self._making is not None and not in_vain and small_files.serves()
+
+    def _directory_of_small(self, operation: Operation) -> bytes | None:
+        """Give the directory that a new small file belongs to; None: the step is another."""
+        change = operation.change
+        new = change.new
+        if change.old is not None or new is None or new.nlink != 1 or change.leader is not None:
+            return None
+        if new.size > self._most_bytes or not stat.S_ISREG(new.mode):
+            return None
+        return new.path.rpartition(b"/")[0]
+
+    def made(self, operations: Sequence[Operation]) -> Together:
+        """Make files of one directory, whose names should be free, as far as that goes together.
+
+        It tries for a moment only, but one at least.
+        """
+        assert self._making is not None
+        paths = [operation.change.path for operation in operations]
+        directory = split(paths[0])[0]
+        start = len(directory) + 1 if directory else 0
+        names = [path[start:] for path in paths]
+        try:
+            into = self._destination.handles.handle(directory)
+            made = self._source.copy_small(directory, names, into=into, making=self._making)
+        except OSError:  # what it is about will be told of each file
+            made = small_files.none_made(len(names))
+        self._tried += len(made.ended)
+        self._left += len(made.ended) - sum(made.ended)
+        return _told(operations, made, is_placed=self._making.places)
+
+    def place(self, staged: Sequence[Staged]) -> list[bool]:
+        """Give staged copies their names, where that goes together; one without is staged still."""
+        placed = [False] * len(staged)
+        if not self._serves():
+            return placed
+        for directory, numbered in groupby(enumerate(staged), lambda each: _directory_of_free(each[1])):
+            if directory is not None:
+                numbers, copies = zip(*numbered, strict=True)
+                for number, is_placed in zip(numbers, self._placed(directory, copies), strict=True):
+                    placed[number] = bool(is_placed)
+        return placed
+
+    def _placed(self, directory: bytes, copies: Sequence[Staged]) -> bytes:
+        temporaries = [copy.temporary for copy in copies]
+        names = [split(copy.path)[1] for copy in copies]
+        try:
+            return small_files.place(self._destination.handles.handle(directory), temporaries, names)
+        except OSError:  # what it is about will be told of each file
+            return bytes(len(copies))
+
+
+def _directory_of_free(copy: Staged) -> bytes | None:
+    """Give the directory of a copy that should get a free name; None: there is more to it."""
+    return split(copy.path)[0] if copy.old is None and not copy.has_links else None
+
+
+def _told(operations: Sequence[Operation], made: Made, *, is_placed: bool) -> Together:
+    ended: list[tuple[Operation, Staged | None]] = []
+    left: list[Operation] = []
+    for number, (operation, is_made) in enumerate(zip(operations, made.ended, strict=False)):
+        if not is_made:
+            left.append(operation)
+        elif is_placed:
+            ended.append((operation, None))
+        else:
+            new = operation.change.entry
+            copied = Copied(identity_of(new), made.identities[number])
+            ended.append(
+                (operation, Staged(new.path, made.temporaries[number], None, copied, has_links=False))
+            )
+    return Together(ended, left, list(operations[len(made.ended) :]), made.byte_count)
+
+
+def _making(settings: Settings, *, most_bytes: int) -> Making | None:
+    """Say how files are to be made; None: each step of a job as this has to be taken by itself."""
+    if not most_bytes or settings.stop_on_failure or settings.source_check or settings.bandwidth is not None:
+        return None
+    kept = settings.kept
+    return Making(
+        gives_owner=settings.ownership and kept.any_owner,
+        same_group=settings.ownership and not kept.any_owner and bool(kept.groups),
+        sets_mtime=settings.mtime,
+        attributes=bool(settings.attributes and kept.attributes),
+        sparse=settings.sparse,
+        bits=_ALL_BITS if settings.mode else settings.bits_of_new,
+        most_bytes=most_bytes,
+        places=not settings.durable,
+    )

@@ -1,0 +1,268 @@
+/* See small.h for what this promises. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "small.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READING (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+#define CREATING (O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
+#define TICK_NS 10000000LL /* dirsync/trees/hashing.py */
+#define NS_A_SECOND 1000000000LL
+#define A_MOMENT_NS 100000000LL
+#define BLOCK 512         /* what st_blocks counts in */
+#define HOLE_FROM 4096    /* zeros from so many bytes on become a hole: dirsync/trees/far/files.py */
+#define ATTRIBUTES_ROOM 1024
+#define NO_REPLACE 1 /* RENAME_NOREPLACE */
+
+/* Looking */
+
+/* Whether a file was changed so lately that another change might leave the same ctime. */
+static bool is_young(const struct stat *status)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0)
+        return true;
+    long long seconds = (long long)now.tv_sec - (long long)status->st_ctim.tv_sec;
+    if (seconds < -1 || seconds > 1)
+        return false;
+    long long ns = seconds * NS_A_SECOND + now.tv_nsec - status->st_ctim.tv_nsec;
+    return -TICK_NS < ns && ns < TICK_NS;
+}
+
+static bool is_same_moment(struct timespec one, struct timespec other)
+{
+    return one.tv_sec == other.tv_sec && one.tv_nsec == other.tv_nsec;
+}
+
+static bool is_unchanged(const struct stat *before, const struct stat *after)
+{
+    return before->st_size == after->st_size && before->st_ino == after->st_ino &&
+           is_same_moment(before->st_mtim, after->st_mtim) && is_same_moment(before->st_ctim, after->st_ctim);
+}
+
+/* Whether an open file has attributes, but for those that the kernel makes: dirsync/model/attributes.py. */
+static bool has_attributes(int fd)
+{
+    char names[ATTRIBUTES_ROOM];
+    ssize_t length = flistxattr(fd, names, sizeof names);
+    if (length < 0)
+        return errno != EOPNOTSUPP && errno != ENOSYS;
+    for (const char *name = names; name < names + length; name += strlen(name) + 1) {
+        if (strcmp(name, "security.selinux") != 0 && strcmp(name, "security.evm") != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Read a file of a length from its beginning. One byte more is asked for, which shows that it grew. */
+static bool read_whole(int fd, unsigned char *buffer, size_t length)
+{
+    size_t have = 0;
+    do {
+        ssize_t got = pread(fd, buffer + have, length + 1 - have, (off_t)have);
+        if (got < 0 || (got == 0 && have < length))
+            return false;
+        have += (size_t)got;
+    } while (have < length);
+    return have == length;
+}
+
+/* Open a file that may be read here, and look at it. Gives its handle, or -1. */
+static int opened(int directory, const char *name, size_t most_bytes, bool attributes, struct stat *status)
+{
+    int fd = openat(directory, name, READING);
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, status) == 0 && S_ISREG(status->st_mode) && status->st_size >= 0 &&
+        (size_t)status->st_size <= most_bytes && !is_young(status) && !(attributes && has_attributes(fd)))
+        return fd;
+    (void)close(fd);
+    return -1;
+}
+
+/* Making */
+
+static void name_temporary(const unsigned char *random, char temporary[TEMPORARY_BYTES + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    char *to = temporary;
+    memcpy(to, ".dirsync-", 9);
+    to += 9;
+    for (int byte = 0; byte < RANDOM_BYTES; byte++) {
+        *to++ = digits[random[byte] >> 4];
+        *to++ = digits[random[byte] & 15];
+    }
+    memcpy(to, ".tmp", 5);
+}
+
+static bool write_whole(int fd, const unsigned char *data, size_t length)
+{
+    while (length > 0) {
+        ssize_t written = write(fd, data, length);
+        if (written <= 0)
+            return false;
+        data += written;
+        length -= (size_t)written;
+    }
+    return true;
+}
+
+/* Set the owner, then the mode (a change of owner clears set-id bits), then times. */
+static bool dress(const struct making *how, int fd, struct made *file)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return false;
+    file->device = status.st_dev;
+    file->inode = status.st_ino;
+    if (how->gives_owner) {
+        if ((file->uid != status.st_uid || file->gid != status.st_gid) && fchown(fd, file->uid, file->gid) != 0)
+            return false;
+    } else if (how->same_group && file->gid != status.st_gid) {
+        return false;
+    }
+    if (fchmod(fd, file->mode & how->bits) != 0 || (how->attributes && has_attributes(fd)))
+        return false;
+    struct timespec times[] = {{.tv_nsec = UTIME_NOW}, file->mtime};
+    return !how->sets_mtime || futimens(fd, times) == 0;
+}
+
+static bool may_be_made(const struct making *how, const struct made *file)
+{
+    return file->length <= how->most_bytes && (file->mode & (S_ISUID | S_ISGID)) == 0;
+}
+
+static int rename_to_free_name(int directory, const char *from, const char *to)
+{
+    return (int)syscall(SYS_renameat2, directory, from, directory, to, NO_REPLACE);
+}
+
+/* Make a file of its data. `source` is what they were read from when it was as `before`; -1: nothing. */
+static bool is_made(const struct making *how, int destination, struct made *file, int source,
+                    const struct stat *before)
+{
+    char temporary[TEMPORARY_BYTES + 1];
+    name_temporary(file->random, temporary);
+    int copy = openat(destination, temporary, CREATING, 0600);
+    if (copy < 0)
+        return false;
+    struct stat after;
+    bool good = write_whole(copy, file->data, file->length) && dress(how, copy, file) &&
+                (source < 0 || (fstat(source, &after) == 0 && is_unchanged(before, &after)));
+    if (close(copy) != 0) /* some file systems tell only now what they could not write */
+        good = false;
+    if (good && (!how->places || rename_to_free_name(destination, temporary, file->name) == 0)) {
+        file->bytes = file->length;
+        return true;
+    }
+    (void)unlinkat(destination, temporary, 0);
+    return false;
+}
+
+static bool is_copied(const struct making *how, int source, int destination, struct made *file,
+                      unsigned char *buffer)
+{
+    struct stat before;
+    int fd = opened(source, file->name, how->most_bytes, how->attributes, &before);
+    if (fd < 0)
+        return false;
+    file->data = buffer;
+    file->length = (size_t)before.st_size;
+    file->mode = before.st_mode;
+    file->uid = before.st_uid;
+    file->gid = before.st_gid;
+    file->mtime = before.st_mtim;
+    bool has_holes = how->sparse && before.st_blocks * BLOCK < before.st_size;
+    bool good = before.st_nlink == 1 && !has_holes && may_be_made(how, file) &&
+                read_whole(fd, buffer, file->length) && is_made(how, destination, file, fd, &before);
+    (void)close(fd);
+    file->data = NULL; /* the buffer is another file's next */
+    return good;
+}
+
+static long long now_ns(void)
+{
+    struct timespec now;
+    return clock_gettime(CLOCK_MONOTONIC, &now) != 0 ? LLONG_MAX : now.tv_sec * NS_A_SECOND + now.tv_nsec;
+}
+
+size_t copy_files(const struct making *how, int source, int destination, struct made *files, size_t count)
+{
+    unsigned char *buffer = malloc(how->most_bytes + 1);
+    long long began_at = now_ns();
+    size_t at = 0;
+    while (at < count) {
+        struct made *file = &files[at++];
+        file->ended = buffer != NULL && is_copied(how, source, destination, file, buffer) ? DONE : LEFT;
+        if (now_ns() - began_at > A_MOMENT_NS)
+            break;
+    }
+    free(buffer);
+    return at;
+}
+
+/* Whether data are nothing but zeros, and so many that they should be a hole. */
+static bool is_hole(const unsigned char *data, size_t length)
+{
+    return length >= HOLE_FROM && data[0] == 0 && memcmp(data, data + 1, length - 1) == 0;
+}
+
+size_t write_files(const struct making *how, int destination, struct made *files, size_t count)
+{
+    long long began_at = now_ns();
+    size_t at = 0;
+    while (at < count) {
+        struct made *file = &files[at++];
+        bool good = may_be_made(how, file) && !(how->sparse && is_hole(file->data, file->length));
+        file->ended = good && is_made(how, destination, file, -1, NULL) ? DONE : LEFT;
+        if (now_ns() - began_at > A_MOMENT_NS)
+            break;
+    }
+    return at;
+}
+
+void place_files(int destination, struct placed *files, size_t count)
+{
+    for (size_t at = 0; at < count; at++)
+        files[at].ended = rename_to_free_name(destination, files[at].temporary, files[at].name) == 0 ? DONE : LEFT;
+}
+
+/* Reading */
+
+static bool is_read(int directory, struct read_file *file, size_t most_bytes, bool attributes,
+                    unsigned char *buffer)
+{
+    struct stat before;
+    int fd = opened(directory, file->name, most_bytes, attributes, &before);
+    if (fd < 0)
+        return false;
+    bool good = read_whole(fd, buffer, (size_t)before.st_size) && fstat(fd, &file->status) == 0 &&
+                is_unchanged(&before, &file->status);
+    (void)close(fd);
+    return good;
+}
+
+size_t read_files(int fd, struct read_file *files, size_t count, size_t most_bytes, bool attributes,
+                  unsigned char *buffer, size_t room)
+{
+    size_t used = 0, at = 0;
+    for (; at < count && room - used > most_bytes; at++) {
+        struct read_file *file = &files[at];
+        file->at = used;
+        file->ended = is_read(fd, file, most_bytes, attributes, buffer + used) ? DONE : LEFT;
+        if (file->ended == DONE)
+            used += (size_t)file->status.st_size;
+    }
+    return at;
+}

@@ -1,0 +1,94 @@
+/* Small files, many in one call: copied, written, given their names, and read. The fast way of two.
+ *
+ * The other is the reference: dirsync/mirror/files.py for what is made, dirsync/answers/files.py for
+ * what is read. Here is done only what is plainly right, in the same order of the same system calls.
+ *
+ * The claim   That a file is DONE is the only one. Of every other nothing is said, and nothing is there
+ *             (but a temporary file that cannot be removed: the next run sweeps it). Whoever asked
+ *             does it the other way, which finds out what was the matter, tries again, or says why
+ *             it cannot be done.
+ * Left alone  What is no regular file, has other names, holes, attributes, or set-id bits; what was
+ *             changed within the clock's last tick, or while it was read; and whatever any system
+ *             call does not do at once.
+ * Making      Under a temporary name, for its owner alone: data, owner, mode, times. The source is
+ *             looked at again when it was read. Then the name, which must be free. Nothing is ever
+ *             made over something, nor through a symlink.
+ * The handles Are the caller's, and are only looked up in: threads may share them.
+ * Threads     As in ../../scan/native/lister.h.
+ */
+#ifndef DIRSYNC_SMALL_H
+#define DIRSYNC_SMALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+enum ended { LEFT, DONE };
+
+#define RANDOM_BYTES 8                             /* that make a temporary name */
+#define TEMPORARY_BYTES (9 + 2 * RANDOM_BYTES + 4) /* ".dirsync-….tmp" */
+
+/* What is the same for all files of one call. */
+struct making {
+    bool gives_owner;    /* each belongs to whom its source belongs to; else to whom a new file does */
+    bool same_group;     /* a file that would get another group than its source is left */
+    bool sets_mtime;     /* each gets its source's mtime; else it has one of its own */
+    bool attributes;     /* a file with attributes is left; else nobody asks for any */
+    bool sparse;         /* a file with holes is left */
+    mode_t bits;         /* the permission bits that are carried over */
+    size_t most_bytes;   /* a larger file is left */
+    bool places;         /* each gets its name at once; else it stays under its temporary one */
+};
+
+/* One file that is to be made. */
+struct made {
+    const char *name;            /* where it belongs */
+    const unsigned char *random; /* RANDOM_BYTES for its temporary name */
+    /* Of one whose data arrived from elsewhere; else unused. */
+    const unsigned char *data;
+    size_t length;
+    mode_t mode;
+    uid_t uid;
+    gid_t gid;
+    struct timespec mtime;
+    /* What came of it. */
+    enum ended ended;
+    size_t bytes; /* that were written */
+    uint64_t device, inode;
+};
+
+/* Each of the two goes on for a moment only, so that whoever asked can be told to stop, and gives how
+ * many files were tried: the first ones, at least one. */
+
+/* Copy files of the same names from one open directory to another. */
+size_t copy_files(const struct making *how, int source, int destination, struct made *files, size_t count);
+
+/* Write files whose data are at hand. */
+size_t write_files(const struct making *how, int destination, struct made *files, size_t count);
+
+/* One file that is complete under its temporary name. */
+struct placed {
+    const char *temporary;
+    const char *name; /* where it belongs */
+    enum ended ended;
+};
+
+/* Give files their names. One that does not get it stays where it is. */
+void place_files(int destination, struct placed *files, size_t count);
+
+/* One file that is to be read. */
+struct read_file {
+    const char *name;
+    enum ended ended;
+    struct stat status; /* when it had been read */
+    size_t at;          /* in the bytes of all */
+};
+
+/* Read files of an open directory, one behind another into a buffer of `room` bytes, until one might
+ * not fit. Gives how many were looked at: the first ones. `most_bytes` is the largest that is read. */
+size_t read_files(int fd, struct read_file *files, size_t count, size_t most_bytes, bool attributes,
+                  unsigned char *buffer, size_t room);
+
+#endif

@@ -1,0 +1,401 @@
+/* Small files in C alone, for the sanitizers: every path through them, a system call that fails at every
+ * point, and files that change meanwhile.
+ *
+ * Usage: small_test FOLDER, an empty directory. Prints what it did; 1: something is wrong,
+ * and it says what. Built and run by tests/faults/test_small_files_in_c.py.
+ */
+#include "../../dirsync/trees/native/small.c" /* what is static there is tested, too */
+
+#include "expect.h"
+
+#include <dirent.h>
+#include <stdarg.h>
+
+/* System calls that fail: the linker sends them here (--wrap). */
+
+static long calls_left = -1; /* before one fails; -1: none does */
+static bool has_failed;
+static void (*after_read)(void); /* called when a file was read; NULL: nothing is */
+
+static bool fails(void)
+{
+    if (calls_left < 0 || calls_left-- > 0)
+        return false;
+    calls_left = -1;
+    has_failed = true;
+    errno = EIO;
+    return true;
+}
+
+#define WRAPPED(type, name, parameters, arguments) \
+    type __real_##name parameters;                 \
+    type __wrap_##name parameters;                 \
+    type __wrap_##name parameters                  \
+    {                                              \
+        return fails() ? -1 : __real_##name arguments; \
+    }
+
+WRAPPED(int, fstat, (int fd, struct stat *status), (fd, status))
+WRAPPED(int, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid))
+WRAPPED(int, fchmod, (int fd, mode_t mode), (fd, mode))
+WRAPPED(int, futimens, (int fd, const struct timespec times[2]), (fd, times))
+WRAPPED(ssize_t, write, (int fd, const void *bytes, size_t length), (fd, bytes, length))
+WRAPPED(ssize_t, flistxattr, (int fd, char *names, size_t size), (fd, names, size))
+WRAPPED(int, clock_gettime, (clockid_t clock, struct timespec *now), (clock, now))
+
+ssize_t __real_pread(int, void *, size_t, off_t);
+ssize_t __wrap_pread(int, void *, size_t, off_t);
+ssize_t __wrap_pread(int fd, void *bytes, size_t length, off_t offset)
+{
+    ssize_t got = fails() ? -1 : __real_pread(fd, bytes, length, offset);
+    if (after_read != NULL)
+        after_read();
+    return got;
+}
+
+int __real_openat(int, const char *, int, ...);
+int __wrap_openat(int, const char *, int, ...);
+int __wrap_openat(int directory, const char *name, int flags, ...)
+{
+    return fails() ? -1 : __real_openat(directory, name, flags, 0600);
+}
+
+long __real_syscall(long, ...);
+long __wrap_syscall(long, ...);
+long __wrap_syscall(long number, ...)
+{
+    va_list given;
+    va_start(given, number);
+    int from = va_arg(given, int);
+    const char *old = va_arg(given, const char *);
+    int to = va_arg(given, int);
+    const char *new = va_arg(given, const char *);
+    int flags = va_arg(given, int);
+    va_end(given);
+    return fails() ? -1 : __real_syscall(number, from, old, to, new, flags);
+}
+
+int __real_close(int);
+int __wrap_close(int);
+int __wrap_close(int fd) /* which is closed, whatever it says */
+{
+    int answer = __real_close(fd);
+    return fails() ? -1 : answer;
+}
+
+/* Trees */
+
+static int source, destination;
+
+static const struct timespec LONG_AGO[2] = {{1500000000, 1}, {1500000000, 7}};
+
+static void make_file(int parent, const char *name, const char *data, mode_t mode)
+{
+    int fd = __real_openat(parent, name, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    EXPECT(fd >= 0 && write(fd, data, strlen(data)) == (ssize_t)strlen(data));
+    EXPECT(fchmod(fd, mode) == 0 && futimens(fd, LONG_AGO) == 0);
+    __real_close(fd);
+}
+
+static void let_the_tick_pass(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL);
+}
+
+static int entries_of(int directory)
+{
+    int count = 0;
+    DIR *stream = fdopendir(__real_openat(directory, ".", O_RDONLY | O_DIRECTORY));
+    while (readdir(stream) != NULL)
+        count++;
+    closedir(stream);
+    return count - 2;
+}
+
+static int open_handles(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) != -1;
+    return count;
+}
+
+static bool holds(int directory, const char *name, const char *data, mode_t mode)
+{
+    char found[64];
+    struct stat status;
+    int fd = __real_openat(directory, name, O_RDONLY);
+    if (fd < 0)
+        return false;
+    ssize_t length = __real_pread(fd, found, sizeof found, 0);
+    bool same = length == (ssize_t)strlen(data) && memcmp(found, data, (size_t)length) == 0 &&
+                fstat(fd, &status) == 0 && (status.st_mode & 07777) == mode &&
+                is_same_moment(status.st_mtim, LONG_AGO[1]);
+    __real_close(fd);
+    return same;
+}
+
+static const struct making USUAL = {
+    .gives_owner = true, .sets_mtime = true, .attributes = true, .sparse = true, .bits = 07777, .most_bytes = 100,
+    .places = true};
+
+static const unsigned char RANDOM[] = "abcdefghijklmnopqrstuvwx";
+
+static struct made named(const char *name)
+{
+    return (struct made){.name = name, .random = RANDOM};
+}
+
+static struct made arrived(const char *name)
+{
+    return (struct made){.name = name, .random = RANDOM, .data = (const unsigned char *)"12345", .length = 5,
+                         .mode = S_IFREG | 0640, .uid = getuid(), .gid = getgid(), .mtime = LONG_AGO[1]};
+}
+
+static bool copies(const struct making *how, const char *name)
+{
+    struct made file = named(name);
+    EXPECT(copy_files(how, source, destination, &file, 1) == 1);
+    return file.ended == DONE;
+}
+
+static bool writes(const struct making *how, struct made file)
+{
+    EXPECT(write_files(how, destination, &file, 1) == 1);
+    return file.ended == DONE;
+}
+
+static void clear(void)
+{
+    (void)unlinkat(destination, "plain", 0);
+    (void)unlinkat(destination, ".dirsync-6162636465666768.tmp", 0);
+    EXPECT(entries_of(destination) == 0);
+}
+
+/* Tests */
+
+static void test_a_copy_is_whole(void)
+{
+    EXPECT(copies(&USUAL, "plain") && holds(destination, "plain", "12345", 0640));
+    EXPECT(entries_of(destination) == 1);
+    clear();
+    EXPECT(writes(&USUAL, arrived("plain")) && holds(destination, "plain", "12345", 0640));
+    clear();
+    struct made both[] = {named("nowhere"), named("plain")};
+    both[1].random += RANDOM_BYTES;
+    EXPECT(copy_files(&USUAL, source, destination, both, 2) == 2);
+    EXPECT(both[0].ended == LEFT && both[1].ended == DONE && both[1].bytes == 5 && both[0].bytes == 0);
+    clear();
+}
+
+static void test_what_is_not_plain_is_left(void)
+{
+    static const char *const names[] = {"nowhere", "link", "directory", "pipe", "two names", "set-id", "large",
+                                        "hole", "attribute", "", "plain/x"};
+    for (size_t at = 0; at < sizeof names / sizeof *names; at++)
+        EXPECT(!copies(&USUAL, names[at]) && entries_of(destination) == 0);
+    struct made set_id = arrived("plain"), zeros = arrived("plain"), large = arrived("plain");
+    static const unsigned char nothing[HOLE_FROM];
+    struct making most = USUAL;
+    most.most_bytes = HOLE_FROM;
+    set_id.mode |= S_ISGID;
+    zeros.data = nothing;
+    zeros.length = sizeof nothing;
+    large.length = 101;
+    EXPECT(!writes(&USUAL, set_id) && !writes(&most, zeros) && !writes(&USUAL, large));
+    EXPECT(entries_of(destination) == 0);
+    struct making dense = most, other_group = USUAL;
+    dense.sparse = false;
+    EXPECT(writes(&dense, zeros));
+    clear();
+    EXPECT(copies(&dense, "hole") && unlinkat(destination, "hole", 0) == 0);
+    other_group.gives_owner = false;
+    other_group.same_group = true;
+    EXPECT(writes(&other_group, arrived("plain")));
+    clear();
+    struct made foreign = arrived("plain");
+    foreign.gid++;
+    EXPECT(!writes(&other_group, foreign));
+    clear();
+}
+
+static void test_a_young_file_is_left(void)
+{
+    make_file(source, "young", "1", 0600);
+    EXPECT(!copies(&USUAL, "young"));
+    let_the_tick_pass();
+    EXPECT(copies(&USUAL, "young") && unlinkat(destination, "young", 0) == 0);
+}
+
+static void test_nothing_is_made_over_something(void)
+{
+    make_file(destination, "plain", "old", 0600);
+    EXPECT(!copies(&USUAL, "plain") && !writes(&USUAL, arrived("plain")));
+    EXPECT(holds(destination, "plain", "old", 0600) && entries_of(destination) == 1);
+    clear();
+    make_file(destination, ".dirsync-6162636465666768.tmp", "old", 0600);
+    EXPECT(!copies(&USUAL, "plain") && holds(destination, ".dirsync-6162636465666768.tmp", "old", 0600));
+    clear();
+}
+
+static void test_staged_files_get_their_names_later(void)
+{
+    struct making staging = USUAL;
+    staging.places = false;
+    EXPECT(copies(&staging, "plain") && entries_of(destination) == 1);
+    struct placed files[] = {{".dirsync-0000000000000000.tmp", "x", DONE},
+                             {".dirsync-6162636465666768.tmp", "plain", LEFT}};
+    place_files(destination, files, 2);
+    EXPECT(files[0].ended == LEFT && files[1].ended == DONE && holds(destination, "plain", "12345", 0640));
+    EXPECT(copies(&staging, "plain"));
+    place_files(destination, files + 1, 1);
+    EXPECT(files[1].ended == LEFT && entries_of(destination) == 2);
+    clear();
+}
+
+static void test_a_call_that_fails_leaves_all_or_nothing(bool is_copied)
+{
+    int handles = open_handles(), failures = 0;
+    for (long left = 0;; left++) {
+        has_failed = false;
+        calls_left = left;
+        bool is_done = is_copied ? copies(&USUAL, "plain") : writes(&USUAL, arrived("plain"));
+        calls_left = -1;
+        EXPECT(is_done ? holds(destination, "plain", "12345", 0640) : entries_of(destination) == 0);
+        EXPECT(open_handles() == handles);
+        clear();
+        if (!has_failed) {
+            EXPECT(is_done);
+            break;
+        }
+        failures++;
+    }
+    EXPECT(failures >= (is_copied ? 14 : 7));
+}
+
+static void wait_for_more_than_a_moment(void)
+{
+    after_read = NULL;
+    nanosleep(&(struct timespec){.tv_nsec = A_MOMENT_NS + 1000000}, NULL);
+}
+
+static void test_it_goes_on_for_a_moment_only(void)
+{
+    struct made files[] = {named("plain"), named("empty")};
+    after_read = wait_for_more_than_a_moment;
+    EXPECT(copy_files(&USUAL, source, destination, files, 2) == 1 && files[0].ended == DONE);
+    clear();
+}
+
+static void append(void)
+{
+    after_read = NULL;
+    int fd = __real_openat(source, "plain", O_WRONLY | O_APPEND);
+    EXPECT(write(fd, "6", 1) == 1);
+    __real_close(fd);
+}
+
+static void rewrite(void)
+{
+    after_read = NULL;
+    make_file(source, "plain", "54321", 0640);
+}
+
+static void test_what_changes_while_it_is_read_is_left(void (*change)(void))
+{
+    unsigned char buffer[301];
+    after_read = change;
+    EXPECT(!copies(&USUAL, "plain") && entries_of(destination) == 0 && after_read == NULL);
+    make_file(source, "plain", "12345", 0640);
+    let_the_tick_pass();
+    struct read_file file = {.name = "plain"};
+    after_read = change;
+    EXPECT(read_files(source, &file, 1, 100, true, buffer, sizeof buffer) == 1 && file.ended == LEFT);
+    make_file(source, "plain", "12345", 0640);
+    let_the_tick_pass();
+}
+
+static void test_reading(void)
+{
+    unsigned char buffer[112];
+    struct read_file files[] = {{.name = "plain"}, {.name = "nowhere"}, {.name = "two names"}, {.name = "empty"},
+                                {.name = "attribute"}, {.name = "large"}, {.name = "plain"}};
+    size_t count = sizeof files / sizeof *files;
+    EXPECT(read_files(source, files, count, 100, true, buffer, sizeof buffer) == count);
+    EXPECT(files[0].ended == DONE && files[0].status.st_size == 5 && memcmp(buffer, "12345", 5) == 0);
+    EXPECT(files[1].ended == LEFT && files[2].ended == DONE && files[3].ended == DONE);
+    EXPECT(files[4].ended == LEFT && files[5].ended == LEFT && files[6].ended == DONE);
+    EXPECT(memcmp(buffer + files[6].at, "12345", 5) == 0);
+    EXPECT(read_files(source, files, count, 100, false, buffer, 105) == 1); /* what might not fit is for later */
+    EXPECT(read_files(source, files, count, 100, false, buffer, 100) == 0);
+    EXPECT(read_files(source, files + 4, 1, 100, false, buffer, sizeof buffer) == 1 && files[4].ended == DONE);
+    int handles = open_handles();
+    for (long left = 0;; left++) {
+        has_failed = false;
+        calls_left = left;
+        EXPECT(read_files(source, files, 1, 100, true, buffer, sizeof buffer) == 1);
+        calls_left = -1;
+        EXPECT(open_handles() == handles);
+        if (!has_failed)
+            break;
+    }
+    EXPECT(files[0].ended == DONE);
+}
+
+static void test_memory_that_runs_out_leaves_all(void)
+{
+    allocations_left = 0;
+    EXPECT(!copies(&USUAL, "plain"));
+    allocations_left = -1;
+    EXPECT(entries_of(destination) == 0);
+}
+
+static void make_sources(void)
+{
+    static const char large[] = "1234567890123456789012345678901234567890123456789012345678901234567890"
+                                "12345678901234567890123456789012345678901234567890";
+    make_file(source, "plain", "12345", 0640);
+    make_file(source, "empty", "", 0640);
+    make_file(source, "two names", "1", 0640);
+    EXPECT(linkat(source, "two names", source, "second", 0) == 0);
+    make_file(source, "set-id", "1", 04755);
+    make_file(source, "large", large, 0640);
+    EXPECT(symlinkat("plain", source, "link") == 0 && mkdirat(source, "directory", 0700) == 0);
+    EXPECT(mknodat(source, "pipe", S_IFIFO | 0600, 0) == 0);
+    int fd = __real_openat(source, "hole", O_CREAT | O_WRONLY, 0600);
+    EXPECT(ftruncate(fd, HOLE_FROM) == 0);
+    __real_close(fd);
+    make_file(source, "attribute", "1", 0640);
+    fd = __real_openat(source, "attribute", O_WRONLY);
+    EXPECT(fsetxattr(fd, "user.a", "1", 1, 0) == 0 || fsetxattr(fd, "trusted.a", "1", 1, 0) == 0);
+    __real_close(fd);
+    let_the_tick_pass();
+}
+
+int main(int count, char **arguments)
+{
+    if (count != 2 || chdir(arguments[1]) != 0) {
+        printf("usage: small_test FOLDER\n");
+        return 2;
+    }
+    EXPECT(mkdir("source", 0700) == 0 && mkdir("destination", 0700) == 0);
+    source = open("source", O_RDONLY | O_DIRECTORY);
+    destination = open("destination", O_RDONLY | O_DIRECTORY);
+    make_sources();
+    test_a_copy_is_whole();
+    test_what_is_not_plain_is_left();
+    test_a_young_file_is_left();
+    test_nothing_is_made_over_something();
+    test_staged_files_get_their_names_later();
+    test_a_call_that_fails_leaves_all_or_nothing(true);
+    test_a_call_that_fails_leaves_all_or_nothing(false);
+    test_what_changes_while_it_is_read_is_left(append);
+    test_what_changes_while_it_is_read_is_left(rewrite);
+    test_it_goes_on_for_a_moment_only();
+    test_reading();
+    test_memory_that_runs_out_leaves_all();
+    __real_close(source);
+    __real_close(destination);
+    printf("%d problems\n", problems);
+    return problems != 0;
+}

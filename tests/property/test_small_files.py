@@ -1,0 +1,142 @@
+"""Small files made together are what they are made one by one: equal trees, and equal answers.
+
+What is drawn is as in `test_random_pairs.py`. The clock's tick is waited for, for files that
+were changed within it are always taken one by one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from dirsync.answers.files import FileAnswers
+from dirsync.model.attributes import Namespace
+from dirsync.model.job import Durability, MirrorJob, Preserve
+from dirsync.model.result import Outcome, RunResult
+from dirsync.trees import small_files
+from dirsync.trees.hashing import TICK_NS
+from dirsync.trees.local import OPEN_ROOT, LocalTree
+from dirsync.trees.small_files import Made, Making
+from dirsync.wire.asks import AskFiles, FileWanted
+from tests.jobs import run, sync_job
+from tests.property.test_random_pairs import MANY, Pair, linked, paired_directories, whole, workplace
+from tests.trees import Snapshot, differences, snapshot, tree
+
+SOME = st.sets(st.sampled_from(list(Preserve)))
+
+
+class Calls:
+    """How many files were made together."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+
+@contextmanager
+def one_by_one() -> Iterator[None]:
+    """Do without the extension while the block runs."""
+    wanted = small_files._is_wanted
+    small_files._is_wanted = False
+    try:
+        yield
+    finally:
+        small_files._is_wanted = wanted
+
+
+@contextmanager
+def counted() -> Iterator[Calls]:
+    """Count the files that are made together while the block runs."""
+    copy, calls = small_files.copy, Calls()
+
+    def copied(making: Making, source: int, destination: int, names: Sequence[bytes]) -> Made:
+        made = copy(making, source, destination, names)
+        calls.made += sum(made.ended)
+        return made
+
+    small_files.copy = copied
+    try:
+        yield calls
+    finally:
+        small_files.copy = copy
+
+
+@MANY
+@given(
+    pair=paired_directories(3),
+    preserved=SOME,
+    durability=st.sampled_from(Durability),
+    workers=st.sampled_from([1, 2]),
+)
+def test_both_ways_leave_the_same(
+    pair: Pair, preserved: set[Preserve], durability: Durability, workers: int
+) -> None:
+    source, old = (linked(whole(side), made=[]) for side in pair)
+    with workplace() as place:
+        tree(place / "source", source)
+        for name in ("together", "alone"):
+            tree(place / name, old)
+        time.sleep(2 * TICK_NS / 1e9)
+
+        together = run(job(place, "together", preserved, durability, workers), state=place / "state 1")
+        with one_by_one():
+            alone = run(job(place, "alone", preserved, durability, workers), state=place / "state 2")
+
+        assert together.outcome is alone.outcome
+        assert counts(together) == counts(alone)
+        keeps_times = Preserve.MTIME in preserved
+        assert not differences(
+            seen(place / "alone", keeps_times=keeps_times), seen(place / "together", keeps_times=keeps_times)
+        )
+
+
+def test_new_small_files_are_made_together(tmp_path: Path) -> None:
+    """What is above would say nothing if they were not."""
+    tree(tmp_path / "source", {"a": b"1", "b": {"c": b"", "d": b"2"}, "large": b"x" * 20_000})
+    time.sleep(2 * TICK_NS / 1e9)
+
+    with counted() as calls:
+        run(job(tmp_path, "destination", set(Preserve), Durability.FULL, 1), state=tmp_path / "state")
+
+    assert calls.made == 3
+
+
+def seen(place: Path, *, keeps_times: bool) -> Snapshot:
+    """Say what is there; times that were not carried over are when it was made."""
+    there = snapshot(place)
+    return there if keeps_times else {path: each._replace(mtime_ns=0) for path, each in there.items()}
+
+
+def job(
+    place: Path, destination: str, preserved: set[Preserve], durability: Durability, workers: int
+) -> MirrorJob:
+    plain = sync_job(place / "source", place / destination)
+    return structs.replace(plain, preserve=frozenset(preserved), durability=durability, workers=workers)
+
+
+def counts(result: RunResult) -> object:
+    assert result.outcome in (Outcome.SUCCEEDED, Outcome.PARTIAL)
+    return result.counts
+
+
+@MANY
+@given(pair=paired_directories(2), namespaces=st.sampled_from([[], [each.value for each in Namespace]]))
+def test_both_ways_read_the_same(pair: Pair, namespaces: list[str]) -> None:
+    with workplace() as place:
+        tree(place / "source", linked(whole(pair.source), made=[]))
+        time.sleep(2 * TICK_NS / 1e9)
+        with LocalTree(os.open(place / "source", OPEN_ROOT)) as opened:
+            paths = [*snapshot(place / "source"), b"nowhere"]
+            ask = AskFiles(files=[FileWanted(path) for path in paths if path], namespaces=namespaces)
+
+            together = list(FileAnswers(opened, check=lambda: None).files(ask))
+            with one_by_one():
+                alone = list(FileAnswers(opened, check=lambda: None).files(ask))
+
+        assert together == alone

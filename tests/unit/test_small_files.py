@@ -1,0 +1,219 @@
+"""Small files made together: what is done, what is left, and when nobody tries."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from dirsync.mirror.settings import Settings, settings_for
+from dirsync.mirror.small import SmallCopier
+from dirsync.model.capabilities import Capabilities
+from dirsync.model.change import Change, ChangeKind
+from dirsync.model.job import OnError
+from dirsync.model.operation import Operation, Phase
+from dirsync.trees import fsops, small_files
+from dirsync.trees.hashing import TICK_NS
+from dirsync.trees.local import OPEN_ROOT, LocalTree
+from dirsync.trees.native import _small
+from dirsync.trees.small_files import Made, Making
+from tests.jobs import sync_job
+from tests.trees import File, HardLink, Link, Node, differences, snapshot, tree
+
+PLAIN = Making(
+    gives_owner=True,
+    same_group=False,
+    sets_mtime=True,
+    attributes=True,
+    sparse=True,
+    bits=0o7777,
+    most_bytes=100,
+    places=True,
+)
+FILES: dict[str | bytes, Node] = {
+    "a": File(b"1", mode=0o640, mtime_ns=-1, uid=1000, gid=1000),
+    "empty": b"",
+    "link": Link("a"),
+    "set-id": File(b"1", mode=0o4755),
+    "large": b"x" * 101,
+    "hole": File(size=4096),
+    "named": File(b"1", xattrs={"user.a": b"1"}),
+    "one": b"1",
+    "other": HardLink("one"),
+}
+
+
+@pytest.fixture
+def ends(tmp_path: Path) -> Iterator[tuple[LocalTree, LocalTree]]:
+    tree(tmp_path / "s", FILES)
+    tree(tmp_path / "d", {})
+    time.sleep(2 * TICK_NS / 1e9)
+    with opened(tmp_path / "s") as source, opened(tmp_path / "d") as destination:
+        yield source, destination
+
+
+def opened(place: Path) -> LocalTree:
+    return LocalTree(os.open(place, OPEN_ROOT))
+
+
+def test_plain_files_are_made_and_others_left(ends: tuple[LocalTree, LocalTree], tmp_path: Path) -> None:
+    source, destination = ends
+    names = [*sorted(map(os.fsencode, FILES)), b"nowhere"]
+    made = source.copy_small(b"", names, into=destination.handles.root, making=PLAIN)
+
+    done = {name for name, is_made in zip(names, made.ended, strict=True) if is_made}
+    assert done == {b"a", b"empty"}
+    assert set(os.listdir(os.fsencode(tmp_path / "d"))) == done
+    assert made.byte_count == 1
+    wanted = {path: seen for path, seen in snapshot(tmp_path / "s").items() if path in done}
+    there = {path: seen for path, seen in snapshot(tmp_path / "d").items() if path}
+    assert not differences(wanted, there)
+
+
+def test_what_is_staged_has_a_temporary_name_until_it_is_placed(
+    ends: tuple[LocalTree, LocalTree], tmp_path: Path
+) -> None:
+    source, destination = ends
+    into = destination.handles.root
+    made = source.copy_small(b"", [b"a", b"link", b"empty"], into=into, making=PLAIN._replace(places=False))
+    staged = [made.temporaries[0], made.temporaries[2]]
+    status = os.stat(staged[0], dir_fd=into)
+
+    assert list(made.ended) == [1, 0, 1]
+    assert all(map(fsops.is_temporary, made.temporaries))
+    assert sorted(os.listdir(os.fsencode(tmp_path / "d"))) == sorted(staged)
+    assert made.identities[0] == (status.st_dev, status.st_ino)
+
+    (tmp_path / "d/empty").write_bytes(b"in the way")
+    assert small_files.place(into, staged, [b"a", b"empty"]) == b"\1\0"
+    assert sorted(os.listdir(os.fsencode(tmp_path / "d"))) == sorted([b"a", b"empty", staged[1]])
+
+
+def test_temporary_names_are_distinct_and_known_as_such() -> None:
+    names = fsops.temporary_names(os.urandom(8 * 64))
+
+    assert len(set(names)) == 64
+    assert all(map(fsops.is_temporary, names))
+
+
+@pytest.mark.parametrize(
+    ("ended", "numbers", "count", "wanted"),
+    [
+        (b"\1\1\1", [0, 1, 2], 3, b"\1\1\1"),
+        (b"\1", [0, 1, 2], 3, b"\1"),
+        (b"", [], 2, b"\0\0"),
+        (b"\1\0", [1, 3], 5, b"\0\1\0\0\0"),
+        (b"\1", [1, 3], 5, b"\0\1\0"),
+    ],
+    ids=["all", "not all tried", "none", "some", "some tried"],
+)
+def test_what_came_of_some_is_told_of_all(
+    ended: bytes, numbers: list[int], count: int, wanted: bytes
+) -> None:
+    identities = [(1, number) for number in range(len(ended))]
+    temporaries = [b"%d" % number for number in range(len(ended))]
+    told = Made(ended, 7, identities, temporaries).among(numbers, count=count)
+
+    assert bytes(told.ended) == wanted
+    assert told.byte_count == 7
+    for at, number in enumerate(numbers[: len(ended)]):
+        assert (told.identities[number], told.temporaries[number]) == ((1, at), b"%d" % at)
+
+
+@pytest.mark.parametrize("names", [b"a", b"a\0b\0c", b""])
+def test_names_that_are_not_as_many_as_was_said_are_refused(names: bytes) -> None:
+    with pytest.raises(ValueError, match="names"):
+        _small.copy(PLAIN, 0, 0, names, bytes(16))
+    with pytest.raises(ValueError, match="names"):
+        _small.place(0, names, b"a\0b", 2)
+    with pytest.raises(ValueError, match="names"):
+        _small.read(0, names, 2, 100, True, 100)
+
+
+def test_no_file_or_a_number_of_another_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="names"):
+        _small.copy(PLAIN, 0, 0, b"", b"")
+    with pytest.raises(ValueError, match="temporary name"):
+        _small.write(PLAIN, 0, ((b"a", b"1", 0, 0, 0, 0),), bytes(16))
+    with pytest.raises(ValueError, match="null byte"):
+        _small.write(PLAIN, 0, ((b"a\0b", b"1", 0, 0, 0, 0),), bytes(8))
+    with pytest.raises(OverflowError):
+        _small.write(PLAIN, 0, ((b"a", b"1", 0, 0, 0, 2**63),), bytes(8))
+
+
+def settings(place: Path, **more: object) -> Settings:
+    job = sync_job(place / "s", place / "d")
+    return structs.replace(settings_for(job, Capabilities(), version_area=None), **more)
+
+
+def copy_of(name: bytes, source: LocalTree) -> Operation:
+    return Operation(Phase.COPY, Change(ChangeKind.CREATED, None, source.entry(name)))
+
+
+def test_new_small_files_go_together_and_nothing_else(
+    ends: tuple[LocalTree, LocalTree], tmp_path: Path
+) -> None:
+    source, destination = ends
+    steps = [copy_of(name, source) for name in (b"a", b"empty", b"link", b"one", b"named")]
+    old = source.entry(b"a")
+    steps.append(Operation(Phase.COPY, Change(ChangeKind.MODIFIED, old, old)))
+    small = SmallCopier(source, destination, settings=settings(tmp_path))
+
+    assert list(small.together(steps)) == [
+        (steps[:2], True),
+        (steps[2:4], False),
+        (steps[4:5], True),
+        (steps[5:], False),
+    ]
+
+
+def test_nobody_tries_while_somebody_stands_at_the_gate(
+    ends: tuple[LocalTree, LocalTree], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, destination = ends
+    steps = [copy_of(b"a", source)]
+    small = SmallCopier(source, destination, settings=settings(tmp_path))
+    monkeypatch.setattr(fsops, "gate", lambda operation: None)
+
+    assert list(small.together(steps)) == [(steps, False)]
+
+
+@pytest.mark.parametrize(
+    "more", [{"bandwidth": 1}, {"stop_on_failure": True}], ids=["bandwidth", OnError.STOP.value]
+)
+def test_what_has_to_be_done_step_by_step_is(
+    more: dict[str, object], ends: tuple[LocalTree, LocalTree], tmp_path: Path
+) -> None:
+    source, destination = ends
+    steps = [copy_of(b"a", source)]
+    small = SmallCopier(source, destination, settings=settings(tmp_path, **more))
+
+    assert list(small.together(steps)) == [(steps, False)]
+
+
+def test_a_directory_that_is_gone_leaves_all_for_the_usual_way(
+    ends: tuple[LocalTree, LocalTree], tmp_path: Path
+) -> None:
+    source, destination = ends
+    new = source.entry(b"a")
+    assert new is not None
+    step = Operation(Phase.COPY, Change(ChangeKind.CREATED, None, new._replace(path=b"gone/a")))
+    small = SmallCopier(source, destination, settings=settings(tmp_path))
+
+    assert small.made([step]) == ([], [step], [], 0)
+
+
+def test_where_most_files_are_left_nobody_tries_any_more(
+    ends: tuple[LocalTree, LocalTree], tmp_path: Path
+) -> None:
+    source, destination = ends
+    steps = [copy_of(b"named", source)] * 101
+    small = SmallCopier(source, destination, settings=settings(tmp_path))
+    assert list(small.together(steps)) == [(steps, True)]
+
+    assert small.made(steps).left == steps
+    assert list(small.together(steps)) == [(steps, False)]
