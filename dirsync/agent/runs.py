@@ -14,7 +14,9 @@ from dirsync.runner.state import ensure_state_directory, file_name_of
 from dirsync.trees.far.connection import FarConnection, connected
 from dirsync.trees.handles import OPEN_DIRECTORY
 from dirsync.trees.local import OPEN_ROOT
-from dirsync.wire.runs import Order
+from dirsync.wire.runs import Order, name_of_job
+
+_SOURCE = FarPlace(address="the client", share="source")
 
 
 def carry_out(order: Order, share: Share, *, state: str, session: Session) -> None:
@@ -23,8 +25,6 @@ def carry_out(order: Order, share: Share, *, state: str, session: Session) -> No
     Raises:
         RunError: it cannot be begun.
     """
-    source = FarPlace(address=f"run:{session.name}", share=order.client)
-    job = _job(order, share, source)
     folder = _state_of(share, state)
     observer = SessionObserver(session)
 
@@ -32,7 +32,8 @@ def carry_out(order: Order, share: Share, *, state: str, session: Session) -> No
         if session.stop.requested():
             raise RunError("the run was stopped")
 
-    with connected(FarConnection(source, session, check=check)):
+    with connected(FarConnection(_SOURCE, session, check=check)) as source:
+        job = _job(order, share, source)
         if order.approves:
             approve_job(job, state=folder, observer=observer, stop=session.stop, dry_run=order.dry_run)
         else:
@@ -46,15 +47,13 @@ def carry_out(order: Order, share: Share, *, state: str, session: Session) -> No
             )
 
 
-def name_of_job(order: Order) -> str:
-    """Name a job of another machine, so that it is no other's."""
-    return f"{order.job}@{order.client[:8]}"
-
-
 def _job(order: Order, share: Share, source: FarPlace) -> MirrorJob:
     ordered = {name: getattr(order.ordered, name) for name in order.ordered.__struct_fields__}
     return MirrorJob(
-        name=name_of_job(order), source=source, destination=_destination(order.root, share), **ordered
+        name=name_of_job(order.job, client=order.client),
+        source=source,
+        destination=_destination(order.root, share),
+        **ordered,
     )
 
 

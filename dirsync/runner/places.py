@@ -75,7 +75,9 @@ def look_at_one_source(job: Job) -> Place:
     """
     place = job.source_as_read
     if isinstance(place, FarPlace):
-        return place  # its agent was greeted
+        with open_tree(place) as tree:
+            root = tree.directory(b"")
+        return replace(place, identity=(root.dev, root.ino))
     source = _directory(job, place.path, "source")
     if source is None:
         raise RunError(f"'{job.name}': source {_quoted(place.path)} does not exist; is it mounted?")

@@ -105,7 +105,8 @@ class Stages:
         """
         try:
             try:
-                with within_reach(self._job.source, check=self._deadline.check):
+                with within_reach(self._job.source, check=self._deadline.check) as source:
+                    self._job = replace(self._job, source=source)
                     self._run()
             finally:
                 self._record.flush()

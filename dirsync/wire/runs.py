@@ -74,6 +74,11 @@ class Order(Struct, frozen=True, kw_only=True):
     approves: bool = False  # carry out the plan that is held
 
 
+def name_of_job(job: str, *, client: str) -> str:
+    """Name a job as the far end does, so that it is no other machine's."""
+    return f"{job}@{client[:8]}"
+
+
 def check_order(order: Order) -> None:
     """Check an order from another end.
 

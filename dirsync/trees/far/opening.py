@@ -12,8 +12,10 @@ from dirsync.trees.far.http import HttpAsking
 
 
 @contextlib.contextmanager
-def reached(place: FarPlace, *, check: Callable[[], None]) -> Iterator[FarConnection]:
-    """Connect to a far place while the block runs; one that is open already is used.
+def reached(place: FarPlace, *, check: Callable[[], None]) -> Iterator[FarPlace]:
+    """Connect to a far place while the block runs, and give it tied to the connection.
+
+    One that is tied to a connection already stays as it is.
 
     `check` is called while waiting, and may raise to stop.
 
@@ -24,11 +26,12 @@ def reached(place: FarPlace, *, check: Callable[[], None]) -> Iterator[FarConnec
     there = connection_to(place)
     if there is not None:
         _greet(there)
-        yield there
+        yield place
         return
-    with connected(FarConnection(place, HttpAsking(place), check=check)) as connection:
+    connection = FarConnection(place, HttpAsking(place), check=check)
+    with connected(connection) as tied:
         _greet(connection)
-        yield connection
+        yield tied
 
 
 def _greet(connection: FarConnection) -> None:
