@@ -7,12 +7,13 @@ import os
 from dirsync.agent.sessions import Session, SessionObserver
 from dirsync.errors import RunError
 from dirsync.model.job import MirrorJob
+from dirsync.model.names import local_text
 from dirsync.model.place import FarPlace, LocalPlace
 from dirsync.model.serving import Share
 from dirsync.runner.run import approve_job, run_job
 from dirsync.runner.state import ensure_state_directory, file_name_of
 from dirsync.trees.far.connection import FarConnection, connected
-from dirsync.trees.handles import OPEN_DIRECTORY
+from dirsync.trees.handles import DirectoryHandles, split
 from dirsync.trees.local import OPEN_ROOT
 from dirsync.wire.runs import Order, name_of_job
 
@@ -58,35 +59,28 @@ def _job(order: Order, share: Share, source: FarPlace) -> MirrorJob:
 
 
 def _destination(root: bytes, share: Share) -> LocalPlace:
-    """Give the directory that is meant, reached from the share's root without following a link.
+    """Give the directory that is meant: no link beneath the share's root leads to it.
 
     Its last component may be missing: then the run makes it.
 
     Raises:
         RunError: the share, or a directory above, is not there.
     """
-    parts = root.split(b"/") if root else []
+    parent = split(root)[0]
     try:
-        fd = os.open(share.path, OPEN_ROOT)
+        handles = DirectoryHandles(os.open(share.path, OPEN_ROOT))
     except OSError as error:
         raise RunError(f"share '{share.name}' is not there: {error.strerror}; is it mounted?") from error
-    try:
-        for depth, part in enumerate(parts, 1):
-            try:
-                inner = os.open(part, OPEN_DIRECTORY, dir_fd=fd)
-            except FileNotFoundError as error:
-                if depth == len(parts):
-                    break
-                raise RunError(f"'{os.fsdecode(root)}' does not exist in share '{share.name}'") from error
-            except OSError as error:
-                raise RunError(
-                    f"'{os.fsdecode(root)}' in share '{share.name}' cannot be entered: {error.strerror}"
-                ) from error
-            os.close(fd)
-            fd = inner
-    finally:
-        os.close(fd)
-    return LocalPlace(path=os.path.join(share.path, root) if root else share.path)
+    with handles:
+        try:
+            handles.handle(parent)
+        except FileNotFoundError as error:
+            raise RunError(f"'{local_text(parent)}' does not exist in share '{share.name}'") from error
+        except OSError as error:
+            raise RunError(
+                f"'{local_text(parent)}' in share '{share.name}' cannot be entered: {error.strerror}"
+            ) from error
+    return LocalPlace(path=os.path.join(share.path, root) if root else share.path, within=share.path)
 
 
 def _state_of(share: Share, state: str) -> str:

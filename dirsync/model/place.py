@@ -27,6 +27,7 @@ class LocalPlace(Struct, frozen=True, kw_only=True):
     path: bytes  # absolute
     identity: tuple[int, int] | None = None  # device and inode it must have; None: any
     follows_links: bool = False  # its symlinks count as what they point to
+    within: bytes | None = None  # a directory above it, from which on no link leads to it; None: links may
 
     def __str__(self) -> str:
         return os.fsdecode(self.path)

@@ -35,7 +35,7 @@ from dirsync.runner.observer import Observer, Stage, Totals
 from dirsync.runner.places import look_at_one_source
 from dirsync.trees.far.connection import FarEndLost, Patience, Refusal, Unreachable
 from dirsync.trees.far.http import Stream, Wire
-from dirsync.trees.local import OPEN_ROOT
+from dirsync.trees.local import open_root
 from dirsync.wire import frames
 from dirsync.wire.beliefs import check_path, one_line
 from dirsync.wire.frames import Frames, ProtocolError, StreamCut, decoder
@@ -217,7 +217,7 @@ def _outcome(name: str) -> Outcome:
 @contextlib.contextmanager
 def _held_open(source: LocalPlace) -> Iterator[None]:
     """Keep a root open, so that its file system cannot be unmounted unnoticed."""
-    fd = os.open(source.path, OPEN_ROOT)
+    fd = open_root(source)
     try:
         yield
     finally:

@@ -45,7 +45,7 @@ from dirsync.runner.source_identity import remember_source
 from dirsync.runner.telling import Telling
 from dirsync.runner.unverified import Unverified
 from dirsync.runner.versions import VersionIndex
-from dirsync.trees.local import OPEN_ROOT, capabilities_of, open_tree
+from dirsync.trees.local import capabilities_of, open_root, open_tree
 from dirsync.trees.mounts import mounted_beneath
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Stages:
 
     def _hold_open(self, place: LocalPlace, until: contextlib.ExitStack) -> int:
         """Keep a root open, so that its file system cannot be unmounted unnoticed."""
-        fd = os.open(place.path, OPEN_ROOT)
+        fd = open_root(place)
         until.callback(os.close, fd)
         return fd
 
