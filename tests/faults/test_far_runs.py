@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import itertools
 import os
 import subprocess
 import sys
@@ -13,15 +16,17 @@ import pytest
 from msgspec import structs
 
 from dirsync.errors import RunError
-from dirsync.model.job import MirrorJob
+from dirsync.model.job import MirrorJob, PushJob, Retries
+from dirsync.model.place import LocalPlace
 from dirsync.model.result import Outcome, RunResult
+from dirsync.trees import fsops
 from dirsync.trees.far.connection import FarConnection, connected
 from dirsync.trees.far.http import HttpAsking
 from dirsync.trees.far.tree import FarTree
 from tests.agents import AgentProcess, Served, far_jobs, served
 from tests.jobs import run, sync_job
 from tests.program import CHECKOUT, Ended, argv, ended
-from tests.trees import differences, snapshot, tree
+from tests.trees import Children, Snapshot, differences, snapshot, tree
 
 
 @pytest.fixture
@@ -43,6 +48,23 @@ def agent(tmp_path: Path) -> Iterator[AgentProcess]:
 def pull_job(up: Served, destination: Path, *, beneath: bytes = b"") -> MirrorJob:
     job = structs.replace(sync_job(destination, destination), source=up.place(beneath))
     return structs.replace(job, name=destination.name)
+
+
+def push_job(up: Served, source: Path, beneath: bytes) -> PushJob:
+    local = sync_job(source, source)
+    return PushJob(
+        name="push",
+        source=LocalPlace(path=os.fsencode(source)),
+        destination=up.place(beneath),
+        delete=local.delete,
+        durability=local.durability,
+        guard=local.guard,
+        workers=1,
+    )
+
+
+def without_area(seen: Snapshot) -> Snapshot:
+    return {path: each for path, each in seen.items() if not path.startswith(b".dirsync")}
 
 
 def both_ways(tmp_path: Path, agent: AgentProcess, **more: object) -> Path:
@@ -199,3 +221,80 @@ def test_source_that_is_not_there_is_told_as_such(tmp_path: Path, up: Served) ->
 
     assert result.outcome is Outcome.FAILED
     assert result.error == (f"{up.address}/tree/nothing: it cannot be looked at: No such file or directory")
+
+
+# One path that fails concerns no other
+
+
+@contextlib.contextmanager
+def unreadable_from(monkeypatch: pytest.MonkeyPatch, path: Path, offset: int) -> Iterator[None]:
+    """Have a file's disk fail from a byte on."""
+    pread, bad = os.pread, os.stat(path).st_ino
+
+    def failing(handle: int, count: int, start: int) -> bytes:
+        if start + count > offset and os.fstat(handle).st_ino == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return pread(handle, count, start)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pread", failing)
+        yield
+
+
+@pytest.mark.parametrize("pushes", [False, True])
+@pytest.mark.parametrize("size", [100, 1 << 20, 9 << 20])
+@pytest.mark.parametrize("replaces", [False, True])
+def test_file_that_cannot_be_read_to_its_end_fails_alone(
+    tmp_path: Path, up: Served, monkeypatch: pytest.MonkeyPatch, size: int, replaces: bool, pushes: bool
+) -> None:
+    wanted: Children = {"a": b"1", "bad": os.urandom(size), "c": b"2" * 200_000, "d": b"3", "e": {"f": b"4"}}
+    source = tree(tmp_path / ("out" if pushes else "share/out"), wanted)
+    destination = tmp_path / ("share/in" if pushes else "in")
+    old = os.urandom(9 << 20)
+    if replaces:
+        tree(destination, {"bad": old})
+    job = push_job(up, source, b"in") if pushes else pull_job(up, destination, beneath=b"out")
+
+    with unreadable_from(monkeypatch, source / "bad", size // 2):
+        result = run(job, state=tmp_path / "state")
+
+    assert result.outcome is Outcome.PARTIAL, result
+    assert result.counts.failed == 1
+    assert (destination / "e/f").read_bytes() == b"4"
+    assert (destination / "c").read_bytes() == b"2" * 200_000
+    assert (destination / "d").exists()
+    assert not replaces or (destination / "bad").read_bytes() == old
+    again = run(job, state=tmp_path / "state")
+    assert again.outcome is Outcome.SUCCEEDED, again
+    assert not differences(snapshot(source), without_area(snapshot(destination)))
+
+
+@contextlib.contextmanager
+def every_second_creation_failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    created = itertools.count()
+
+    def gate(operation: str) -> None:
+        if operation == "create_file" and next(created) % 2 == 0:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fsops, "gate", gate)
+        yield
+
+
+@pytest.mark.parametrize("pushes", [False, True])
+def test_copy_that_fails_before_its_data_came_is_tried_again(
+    tmp_path: Path, up: Served, monkeypatch: pytest.MonkeyPatch, pushes: bool
+) -> None:
+    """A file of a stream of many, too."""
+    wanted = {"a": b"1", "b": b"2" * 200_000, "c": b"3" * 200_000, "d": b"4"}
+    source = tree(tmp_path / ("out" if pushes else "share/out"), wanted)
+    destination = tmp_path / ("share/in" if pushes else "in")
+    job = push_job(up, source, b"in") if pushes else pull_job(up, destination, beneath=b"out")
+    job = structs.replace(job, retries=Retries(attempts=3, wait_seconds=0.01))
+
+    with every_second_creation_failing(monkeypatch):
+        result = run(job, state=tmp_path / "state")
+
+    assert result.outcome is Outcome.SUCCEEDED, result
+    assert not differences(snapshot(source), without_area(snapshot(destination)))
