@@ -7,14 +7,17 @@ import os
 from dirsync.agent.sessions import Session, SessionObserver
 from dirsync.errors import RunError
 from dirsync.model.job import MirrorJob
+from dirsync.model.names import local_text
 from dirsync.model.place import FarPlace, LocalPlace
 from dirsync.model.serving import Share
 from dirsync.runner.run import approve_job, run_job
 from dirsync.runner.state import ensure_state_directory, file_name_of
 from dirsync.trees.far.connection import FarConnection, connected
-from dirsync.trees.handles import OPEN_DIRECTORY
+from dirsync.trees.handles import DirectoryHandles, split
 from dirsync.trees.local import OPEN_ROOT
-from dirsync.wire.runs import Order
+from dirsync.wire.runs import Order, name_of_job
+
+_SOURCE = FarPlace(address="the client", share="source")
 
 
 def carry_out(order: Order, share: Share, *, state: str, session: Session) -> None:
@@ -23,8 +26,6 @@ def carry_out(order: Order, share: Share, *, state: str, session: Session) -> No
     Raises:
         RunError: it cannot be begun.
     """
-    source = FarPlace(address=f"run:{session.name}", share=order.client)
-    job = _job(order, share, source)
     folder = _state_of(share, state)
     observer = SessionObserver(session)
 
@@ -32,7 +33,8 @@ def carry_out(order: Order, share: Share, *, state: str, session: Session) -> No
         if session.stop.requested():
             raise RunError("the run was stopped")
 
-    with connected(FarConnection(source, session, check=check)):
+    with connected(FarConnection(_SOURCE, session, check=check)) as source:
+        job = _job(order, share, source)
         if order.approves:
             approve_job(job, state=folder, observer=observer, stop=session.stop, dry_run=order.dry_run)
         else:
@@ -46,48 +48,39 @@ def carry_out(order: Order, share: Share, *, state: str, session: Session) -> No
             )
 
 
-def name_of_job(order: Order) -> str:
-    """Name a job of another machine, so that it is no other's."""
-    return f"{order.job}@{order.client[:8]}"
-
-
 def _job(order: Order, share: Share, source: FarPlace) -> MirrorJob:
     ordered = {name: getattr(order.ordered, name) for name in order.ordered.__struct_fields__}
     return MirrorJob(
-        name=name_of_job(order), source=source, destination=_destination(order.root, share), **ordered
+        name=name_of_job(order.job, client=order.client),
+        source=source,
+        destination=_destination(order.root, share),
+        **ordered,
     )
 
 
 def _destination(root: bytes, share: Share) -> LocalPlace:
-    """Give the directory that is meant, reached from the share's root without following a link.
+    """Give the directory that is meant: no link beneath the share's root leads to it.
 
     Its last component may be missing: then the run makes it.
 
     Raises:
         RunError: the share, or a directory above, is not there.
     """
-    parts = root.split(b"/") if root else []
+    parent = split(root)[0]
     try:
-        fd = os.open(share.path, OPEN_ROOT)
+        handles = DirectoryHandles(os.open(share.path, OPEN_ROOT))
     except OSError as error:
         raise RunError(f"share '{share.name}' is not there: {error.strerror}; is it mounted?") from error
-    try:
-        for depth, part in enumerate(parts, 1):
-            try:
-                inner = os.open(part, OPEN_DIRECTORY, dir_fd=fd)
-            except FileNotFoundError as error:
-                if depth == len(parts):
-                    break
-                raise RunError(f"'{os.fsdecode(root)}' does not exist in share '{share.name}'") from error
-            except OSError as error:
-                raise RunError(
-                    f"'{os.fsdecode(root)}' in share '{share.name}' cannot be entered: {error.strerror}"
-                ) from error
-            os.close(fd)
-            fd = inner
-    finally:
-        os.close(fd)
-    return LocalPlace(path=os.path.join(share.path, root) if root else share.path)
+    with handles:
+        try:
+            handles.handle(parent)
+        except FileNotFoundError as error:
+            raise RunError(f"'{local_text(parent)}' does not exist in share '{share.name}'") from error
+        except OSError as error:
+            raise RunError(
+                f"'{local_text(parent)}' in share '{share.name}' cannot be entered: {error.strerror}"
+            ) from error
+    return LocalPlace(path=os.path.join(share.path, root) if root else share.path, within=share.path)
 
 
 def _state_of(share: Share, state: str) -> str:

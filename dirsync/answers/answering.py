@@ -69,13 +69,12 @@ class Answerer:
         """Give the frames of an answer, the last of which is an end or a refusal."""
         try:
             self._check_question(question)
-            with self._tree(question.root) as tree:
+            with self._tree(question) as tree:
                 yield from self._answered(question.ask, tree)
         except ProtocolError as error:
             yield frames.refused(str(error))
         except OSError as error:
-            yield frames.messages(unseen_of(question.root, error))
-            yield frames.END
+            yield frames.refused(f"it cannot be looked at: {error.strerror or error}")
         else:
             yield frames.END
 
@@ -88,14 +87,16 @@ class Answerer:
             check_path(path)
 
     @contextlib.contextmanager
-    def _tree(self, root: bytes) -> Iterator[LocalTree]:
+    def _tree(self, question: Question) -> Iterator[LocalTree]:
         """Open the directory that is asked about, without following a link beneath the place."""
-        with open_tree(self._place) as whole:
-            if not root:
-                yield whole
-                return
-            with LocalTree(os.dup(whole.handles.handle(root))) as tree:
-                yield tree
+        with (
+            open_tree(self._place) as whole,
+            LocalTree(os.dup(whole.handles.handle(question.root))) as tree,
+        ):
+            status = os.fstat(tree.handles.root)
+            if question.identity not in (None, (status.st_dev, status.st_ino)):
+                raise ProtocolError("another directory has taken its place; was a disk mounted or unmounted?")
+            yield tree
 
     def _answered(self, ask: Ask, tree: LocalTree) -> Iterator[bytes]:
         match ask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import groupby, islice
 
 from dirsync.model.attributes import Namespace, namespaces_named
@@ -117,10 +117,11 @@ class FileAnswers:
             return
         begins = FileBegins(path=file.path, status=status_of(file.status), attributes=attributes)
         yield frames.messages(begins)
-        yield from self._blocks(file, file.start, file.status.st_size)
-        yield frames.messages(FileEnds(path=file.path, status=status_of(os.fstat(file.handle))))
+        if (yield from self._blocks(file, file.start, file.status.st_size)):
+            yield frames.messages(FileEnds(path=file.path, status=status_of(os.fstat(file.handle))))
 
-    def _blocks(self, file: _Opened, start: int, end: int) -> Iterator[bytes]:
+    def _blocks(self, file: _Opened, start: int, end: int) -> Generator[bytes, None, bool]:
+        """Give the frames of a part of a file; return whether it could be read, which is told if not."""
         unpackable = 0
         while start < end:
             self._check()
@@ -128,13 +129,14 @@ class FileAnswers:
                 block = os.pread(file.handle, min(DATA_BYTES, end - start), start)
             except OSError as error:
                 yield frames.messages(unseen_of(file.path, error))
-                raise ProtocolError("a file could not be read to its end") from error
+                return False
             if not block:  # it became shorter, which its end will show
-                return
+                return True
             start += len(block)
             frame, was_of_use = frames.data(block, packs=unpackable < _NOT_WORTH_PACKING)
             unpackable = 0 if was_of_use else unpackable + 1
             yield frame
+        return True
 
     def chunks(self, ask: AskChunks) -> Iterator[bytes]:
         """Give the frames of a file's chunks."""
@@ -171,7 +173,8 @@ class FileAnswers:
                 return
             yield frames.messages(FileBegins(path=ask.path, status=status_of(file.status)))
             for start, end in ask.ranges:
-                yield from self._blocks(file, start, end)
+                if not (yield from self._blocks(file, start, end)):
+                    return
             yield frames.messages(FileEnds(path=ask.path, status=status_of(os.fstat(file.handle))))
 
 

@@ -27,6 +27,7 @@ class LocalPlace(Struct, frozen=True, kw_only=True):
     path: bytes  # absolute
     identity: tuple[int, int] | None = None  # device and inode it must have; None: any
     follows_links: bool = False  # its symlinks count as what they point to
+    within: bytes | None = None  # a directory above it, from which on no link leads to it; None: links may
 
     def __str__(self) -> str:
         return os.fsdecode(self.path)
@@ -47,7 +48,8 @@ class FarPlace(Struct, frozen=True, kw_only=True):
     ca: str | None = None  # absolute path of the certificates that are trusted; None: the system's
     fingerprint: str | None = None  # SHA-256 of the one certificate trusted, in hex; None: any valid one
     follows_links: bool = False  # a far source is read as it is
-    identity: None = None  # a far root is known by its agent
+    identity: tuple[int, int] | None = None  # device and inode its root had when it was greeted; None: any
+    connection: int | None = None  # which of those that are open it is read through; None: one of its own
 
     def __repr__(self) -> str:
         return f"FarPlace({str(self)!r})"  # the token is nobody's business

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from dirsync.model.job import Job, PatternLine
 from dirsync.model.names import percent_encoded
-from dirsync.model.place import LocalPlace
+from dirsync.model.place import FarPlace, LocalPlace
 
 # How and when a job runs, and what its guards say, may change while a plan is held.
 _BESIDE_THE_PLAN = frozenset(
@@ -55,6 +55,8 @@ def _plain(value: object) -> object:
             return percent_encoded(value.text)
         case LocalPlace():
             return percent_encoded(value.path)
+        case FarPlace():  # how it is reached and opened does not matter
+            return percent_encoded(value.name)
         case bytes():
             return percent_encoded(value)
         case enum.Enum():

@@ -14,7 +14,7 @@ from dirsync.model.names import local_text
 from dirsync.model.place import FarPlace, LocalPlace, Place
 from dirsync.trees import fsops
 from dirsync.trees.handles import split
-from dirsync.trees.local import OPEN_ROOT, open_tree
+from dirsync.trees.local import open_root, open_tree, status_of_root
 from dirsync.trees.mounts import is_mount_point
 
 
@@ -34,7 +34,7 @@ def look_at_places(job: MirrorJob, *, marker_seen: frozenset[str]) -> Places:
         Skipped: the destination is not mounted, or the marker is not there.
     """
     source = look_at_one_source(job)
-    destination = _directory(job, job.destination.path, "destination")
+    destination = _directory(job, job.destination, "destination")
     if job.guard.mountpoint and not is_mount_point(job.destination.path):
         raise Skipped(
             f"'{job.name}': destination {_quoted(job.destination.path)} is not mounted; "
@@ -75,8 +75,10 @@ def look_at_one_source(job: Job) -> Place:
     """
     place = job.source_as_read
     if isinstance(place, FarPlace):
-        return place  # its agent was greeted
-    source = _directory(job, place.path, "source")
+        with open_tree(place) as tree:
+            root = tree.directory(b"")
+        return replace(place, identity=(root.dev, root.ino))
+    source = _directory(job, place, "source")
     if source is None:
         raise RunError(f"'{job.name}': source {_quoted(place.path)} does not exist; is it mounted?")
     return pinned(place, source)
@@ -84,7 +86,7 @@ def look_at_one_source(job: Job) -> Place:
 
 def _is_at(place: Place, path: bytes) -> bool:
     """Whether there is anything at a path of a place."""
-    if isinstance(place, LocalPlace):
+    if isinstance(place, LocalPlace) and place.within is None:
         return os.path.lexists(os.path.join(place.path, path))
     try:
         with open_tree(place) as tree:
@@ -98,10 +100,11 @@ def pinned(place: LocalPlace, status: os.stat_result) -> LocalPlace:
     return replace(place, identity=(status.st_dev, status.st_ino))
 
 
-def _directory(job: Job, path: bytes, end: str) -> os.stat_result | None:
+def _directory(job: Job, place: LocalPlace, end: str) -> os.stat_result | None:
     """Look at one end; None: nothing is there."""
+    path = place.path
     try:
-        status = os.stat(path)
+        status = status_of_root(place)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -115,12 +118,16 @@ def _directory(job: Job, path: bytes, end: str) -> os.stat_result | None:
 
 def _check_parent(job: MirrorJob) -> None:
     """Let a destination be created only beside something: an unmounted disk must not fill the one beneath."""
-    parent = os.path.dirname(job.destination.path)
+    parent = _parent_of(job.destination)
     if _directory(job, parent, "the destination's parent") is None:
         raise RunError(
             f"'{job.name}': destination {_quoted(job.destination.path)} does not exist, nor does its parent "
-            f"{_quoted(parent)}; mount it, or create the parent"
+            f"{_quoted(parent.path)}; mount it, or create the parent"
         )
+
+
+def _parent_of(place: LocalPlace) -> LocalPlace:
+    return replace(place, path=os.path.dirname(place.path), identity=None)
 
 
 def _look_for_marker(job: MirrorJob, seen: frozenset[str]) -> frozenset[str]:
@@ -145,11 +152,10 @@ def create_destination(job: MirrorJob) -> None:
     Raises:
         RunError: it cannot be made.
     """
-    parent, name = split(job.destination.path)
     try:
-        fd = os.open(parent or b"/", OPEN_ROOT)
+        fd = open_root(_parent_of(job.destination))
         try:
-            fsops.make_directory(fd, name)
+            fsops.make_directory(fd, split(job.destination.path)[1])
         finally:
             os.close(fd)
     except OSError as error:

@@ -52,19 +52,20 @@ class DirectoryState:
         """
         try:
             with (
-                within_reach(self._place, check=self._check),
-                _opened_deep(self._place) as tree,
+                within_reach(self._place, check=self._check) as place,
+                _opened_deep(place) as tree,
             ):
                 walk = Walk(tree, selection=self._selection, check=self._check)
-                yield from self._hashed(walk.sightings()) if self.algorithm else walk.sightings()
+                sightings = walk.sightings()
+                yield from self._hashed(sightings, place) if self.algorithm else sightings
         except OSError as error:
             raise RunError(f"'{local_text(self._place.name)}' cannot be listed: {error.strerror}") from error
 
-    def _hashed(self, sightings: Iterator[Sighting]) -> Iterator[Sighting]:
+    def _hashed(self, sightings: Iterator[Sighting], place: Place) -> Iterator[Sighting]:
         batches = in_threads(
             _batches(sightings),
             self._with_hashes,
-            open_handles=lambda: open_tree(self._place),
+            open_handles=lambda: open_tree(place),
             workers=available_processors(),
         )
         for batch in batches:

@@ -34,8 +34,9 @@ from dirsync.runner.observer import Observer, Stage, Totals
 from dirsync.runner.places import look_at_one_source
 from dirsync.trees.far.connection import FarEndLost, Patience, Refusal, Unreachable
 from dirsync.trees.far.http import Stream, Wire
-from dirsync.trees.local import OPEN_ROOT
+from dirsync.trees.local import open_root
 from dirsync.wire import frames
+from dirsync.wire.beliefs import check_path, one_line
 from dirsync.wire.frames import Frames, ProtocolError, StreamCut, decoder
 from dirsync.wire.runs import (
     Asked,
@@ -49,6 +50,7 @@ from dirsync.wire.runs import (
     Order,
     Told,
     change_of,
+    name_of_job,
     ordered_job,
 )
 
@@ -92,6 +94,7 @@ class PushStages:
         self._saves_plan = saves_plan
         self._approves = approves
         self._history = History(job, ledger)
+        self._far_name = job.name  # what the far end calls the job
 
     def run(self) -> None:
         """Order the run, and stay with it to its end.
@@ -102,7 +105,7 @@ class PushStages:
         source = look_at_one_source(self._job)
         assert isinstance(source, LocalPlace)
         client = self._client()
-        far_name = f"{self._job.name}@{client[:8]}"
+        self._far_name = name_of_job(self._job.name, client=client)
         try:
             with _held_open(source), contextlib.closing(Wire(self._job.destination)) as wire:
                 ended = _Conversation(
@@ -113,7 +116,7 @@ class PushStages:
                 ).until_it_ended(self._order(client))
         except OSError as error:
             raise RunError(f"'{self._job.name}': the run could not go on: {error.strerror}") from error
-        self._take(ended, far_name=far_name)
+        self._take(ended)
 
     def record(self, result: RunResult) -> None:
         """Bring what was done into the catalog's history."""
@@ -126,7 +129,7 @@ class PushStages:
         client = self._ledger.recall(self._job.name, _CLIENT)
         if not client:
             client = os.urandom(8).hex()
-            if not self._dry_run:
+            if not self._dry_run or self._saves_plan:
                 self._ledger.remember(self._job.name, _CLIENT, client)
         return client
 
@@ -155,14 +158,20 @@ class PushStages:
                 if not self._changes_nothing:
                     self._history.note(change)
             case GivenUp():
-                logger.warning("given up: '%s': %s", shown(told.path), told.reason)
-                self._observer.failed(Failure(told.path, told.reason))
+                check_path(told.path)
+                failure = Failure(told.path, self._in_our_words(told.reason))
+                logger.warning("given up: '%s': %s", shown(failure.path), failure.reason)
+                self._observer.failed(failure)
             case Noticed():
-                self._observer.noticed(f"{self._job.destination.address}: {told.text}")
+                self._observer.noticed(f"{self._job.destination.address}: {self._in_our_words(told.text)}")
             case Began() | Asked() | Ended():
                 pass
             case _:
                 assert_never(told)
+
+    def _in_our_words(self, text: str) -> str:
+        """Give what the far end says, with the name that the job has here."""
+        return one_line(text).replace(self._far_name, self._job.name)
 
     def _show(self, figures: Figures) -> None:
         if figures.scanned is not None:
@@ -173,7 +182,7 @@ class PushStages:
         if figures.operations is not None:
             self._observer.progressed(figures.operations, figures.bytes_copied or 0)
 
-    def _take(self, ended: Ended, *, far_name: str) -> None:
+    def _take(self, ended: Ended) -> None:
         """Take over how it ended.
 
         Raises:
@@ -181,7 +190,7 @@ class PushStages:
         """
         for name in self._counts.__struct_fields__:
             setattr(self._counts, name, min(max(0, ended.counts.get(name, 0)), _LARGEST_COUNT))
-        error = (ended.error or "the far end does not say why").replace(far_name, self._job.name)
+        error = self._in_our_words(ended.error or "the far end does not say why")
         match _outcome(ended.outcome):
             case Outcome.SUCCEEDED | Outcome.PARTIAL:
                 return
@@ -207,7 +216,7 @@ def _outcome(name: str) -> Outcome:
 @contextlib.contextmanager
 def _held_open(source: LocalPlace) -> Iterator[None]:
     """Keep a root open, so that its file system cannot be unmounted unnoticed."""
-    fd = os.open(source.path, OPEN_ROOT)
+    fd = open_root(source)
     try:
         yield
     finally:
@@ -297,7 +306,7 @@ class _Conversation:
     def _take(self, told: Told) -> None:
         match told:
             case Began():
-                if not told.run.isalnum():
+                if not (told.run.isascii() and told.run.isalnum()):
                     raise ProtocolError("a run without a name")
                 self._run = told.run
             case Asked():

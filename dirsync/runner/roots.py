@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from dirsync.model.place import FarPlace, Place
+from dirsync.model.place import Place
 from dirsync.runner.ends import file_system_at
-from dirsync.trees.local import open_tree
-from dirsync.trees.mounts import file_system_identity
 
 
 class Root(Struct, frozen=True, kw_only=True):
@@ -24,14 +22,10 @@ def root_of(place: Place | None) -> Root | None:
     Raises:
         RunError: a far end does not answer.
     """
-    if isinstance(place, FarPlace):
-        with open_tree(place) as tree:
-            entry = tree.directory(b"")
-        return Root(device=entry.dev, inode=entry.ino, file_system=file_system_at(place))
     if place is None or place.identity is None:
         return None
     device, inode = place.identity
-    return Root(device=device, inode=inode, file_system=file_system_identity(place.path))
+    return Root(device=device, inode=inode, file_system=file_system_at(place))
 
 
 def is_same_root(planned: Root | None, now: Root | None) -> bool:

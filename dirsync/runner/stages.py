@@ -45,7 +45,7 @@ from dirsync.runner.source_identity import remember_source
 from dirsync.runner.telling import Telling
 from dirsync.runner.unverified import Unverified
 from dirsync.runner.versions import VersionIndex
-from dirsync.trees.local import OPEN_ROOT, capabilities_of, open_tree
+from dirsync.trees.local import capabilities_of, open_root, open_tree
 from dirsync.trees.mounts import mounted_beneath
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ class Stages:
         """
         try:
             try:
-                with within_reach(self._job.source, check=self._deadline.check):
+                with within_reach(self._job.source, check=self._deadline.check) as source:
+                    self._job = replace(self._job, source=source)
                     self._run()
             finally:
                 self._record.flush()
@@ -148,7 +149,7 @@ class Stages:
 
     def _hold_open(self, place: LocalPlace, until: contextlib.ExitStack) -> int:
         """Keep a root open, so that its file system cannot be unmounted unnoticed."""
-        fd = os.open(place.path, OPEN_ROOT)
+        fd = open_root(place)
         until.callback(os.close, fd)
         return fd
 

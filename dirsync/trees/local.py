@@ -264,16 +264,49 @@ def open_tree(place: Place) -> SourceTree:
         from dirsync.trees.far.tree import FarTree  # few jobs need it
 
         return FarTree.of(place)
-    root = os.open(place.path, OPEN_ROOT)
-    status = os.fstat(root)
-    if place.identity not in (None, (status.st_dev, status.st_ino)):
-        os.close(root)
-        raise OSError(errno.ESTALE, "another directory has taken its place")
+    root = open_root(place)
     if place.follows_links:
         from dirsync.trees.following import FollowingTree  # few jobs need it
 
         return FollowingTree(root, path=place.path)
     return LocalTree(root)
+
+
+def open_root(place: LocalPlace) -> int:
+    """Open the directory that a place is.
+
+    Raises:
+        OSError: as `open_tree` says.
+    """
+    if place.within is None:
+        root = os.open(place.path, OPEN_ROOT)
+    else:
+        with DirectoryHandles(os.open(place.within, OPEN_ROOT)) as handles:
+            root = os.dup(handles.handle(_beneath(place.within, place.path)))
+    status = os.fstat(root)
+    if place.identity not in (None, (status.st_dev, status.st_ino)):
+        os.close(root)
+        raise OSError(errno.ESTALE, "another directory has taken its place")
+    return root
+
+
+def status_of_root(place: LocalPlace) -> os.stat_result:
+    """Say what is where a place is, a directory or not.
+
+    Raises:
+        OSError: nothing is, or it cannot be looked at.
+    """
+    if place.within is None:
+        return os.stat(place.path)
+    parent, name = split(_beneath(place.within, place.path))
+    with DirectoryHandles(os.open(place.within, OPEN_ROOT)) as handles:
+        if not name:
+            return os.fstat(handles.root)
+        return os.stat(name, dir_fd=handles.handle(parent), follow_symlinks=False)
+
+
+def _beneath(within: bytes, path: bytes) -> bytes:
+    return path.removeprefix(within).lstrip(b"/")
 
 
 def entry_of(path: bytes, status: os.stat_result, target: bytes | None) -> Entry:

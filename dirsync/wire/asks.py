@@ -276,3 +276,4 @@ class Question(Struct, frozen=True, kw_only=True):
 
     ask: Ask
     root: bytes = b""
+    identity: tuple[int, int] | None = None  # device and inode that it must have; None: any

@@ -19,6 +19,7 @@ _WIDTHS = (4, 8, 8, 8, 4, 4, 8, 8, 8)  # bytes a row of each column, from the mo
 _COLUMNS = Listing._fields[:-1]
 _LONGEST_NAME = 255
 _LONGEST_TARGET = 4095
+_LONGEST_TEXT = 1_000
 _MOST_ENTRIES = 2**48
 _LARGEST = 2**63 - 1
 _32_BITS = 2**32 - 1
@@ -180,11 +181,12 @@ def _is_target(target: bytes) -> bool:
 def error_of(unseen: Unseen) -> OSError:
     """Make the error that the other end met; one of an unknown name is an EIO."""
     number = getattr(errno, unseen.error, errno.EIO) if unseen.error.startswith("E") else errno.EIO
-    return OSError(number, _one_line(unseen.reason) or os.strerror(number))
+    return OSError(number, one_line(unseen.reason) or os.strerror(number))
 
 
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else "�" for c in text[:500])
+def one_line(text: str) -> str:
+    """Give what another end says as one line that does nothing to a terminal."""
+    return "".join(c if c.isprintable() else "�" for c in text[:_LONGEST_TEXT])
 
 
 def unseen_of(path: bytes, error: OSError) -> Unseen:

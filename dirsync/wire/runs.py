@@ -79,6 +79,11 @@ class Order(Struct, frozen=True, kw_only=True):
         return self.dry_run or (self.ordered.type is JobType.CHECK and not self.approves)
 
 
+def name_of_job(job: str, *, client: str) -> str:
+    """Name a job as the far end does, so that it is no other machine's."""
+    return f"{job}@{client[:8]}"
+
+
 def check_order(order: Order) -> None:
     """Check an order from another end.
 

@@ -26,7 +26,6 @@ else:
     from backports import zstd
 
 from dirsync.answers.answering import Answerer, decode_question
-from dirsync.model.job import MirrorJob
 from dirsync.model.listing import Listing
 from dirsync.model.place import FarPlace, LocalPlace
 from dirsync.model.result import Outcome
@@ -312,9 +311,8 @@ def test_spoilt_streams_of_a_source_reach_nothing_outside(
         answerer = Answerer(LocalPlace(path=os.fsencode(source)), access=Access.READ, check=lambda: None)
         asking = Spoiling(answerer, drawn)
         job = sync_job(source, near / "destination")
-        job = msgspec.structs.replace(job, source=place, workers=drawn.choice([1, 2]))
-        assert isinstance(job, MirrorJob)
-        with connected(FarConnection(place, asking, patience_seconds=0.0)):
+        with connected(FarConnection(place, asking, patience_seconds=0.0)) as tied:
+            job = msgspec.structs.replace(job, source=tied, workers=drawn.choice([1, 2]))
             result = run(job, state=tmp_path / "state")
         outcomes[result.outcome] = outcomes.get(result.outcome, 0) + 1
         assert result.error is None or "internal error" not in result.error, result

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import logging
 import random
 import threading
@@ -16,6 +17,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from dirsync.errors import RunError
 from dirsync.model.place import FarPlace
@@ -153,10 +156,10 @@ class FarConnection:
                 answers = [answer for is_message, payload in frames for answer in decode_answers(payload)]
         except StreamCut as error:
             raise Unreachable(str(error)) from error
+        except Refused as error:
+            raise Refusal(f"{self.place}: {error}") from error
         except ProtocolError as error:
             raise FarEndLost(f"{self.place}: {error}") from error
-        if len(answers) == 1 and isinstance(answers[0], Unseen):
-            raise Refusal(f"{self.place}: {error_of(answers[0]).strerror}")
         if len(answers) != 1 or not isinstance(answers[0], Greeting):
             raise FarEndLost(f"{self.place} does not speak this protocol")
         try:
@@ -166,7 +169,10 @@ class FarConnection:
         return answers[0]
 
     def _question(self, ask: Ask) -> Question:
-        return Question(ask=ask, root=self.place.beneath)
+        """Make a question about the directory that was greeted, and no other that takes its place."""
+        greeting = self._greeting
+        identity = None if greeting is None else (greeting.root.dev, greeting.root.ino)
+        return Question(ask=ask, root=self.place.beneath, identity=identity)
 
     def patience(self) -> Patience:
         """Give a new measure of patience."""
@@ -254,28 +260,25 @@ def answers_of(frames: Frames) -> Iterator[Any]:
         yield from decode_answers(payload)
 
 
-_open: dict[FarPlace, FarConnection] = {}
-_open_lock = threading.Lock()
+_open: dict[int, FarConnection] = {}
+_numbers = itertools.count(1)
 
 
 @contextlib.contextmanager
-def connected(connection: FarConnection) -> Iterator[FarConnection]:
-    """Let every tree of the connection's place be read through it, while the block runs."""
-    with _open_lock:
-        before = _open.get(connection.place)
-        _open[connection.place] = connection
+def connected(connection: FarConnection) -> Iterator[FarPlace]:
+    """Give the connection's place, tied to it: every tree of that is read through it, while the block runs.
+
+    Two runs that read one place have a connection each: what is kept and foreseen is one run's.
+    """
+    number = next(_numbers)
+    _open[number] = connection
     try:
-        yield connection
+        yield replace(connection.place, connection=number)
     finally:
-        with _open_lock:
-            if before is None:
-                del _open[connection.place]
-            else:
-                _open[connection.place] = before
+        del _open[number]
         connection.close()
 
 
 def connection_to(place: FarPlace) -> FarConnection | None:
-    """Give the connection that is open to a place; None: there is none."""
-    with _open_lock:
-        return _open.get(place)
+    """Give the connection that a place is tied to; None: there is none."""
+    return None if place.connection is None else _open.get(place.connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections import deque
@@ -64,8 +65,8 @@ class FileStream:
         self._pending.clear()
 
     def has(self, path: bytes) -> bool:
-        """Whether a file is still to come."""
-        return path in self._left
+        """Whether a file is still to come, from its beginning on."""
+        return path in self._left and (self._begun is None or self._begun.path != path)
 
     def next(self, path: bytes) -> FarFile:
         """Give a file that is still to come; those before it are passed over.
@@ -290,20 +291,22 @@ class FarFile:
         if self._data is not None:
             yield self._data
             return
-        for piece in self._stream.data():
-            if isinstance(piece, FileEnds):
-                self._ended = piece.status
-            else:
-                yield piece
+        try:
+            for piece in self._stream.data():
+                if isinstance(piece, FileEnds):
+                    self._ended = piece.status
+                else:
+                    yield piece
+        except OSError:  # nothing more comes of it
+            self._ended = self._status
+            raise
 
     def pass_over(self) -> None:
         """Read what is still to come, and forget it."""
         if self._ended is None:
-            try:
+            with contextlib.suppress(OSError):  # nobody wants it
                 for _ in self._blocks():
                     pass
-            except OSError:  # nobody wants it
-                self._ended = self._status
 
     def close(self) -> None:
         """Let go of it; what is still to come is passed over when the next one is asked for."""

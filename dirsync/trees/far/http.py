@@ -21,6 +21,7 @@ from dirsync.errors import RunError
 from dirsync.model.place import FarPlace
 from dirsync.trees.far.connection import Refusal, Unreachable
 from dirsync.wire.asks import VERSION, Question
+from dirsync.wire.beliefs import one_line
 from dirsync.wire.frames import Frames, StreamCut
 
 _CONNECT_SECONDS = 10.0
@@ -253,7 +254,7 @@ def _reason_in(response: http.client.HTTPResponse) -> str:
         reason = json.loads(text)["error"]
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return "refused"
-    return "".join(c if c.isprintable() else "�" for c in str(reason)[:500])
+    return one_line(str(reason))
 
 
 def in_short(error: Exception) -> str:

@@ -15,8 +15,10 @@ _LOOK_SECONDS = 0.2
 
 
 @contextlib.contextmanager
-def reached(place: FarPlace, *, check: Callable[[], None]) -> Iterator[FarConnection]:
-    """Connect to a far place while the block runs; one that is open already is used.
+def reached(place: FarPlace, *, check: Callable[[], None]) -> Iterator[FarPlace]:
+    """Connect to a far place while the block runs, and give it tied to the connection.
+
+    One that is tied to a connection already stays as it is.
 
     `check` is called while waiting, and may raise `Cancelled` to stop: then nobody waits any longer.
 
@@ -27,12 +29,13 @@ def reached(place: FarPlace, *, check: Callable[[], None]) -> Iterator[FarConnec
     there = connection_to(place)
     if there is not None:
         _greet(there)
-        yield there
+        yield place
         return
     asking = HttpAsking(place)
-    with _cut_when_told(asking, check), connected(FarConnection(place, asking, check=check)) as connection:
+    connection = FarConnection(place, asking, check=check)
+    with _cut_when_told(asking, check), connected(connection) as tied:
         _greet(connection)
-        yield connection
+        yield tied
 
 
 def _greet(connection: FarConnection) -> None:
