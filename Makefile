@@ -1,5 +1,5 @@
 # What a change must pass (check), the whole suite (test), this program against its peers (bench),
-# and the sweeps at length, with a table (sweep; SWEEPS="kill cut" for some). The lister in C, built anew
+# and the sweeps at length, with a table (sweep; SWEEPS="kill cut" for some). What is in C, built anew
 # after a change of it (native).
 PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 WORKERS ?= auto

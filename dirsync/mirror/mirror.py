@@ -35,7 +35,7 @@ class Watcher(Protocol):
         """An operation was carried out."""
 
     def made(self, operations: Sequence[Operation]) -> None:
-        """Files, symlinks and directories were made where there was nothing."""
+        """Files and symlinks were copied to where there was nothing."""
 
     def failed(self, failure: Failure) -> None:
         """A path was given up."""

@@ -69,7 +69,7 @@ class SmallCopier:
         It tries for a moment only, but one at least.
         """
         assert self._making is not None
-        paths = [operation.change.path for operation in operations]
+        paths = [operation.change.entry.path for operation in operations]
         directory = split(paths[0])[0]
         start = len(directory) + 1 if directory else 0
         names = [path[start:] for path in paths]

@@ -46,12 +46,12 @@ class History:
         if self._keeps is not False:
             self._changes.append(change._replace(leader=None))
 
-    def note_all(self, changes: Sequence[Change]) -> None:
+    def note_made(self, changes: Sequence[Change], *, byte_count: int) -> None:
         """Keep changes that were carried out: what was copied to where there was nothing."""
         if self._job.catalog is None:
             return
         self._count += len(changes)
-        self._sizes[ChangeKind.CREATED] += sum(map(_bytes_of, changes))
+        self._sizes[ChangeKind.CREATED] += byte_count
         if self._keeps is None and self._count > _MANY:
             self._keeps = not self._is_first_run()
         if self._keeps is not False:

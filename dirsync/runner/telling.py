@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import stat
 from collections.abc import Sequence
 
 from dirsync.model.change import Change, Failure
@@ -72,10 +73,11 @@ class Telling:
         changes = [operation.change for operation in operations]
         self._renames.note_made(changes)
         self._counts.created += len(changes)
-        self._counts.bytes_copied += sum(change.bytes_to_copy for change in changes)
+        byte_count = sum(new.size for _, _, new, *_ in changes if new is not None and stat.S_ISREG(new.mode))
+        self._counts.bytes_copied += byte_count
         for change in changes:
             self._observer.changed(change)
-        self._history.note_all(changes)
+        self._history.note_made(changes, byte_count=byte_count)
         if self.mounts:
             for change in changes:
                 self.mounts_touched |= self.mounts.intersection(ancestors(change.path))

@@ -25,7 +25,6 @@ _VARIABLE = "DIRSYNC_SMALL_FILES"
 _is_wanted = IS_BUILT and os.environ.get(_VARIABLE) != "python"
 _RANDOM_BYTES = 8
 
-
 # A file whose data came from elsewhere: name, data, mode, uid, gid, mtime_ns.
 Arrived: TypeAlias = tuple[bytes, bytes, int, int, int, int]
 

@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 
 from dirsync.model.attributes import Namespace
 from dirsync.model.capabilities import Capabilities
-from dirsync.model.entry import Entry, Kind
+from dirsync.model.entry import Entry
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.listing import Listing
 from dirsync.model.place import FarPlace
@@ -304,7 +304,7 @@ class FarTree:
             self._attributes = dict(zip(attributes, found, strict=True))
         if files:
             self._forget_files()
-            self._wanted = [entry for entry in files if _comes_in_a_stream(entry)]
+            self._wanted = [entry for entry in files if entry.size < LARGE_BYTES and stat.S_ISREG(entry.mode)]
 
     def foresee_beneath(self, path: bytes, *, include: Iterable[bytes], exclude: Iterable[bytes]) -> None:
         """Hear that a directory will be listed, and all beneath that is selected."""
@@ -321,10 +321,6 @@ class DeepFarTree(FarTree):
         """List a directory."""
         self.foresee_beneath(path, include=(), exclude=())
         return super().listing(path)
-
-
-def _comes_in_a_stream(entry: Entry) -> bool:
-    return entry.kind is Kind.FILE and entry.size < LARGE_BYTES
 
 
 def _ask_entries(paths: list[bytes]) -> AskEntries:
