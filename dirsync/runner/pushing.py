@@ -270,7 +270,7 @@ class _Conversation:
         path = f"/v1/shares/{_quoted(place.share)}/runs"
         try:
             with self._wire.posted(path, _encoder.encode(order)) as response:
-                self._listen(Frames(Stream(response), arrived=self._arrived))
+                self._listen(Frames(Stream(response)).checked_by(self._check_patience))
         except StreamCut as error:
             if self._run is None:
                 raise Skipped(f"{place.address} does not answer: {error}") from error
@@ -285,13 +285,16 @@ class _Conversation:
             try:
                 path = f"/v1/runs/{self._run}/events?after={self._heard}"
                 with self._wire.posted(path, b"") as response:
-                    self._listen(Frames(Stream(response), arrived=self._arrived), renew=patience.renew)
+                    self._listen(
+                        Frames(Stream(response)).checked_by(self._check_patience), renew=patience.renew
+                    )
             except (Unreachable, StreamCut) as error:
                 patience.wait(error)
             except Refusal as error:
                 raise FarEndLost(f"{place}: the run was lost: {error}; the next one goes on") from error
 
-    def _arrived(self, _: int) -> None:
+    def _check_patience(self) -> None:
+        """Stop listening to a far end that was told to stop, and goes on."""
         if self._give_up_at is not None and time.monotonic() > self._give_up_at:
             self._deadline.check()
 

@@ -188,7 +188,7 @@ class FarConnection:
         """
         try:
             with self._asking.ask(self._question(ask)) as frames:
-                yield frames
+                yield frames.checked_by(self._check)
         except Refused as error:
             raise Refusal(f"{self.place}: {error}") from error
         except ProtocolError as error:
