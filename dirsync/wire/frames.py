@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -102,14 +102,22 @@ class Reading(Protocol):
         """Give as many bytes as are asked for; fewer only at the end."""
 
 
+def _never() -> None:
+    """Let every frame pass."""
+
+
 class Frames:
     """Reads the frames of one stream."""
 
-    def __init__(self, stream: Reading, *, arrived: Callable[[int], None] | None = None) -> None:
-        """Read from a stream; `arrived` is told how many bytes came."""
+    def __init__(self, stream: Reading) -> None:
         self._stream = stream
-        self.arrived = arrived
+        self._check: Callable[[], None] = _never
         self.ended = False
+
+    def checked_by(self, check: Callable[[], None]) -> Self:
+        """Have `check` called at each frame, signs of life too; it may raise to stop."""
+        self._check = check
+        return self
 
     def __iter__(self) -> Iterator[tuple[bool, bytes]]:
         """Give each message (True) and block of data (False), unpacked.
@@ -120,6 +128,7 @@ class Frames:
         """
         while True:
             kind, payload = self._next()
+            self._check()
             match kind:
                 case Kind.ALIVE:
                     continue
@@ -147,8 +156,6 @@ class Frames:
 
     def _read(self, count: int) -> bytes:
         block = self._stream.read(count)
-        if self.arrived is not None:
-            self.arrived(len(block))
         if len(block) < count:
             raise StreamCut("the stream ended too early")
         return block

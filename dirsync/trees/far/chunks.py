@@ -18,6 +18,7 @@ from dirsync.wire.asks import AskChunks, AskRanges, Chunks, FileBegins, FileEnds
 from dirsync.wire.frames import StreamCut
 
 _RANGES_AT_ONCE = 10_000
+_MOST_MISSING = 1_000_000  # chunks that are noted before they are asked for: of 64 GiB, as a rule
 
 
 class Write(Protocol):
@@ -129,14 +130,23 @@ class Assembly:
                 ended = piece
                 continue
             block = self._bases.block(piece)
-            if block is None:
-                missing.append(piece)
-            else:
+            if block is not None:
                 told(write(copy, block, piece.start, skips_zeros=sparse))
+                continue
+            missing.append(piece)
+            if len(missing) >= _MOST_MISSING:
+                self._fetch(missing, copy, told=told, write=write, sparse=sparse)
+                missing = []
         assert ended is not None
-        while missing:
-            batch, missing = missing[:_RANGES_AT_ONCE], missing[_RANGES_AT_ONCE:]
-            for chunk, block, status in self._fetched(batch):
+        return self._fetch(missing, copy, told=told, write=write, sparse=sparse) or ended
+
+    def _fetch(
+        self, missing: Sequence[Chunk], copy: int, *, told: Told, write: Write, sparse: bool
+    ) -> Status | None:
+        """Write chunks that are not here; give what the file was after the last of them."""
+        ended: Status | None = None
+        for start in range(0, len(missing), _RANGES_AT_ONCE):
+            for chunk, block, status in self._fetched(missing[start : start + _RANGES_AT_ONCE]):
                 ended = status or ended
                 if chunk is not None:
                     told(write(copy, block, chunk.start, skips_zeros=sparse))
@@ -181,7 +191,8 @@ class Assembly:
         if len(answer.hashes) != chunking.HASH_BYTES * len(answer.lengths):
             raise self._nonsense("chunks whose lengths and hashes do not agree")
         for number, length in enumerate(answer.lengths):
-            if not 0 < length <= chunking.MOST_BYTES or at + length > self._stamp.size:
+            left = self._stamp.size - at
+            if not min(chunking.LEAST_BYTES, left) <= length <= min(chunking.MOST_BYTES, left) or not left:
                 raise self._nonsense("a chunk of a length that none has")
             start = number * chunking.HASH_BYTES
             yield Chunk(at, length, answer.hashes[start : start + chunking.HASH_BYTES])
@@ -192,7 +203,7 @@ class Assembly:
         if found != self._stamp:
             raise stale()
 
-    def _fetched(self, wanted: list[Chunk]) -> Iterator[tuple[Chunk | None, bytes, Status | None]]:
+    def _fetched(self, wanted: Sequence[Chunk]) -> Iterator[tuple[Chunk | None, bytes, Status | None]]:
         """Ask for chunks that are not here, and give each when it is complete and is what it should be."""
         patience = self._connection.patience()
         left = list(wanted)
@@ -232,6 +243,8 @@ class Assembly:
                     if chunking.hash_of(block) != left[0].hash:
                         raise self._nonsense("data of another chunk")
                     yield left.pop(0), block, None
+                if buffer and not left:
+                    raise self._nonsense("more data than was asked for")
 
     def _nonsense(self, what: str) -> FarEndLost:
         return FarEndLost(f"{self._connection.place}: {what}")

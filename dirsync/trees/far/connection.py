@@ -188,16 +188,11 @@ class FarConnection:
         """
         try:
             with self._asking.ask(self._question(ask)) as frames:
-                frames.arrived = self._arrived
-                yield frames
+                yield frames.checked_by(self._check)
         except Refused as error:
             raise Refusal(f"{self.place}: {error}") from error
         except ProtocolError as error:
             raise FarEndLost(f"{self.place}: {error}") from error
-
-    def _arrived(self, _: int) -> None:
-        """Look at each frame, also one that only says that the far end is alive, whether to go on."""
-        self._check()
 
     def each(
         self, paths: Sequence[bytes], make: Callable[[list[bytes]], Ask], kind: type[T]

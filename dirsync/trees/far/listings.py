@@ -11,7 +11,7 @@ from dirsync.wire import beliefs
 from dirsync.wire.asks import MOST_PATHS, MOST_ROWS, AskListings, Listed, Selecting, Unseen
 from dirsync.wire.frames import ProtocolError, StreamCut
 
-_MOST_ROWS = 20_000_000  # of one directory
+_MOST_BYTES = 1 << 30  # of one directory's listing: more than ten million names
 _COLUMNS = 11
 
 
@@ -67,9 +67,9 @@ class Listings:
             return
         selecting = Selecting(include=include, exclude=exclude)
         ask = AskListings(paths=[path], beneath=True, selecting=selecting)
-        expected, rows = {path}, 0
         patience = self._connection.patience()
         while True:
+            expected, rows = {path}, 0
             try:
                 for found, listing in self._asked(ask):
                     if found not in expected or rows >= MOST_ROWS:
@@ -80,36 +80,58 @@ class Listings:
                     self._known[Listing, found] = listing
                     if isinstance(listing, Listing):
                         expected.update(_children(found, listing))
+                        rows += listing.entry_count + 1
                 return
             except (Unreachable, StreamCut) as error:
                 patience.wait(error)
-                expected, rows = {path}, 0
 
     def _asked(self, ask: AskListings) -> Iterator[tuple[bytes, Listing | OSError]]:
         """Give the listings of one stream, each put together of its parts."""
         with self._connection.frames(ask) as frames:
-            parts: list[Listed] = []
+            parts = _Parts()
             for answer in answers_of(frames):
                 match answer:
                     case Unseen():
                         yield answer.path, beliefs.error_of(answer)
                     case Listed():
-                        parts.append(answer)
-                        self._check_parts(parts)
+                        parts.add(answer)
                         if not answer.more:
-                            yield answer.path, beliefs.listing_of(_joined(parts))
-                            parts = []
+                            yield answer.path, beliefs.listing_of(parts.taken())
                     case _:
                         raise ProtocolError("an answer to another question")
             if parts:
                 raise ProtocolError("a listing that is not complete")
 
-    def _check_parts(self, parts: list[Listed]) -> None:
-        first, last = parts[0], parts[-1]
-        if last.path != first.path or len(last.columns) != _COLUMNS:
+
+class _Parts:
+    """The parts of one listing, as they come."""
+
+    def __init__(self) -> None:
+        self._parts: list[Listed] = []
+        self._bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
+    def add(self, part: Listed) -> None:
+        """Take one more.
+
+        Raises:
+            ProtocolError: it does not fit, holds nothing, or it is too much in all.
+        """
+        first = self._parts[0] if self._parts else part
+        if part.path != first.path or len(part.columns) != _COLUMNS or (part.more and not part.columns[1]):
             raise ProtocolError("a listing whose parts do not fit")
-        if sum(len(part.columns[1]) // 4 for part in parts) > _MOST_ROWS:
-            raise ProtocolError(f"a directory of more than {_MOST_ROWS} entries")
+        self._bytes += sum(map(len, part.columns))
+        self._bytes += sum(len(name) + len(reason) for name, reason in part.unknown)
+        if self._bytes > _MOST_BYTES:
+            raise ProtocolError(f"a directory whose names and figures take more than {_MOST_BYTES} bytes")
+        self._parts.append(part)
+
+    def taken(self) -> Listed:
+        """Give all as one, and begin anew."""
+        parts, self._parts, self._bytes = self._parts, [], 0
+        return _joined(parts)
 
 
 def _children(path: bytes, listing: Listing) -> Iterator[bytes]:

@@ -1,0 +1,183 @@
+"""What another end sends without end, or in tiny pieces, neither eats memory nor keeps a run for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dirsync.errors import Cancelled
+from dirsync.model.place import FarPlace
+from dirsync.trees import chunking
+from dirsync.trees.data import DataCopier
+from dirsync.trees.far.connection import FarConnection, FarEndLost
+from dirsync.trees.far.tree import FarTree
+from dirsync.wire import frames
+from dirsync.wire.asks import (
+    LARGE_BYTES,
+    AskChunks,
+    AskEntries,
+    AskRanges,
+    Chunks,
+    FileBegins,
+    FileEnds,
+    Listed,
+    Question,
+    Seen,
+    Status,
+)
+from dirsync.wire.frames import Frames
+
+MOST_FRAMES = 200_000  # of a stream, until it counts as read without end
+DIRECTORY = stat.S_IFDIR | 0o755
+PLACE = FarPlace(address="test:", share="peer")
+
+Answers = Callable[[Question], Iterator[bytes]]
+
+
+class Peer:
+    """Answers as it is told to."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    @contextlib.contextmanager
+    def ask(self, question: Question) -> Iterator[Frames]:
+        yield Frames(Saying(self._answers(question)))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Saying:
+    """A stream that is made while it is read."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = itertools.islice(pieces, MOST_FRAMES)
+        self._buffer = b""
+
+    def read(self, count: int, /) -> bytes:
+        while len(self._buffer) < count:
+            piece = next(self._pieces, None)
+            assert piece is not None, "it read and read"
+            self._buffer += piece
+        block, self._buffer = self._buffer[:count], self._buffer[count:]
+        return block
+
+
+def far_tree(answers: Answers, *, check: Callable[[], None] = lambda: None) -> FarTree:
+    return FarTree(FarConnection(PLACE, Peer(answers), check=check, patience_seconds=0.0))
+
+
+def directories(path: bytes, names: list[bytes]) -> Listed:
+    rows = len(names)
+    fixed = [bytes(width * rows) for width in (8, 8, 8, 4, 4, 8, 8, 8)]
+    return Listed(path=path, columns=[b"\0".join(names), DIRECTORY.to_bytes(4, "little") * rows, *fixed, b""])
+
+
+# Signs of life
+
+
+def test_peer_that_is_only_alive_is_left_when_the_run_is_to_stop() -> None:
+    left = iter(range(100))
+
+    def check() -> None:
+        if next(left, None) is None:
+            raise Cancelled("stopped", signal_number=15)
+
+    with pytest.raises(Cancelled):
+        far_tree(lambda _: itertools.repeat(frames.ALIVE), check=check).listing(b"")
+
+
+# Listings
+
+
+def test_listing_in_parts_without_rows_is_refused() -> None:
+    part = Listed(path=b"", columns=[b""] * 11, more=True)
+
+    with pytest.raises(FarEndLost, match="parts do not fit"):
+        far_tree(lambda _: itertools.repeat(frames.messages(part))).listing(b"")
+
+
+def test_more_beneath_a_directory_than_was_asked_for_is_refused() -> None:
+    """However deep a tree is said to be, one answer holds so many rows."""
+    names = [b"%04d" % number for number in range(1000)]
+
+    def answers(_: Question) -> Iterator[bytes]:
+        path = b""
+        while True:
+            yield frames.messages(directories(path, names))
+            path = path + b"/0000" if path else b"0000"
+
+    far = far_tree(answers)
+    with pytest.raises(FarEndLost, match="a listing nobody asked for"):
+        far.foresee_beneath(b"", include=(), exclude=())
+    assert len(far.connection.foreseen) <= 60
+
+
+# Large files
+
+
+def status_of_file(size: int) -> Status:
+    return Status(stat.S_IFREG | 0o644, size, 1, 1, 0, 0, 1, 1, 1)
+
+
+def copied(answers: Answers, *, size: int) -> None:
+    """Copy a large file in place of another one."""
+
+    def answer(question: Question) -> Iterator[bytes]:
+        if isinstance(question.ask, AskEntries):
+            yield frames.messages(Seen(path=b"big", status=status_of_file(size)))
+            yield frames.END
+        else:
+            yield from answers(question)
+
+    with tempfile.TemporaryFile() as basis, tempfile.TemporaryFile() as copy:
+        basis.write(os.urandom(1000))
+        basis.flush()
+        file = far_tree(answer).opened(b"big")
+        file.copy_to(
+            copy.fileno(),
+            DataCopier(sparse=False),
+            before=file.status(),
+            told=lambda _: None,
+            basis=lambda: os.dup(basis.fileno()),
+        )
+
+
+def test_chunks_that_are_too_small_are_refused() -> None:
+    begins = frames.messages(FileBegins(path=b"big", status=status_of_file(2**40)))
+    tiny = frames.messages(Chunks(lengths=[1] * 1000, hashes=bytes(16 * 1000)))
+
+    with pytest.raises(FarEndLost, match="a chunk of a length that none has"):
+        copied(lambda _: itertools.chain([begins], itertools.repeat(tiny)), size=2**40)
+
+
+def test_more_data_than_was_asked_for_is_refused() -> None:
+
+    status = status_of_file(LARGE_BYTES)
+    block = bytes(chunking.MOST_BYTES)
+    count = LARGE_BYTES // len(block)
+    begins = frames.messages(FileBegins(path=b"big", status=status))
+    data, _ = frames.data(block, packs=False)
+
+    def answers(question: Question) -> Iterator[bytes]:
+        yield begins
+        if isinstance(question.ask, AskChunks):
+            yield frames.messages(
+                Chunks(lengths=[len(block)] * count, hashes=chunking.hash_of(block) * count),
+                FileEnds(path=b"big", status=status),
+            )
+            yield frames.END
+        else:
+            assert isinstance(question.ask, AskRanges)
+            for _ in range(count + 100):
+                yield data
+
+    with pytest.raises(FarEndLost, match="more data than was asked for"):
+        copied(answers, size=LARGE_BYTES)
