@@ -182,12 +182,9 @@ def change_of(changed: Changed) -> Change:
         ProtocolError: it makes no sense.
     """
     old, new = _entry(changed.old), _entry(changed.new)
-    if (old is None and new is None) or (old is None and changed.kind is ChangeKind.MOVED):
-        raise ProtocolError("a change of nothing")
-    if (changed.kind is ChangeKind.CREATED and new is None) or (
-        changed.kind is ChangeKind.DELETED and old is None
-    ):
-        raise ProtocolError("a change of nothing")
+    is_created, is_deleted = changed.kind is ChangeKind.CREATED, changed.kind is ChangeKind.DELETED
+    if (old is None) != is_created or (new is None) != is_deleted:
+        raise ProtocolError("a change of nothing, or to nothing")
     return Change(changed.kind, old, new, changed.aspects)
 
 
