@@ -59,7 +59,8 @@ logger = logging.getLogger(__name__)
 _CLIENT = "name at the far end"
 _PATIENCE_SECONDS = 60.0
 _HEARD_EVERY = 256  # frames
-_ANSWERED_AT_ONCE = 8
+_ANSWERED_AT_ONCE = 160  # a worker of the far end asks two things at once, and there are at most 64
+_MOST_ASKED = 1_000  # not answered yet
 _LARGEST_COUNT = 2**62
 _GIVE_UP_SECONDS = 30.0  # after it was told to stop
 _decode_told = decoder(list[Told])
@@ -241,6 +242,8 @@ class _Conversation:
         self._heard = 0
         self._ended: Ended | None = None
         self._over = threading.Event()
+        self._unanswered = 0
+        self._counting = threading.Lock()
 
     def until_it_ended(self, order: Order) -> Ended:
         """Order a run, answer what it asks, and give how it ended.
@@ -259,6 +262,7 @@ class _Conversation:
                     self._go_on()
             finally:
                 self._over.set()
+                self._wire.close()  # nobody waits for answers any more
                 self._answering.shutdown(wait=False, cancel_futures=True)
         stopping.join()
         return self._ended
@@ -310,6 +314,10 @@ class _Conversation:
                     raise ProtocolError("a run without a name")
                 self._run = told.run
             case Asked():
+                if self._unanswered >= _MOST_ASKED:
+                    raise ProtocolError("more questions at once than anybody has")
+                with self._counting:
+                    self._unanswered += 1
                 self._answering.submit(self._answer, told)
             case Ended():
                 self._ended = told
@@ -323,12 +331,17 @@ class _Conversation:
             with self._wire.posted(path, blocks) as response:
                 response.read()
         except (Unreachable, StreamCut) as error:
+            if self._over.is_set():
+                return
             logger.info("an answer did not arrive: %s", error)
             with contextlib.suppress(Unreachable, RunError), self._wire.posted(path, b"") as response:
                 response.read()  # an answer without an end, so that it is asked again at once
         except (RunError, OSError) as error:
             if not self._over.is_set():
                 logger.info("an answer could not be given: %s", error)
+        finally:
+            with self._counting:
+                self._unanswered -= 1
 
     def _acknowledge(self, number: int) -> None:
         self._say(f"heard/{number}")

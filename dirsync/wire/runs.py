@@ -24,12 +24,14 @@ from dirsync.model.job import (
     Versions,
 )
 from dirsync.wire.asks import Question, Seen, Status
-from dirsync.wire.beliefs import check_path, entry_of
+from dirsync.wire.beliefs import check_name, check_path, entry_of
 from dirsync.wire.frames import ProtocolError
 
 _MOST_LINES = 10_000
 _LONGEST_LINE = 4_096  # bytes
 _MOST_WORKERS = 64
+_LONGEST_SECONDS = 5e10  # fifteen centuries
+_MOST = 2**62
 
 
 class OrderedJob(Struct, frozen=True, kw_only=True):
@@ -96,17 +98,39 @@ def check_order(order: Order) -> None:
     if len(lines) > _MOST_LINES or any(len(line.text) > _LONGEST_LINE for line in lines):
         raise ProtocolError(f"more than {_MOST_LINES} patterns, or one longer than {_LONGEST_LINE} bytes")
     for name in job.ignore_files:
-        check_path(name)
+        check_name(name)
     if job.guard.marker is not None:
+        check_name(job.guard.marker.partition(b"/")[0])
         check_path(job.guard.marker)
-    if job.workers is not None and not 1 <= job.workers <= _MOST_WORKERS:
-        raise ProtocolError(f"{job.workers} workers; 1 to {_MOST_WORKERS} are taken")
+    _check_figures(job)
     if len(order.client) != 16 or not all(c in "0123456789abcdef" for c in order.client):
         raise ProtocolError("a client without a name")
     if not order.job or len(order.job) > 200 or "/" in order.job or not order.job.isprintable():
         raise ProtocolError("a job without a name")
     if job.type is JobType.TRACK:
         raise ProtocolError("a track job has no destination")
+
+
+def _check_figures(job: OrderedJob) -> None:
+    figures: list[tuple[str, float | None, float, float]] = [
+        ("workers", job.workers, 1, _MOST_WORKERS),
+        ("bandwidth", job.bandwidth, 1, _MOST),
+        ("timeout", job.timeout_seconds, 0, _LONGEST_SECONDS),
+        ("modify_window", job.comparison.modify_window_ns, 0, _MOST),
+        ("versions: keep", job.versions.keep_seconds, 0, _LONGEST_SECONDS),
+        ("versions: count", job.versions.count, 0, _MOST),
+        ("retries: attempts", job.retries.attempts, 0, _MOST),
+        ("retries: wait", job.retries.wait_seconds, 0, _LONGEST_SECONDS),
+    ]
+    for limit in (job.guard.max_delete, job.guard.max_change, job.guard.min_free):
+        if limit is not None:
+            figures.append(("guard", limit.percent, 0, _MOST))
+            figures.append(("guard", limit.absolute, 0, _MOST))
+            if (limit.percent is None) == (limit.absolute is None):
+                raise ProtocolError("a guard whose limit is not one")
+    for name, figure, least, most in figures:
+        if figure is not None and not least <= figure <= most:  # no number is not, either
+            raise ProtocolError(f"{name}: {figure} is out of its bounds")
 
 
 # What is told
@@ -187,12 +211,9 @@ def change_of(changed: Changed) -> Change:
         ProtocolError: it makes no sense.
     """
     old, new = _entry(changed.old), _entry(changed.new)
-    if (old is None and new is None) or (old is None and changed.kind is ChangeKind.MOVED):
-        raise ProtocolError("a change of nothing")
-    if (changed.kind is ChangeKind.CREATED and new is None) or (
-        changed.kind is ChangeKind.DELETED and old is None
-    ):
-        raise ProtocolError("a change of nothing")
+    is_created, is_deleted = changed.kind is ChangeKind.CREATED, changed.kind is ChangeKind.DELETED
+    if (old is None) != is_created or (new is None) != is_deleted:
+        raise ProtocolError("a change of nothing, or to nothing")
     return Change(changed.kind, old, new, changed.aspects)
 
 

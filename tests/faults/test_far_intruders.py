@@ -7,14 +7,17 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
 
-from dirsync.model.job import Guard, PushJob
+from dirsync.model.job import Comparison, Guard, Limit, PushJob, Retries, Versions
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import Outcome
 from dirsync.trees import kernel
+from dirsync.wire.frames import ProtocolError
+from dirsync.wire.runs import Order, check_order, ordered_job
 from tests.agents import Served, served
 from tests.jobs import UNGUARDED, run, sync_job, watched_run
 from tests.trees import snapshot, tree
@@ -40,6 +43,42 @@ def push_job(tmp_path: Path, up: Served, beneath: bytes, *, guard: Guard = UNGUA
         durability=local.durability,
         guard=guard,
     )
+
+
+_FIGURES: list[dict[str, Any]] = [
+    {"bandwidth": 0},
+    {"bandwidth": -1},
+    {"workers": 0},
+    {"workers": 10**6},
+    {"timeout_seconds": float("nan")},
+    {"timeout_seconds": -1.0},
+    {"timeout_seconds": 1e300},
+    {"versions": Versions(keep_seconds=1e300)},
+    {"versions": Versions(keep_seconds=float("nan"))},
+    {"versions": Versions(count=-1)},
+    {"retries": Retries(wait_seconds=1e300)},
+    {"retries": Retries(wait_seconds=-1.0)},
+    {"guard": Guard(max_delete=Limit())},
+    {"guard": Guard(max_delete=Limit(percent=float("nan")))},
+    {"guard": Guard(min_free=Limit(percent=1.0, absolute=1))},
+    {"guard": Guard(marker=b"")},
+    {"guard": Guard(marker=b"../outside/kept")},
+    {"ignore_files": (b"../outside/kept",)},
+    {"ignore_files": (b"",)},
+    {"comparison": Comparison(modify_window_ns=-1)},
+    {"comparison": Comparison(modify_window_ns=2**63)},
+]
+
+
+@pytest.mark.parametrize("figures", _FIGURES, ids=str)
+def test_order_with_a_figure_out_of_its_bounds_is_refused(
+    tmp_path: Path, up: Served, figures: dict[str, Any]
+) -> None:
+    job = structs.replace(push_job(tmp_path, up, b"d"), **figures)
+    order = Order(root=b"d", client="0" * 16, job="push", ordered=ordered_job(job))
+
+    with pytest.raises(ProtocolError):
+        check_order(order)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -146,7 +146,7 @@ def test_strides_come_to_what_steps_come_to(
         for name, side in zip("sd", pair, strict=True):
             tree(place / name, bare(linked(whole(side), made=[])))
         if left_out.ignore_file is not None:
-            put_ignore_files(place, left_out.ignore_file)
+            put_ignore_files([place / "s", place / "d"], left_out.ignore_file)
         context = context_of(place, left_out, hard_links=hard_links, stays=stays)
         with steps_alone():
             stepped = facts_of(marched(context, root_of(left_out)))
@@ -160,9 +160,9 @@ def test_strides_come_to_what_steps_come_to(
         assert alike_at(pair, path), path
 
 
-def put_ignore_files(place: Path, content: bytes) -> None:
-    """Put an ignore file into every other directory of both sides; all directories get one mtime."""
-    for side in (place / "s", place / "d"):
+def put_ignore_files(sides: Sequence[Path], content: bytes) -> None:
+    """Put an ignore file into every other directory of some trees; all directories get one mtime."""
+    for side in sides:
         folders = sorted(folder for folder, _, _ in os.walk(os.fsencode(side)))
         for folder in folders[1::2]:
             tree(Path(os.fsdecode(folder)), {".ignore": File(content, mtime_ns=0)})

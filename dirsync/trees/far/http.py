@@ -78,14 +78,17 @@ class Wire:
         self._context: ssl.SSLContext | None = None  # made when it is first needed
         self._idle: list[http.client.HTTPConnection] = []
         self._busy: set[http.client.HTTPConnection] = set()
+        self._is_closed = False
         self._lock = threading.Lock()
         self.bytes_received = 0
         self.bytes_sent = 0
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the connections; whoever waits at one that is in use hears that it was lost."""
         with self._lock:
             idle, self._idle = self._idle, []
+            self._is_closed = True
+        self.abort()
         for connection in idle:
             connection.close()
 
@@ -106,22 +109,13 @@ class Wire:
             RunError: it was refused, or the certificate is not the one that is trusted.
         """
         connection = self._connection()
-        with self._lock:
-            self._busy.add(connection)
+        is_reusable = False
         try:
             response = self._exchange(connection, path, body)
             yield response
-        except BaseException:
-            connection.close()
-            raise
+            is_reusable = response.isclosed()
         finally:
-            with self._lock:
-                self._busy.discard(connection)
-        if response.isclosed():
-            with self._lock:
-                self._idle.append(connection)
-        else:
-            connection.close()
+            self._let_go(connection, is_reusable=is_reusable)
 
     def _exchange(
         self, connection: http.client.HTTPConnection, path: str, body: Any
@@ -149,9 +143,23 @@ class Wire:
 
     def _connection(self) -> http.client.HTTPConnection:
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return self._connected()
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = self._connected()
+        with self._lock:
+            self._busy.add(connection)
+            if not self._is_closed:
+                return connection
+        self._let_go(connection, is_reusable=False)
+        raise Unreachable("the connection was given up")
+
+    def _let_go(self, connection: http.client.HTTPConnection, *, is_reusable: bool) -> None:
+        with self._lock:
+            self._busy.discard(connection)
+            if is_reusable and not self._is_closed:
+                self._idle.append(connection)
+                return
+        connection.close()
 
     def _connected(self) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection
