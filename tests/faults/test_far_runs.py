@@ -223,6 +223,27 @@ def test_source_that_is_not_there_is_told_as_such(tmp_path: Path, up: Served) ->
     assert result.error == (f"{up.address}/tree/nothing: it cannot be looked at: No such file or directory")
 
 
+# More than one answer holds
+
+
+@pytest.mark.parametrize("pushes", [False, True])
+def test_tree_of_more_rows_than_one_answer_holds_arrives_whole(
+    tmp_path: Path, up: Served, monkeypatch: pytest.MonkeyPatch, pushes: bool
+) -> None:
+    for module in ("dirsync.trees.far.listings", "dirsync.answers.listings"):
+        monkeypatch.setattr(f"{module}.MOST_ROWS", 300)
+    monkeypatch.setattr("dirsync.answers.listings.ROWS_A_MESSAGE", 70)
+    wanted: Children = {f"d{n}": {f"f{m}": b"1" for m in range(n)} for n in range(60)}
+    wide: Children = {f"{n:04}": b"" for n in range(500)}
+    source = tree(tmp_path / ("out" if pushes else "share/out"), {**wanted, "wide": wide})
+    destination = tmp_path / ("share/in" if pushes else "in")
+    job = push_job(up, source, b"in") if pushes else pull_job(up, destination, beneath=b"out")
+
+    assert run(job, state=tmp_path / "state").outcome is Outcome.SUCCEEDED
+    assert not differences(snapshot(source), without_area(snapshot(destination)))
+    assert run(job, state=tmp_path / "state").counts.changes == 0
+
+
 # One path that fails concerns no other
 
 

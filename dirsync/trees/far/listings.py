@@ -74,7 +74,6 @@ class Listings:
                 for found, listing in self._asked(ask):
                     if found not in expected or rows >= MOST_ROWS:
                         raise FarEndLost(f"{self._connection.place}: a listing nobody asked for")
-                    rows += listing.entry_count + 1 if isinstance(listing, Listing) else 0
                     patience.renew()
                     expected.discard(found)
                     self._known[Listing, found] = listing
