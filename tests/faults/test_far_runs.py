@@ -331,3 +331,39 @@ def test_directory_that_cannot_be_read_at_the_source_keeps_what_the_destination_
     assert (destination / "shut/b/c").read_bytes() == b"2"
     assert sorted(os.listdir(destination / "open")) == ["e"]
     assert not (destination / "shut/a").exists()
+
+
+# What arrived of files that fail
+
+
+@pytest.mark.parametrize("job", ["pull", "push"])
+def test_file_that_does_not_fit_takes_no_room_from_those_that_do(
+    tmp_path: Path, agent: AgentProcess, job: str
+) -> None:
+    jobs = both_ways(tmp_path, agent)
+    wanted: Children = {"a": b"1", "b": os.urandom(5 << 20), "c": os.urandom(9 << 20), "d": b"2"}
+    tree(source_of(tmp_path, job), wanted)
+    destination = destination_of(tmp_path, job)
+    destination.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", destination], check=True)
+    try:
+        result = ended(argv(jobs, "--job", job))
+
+        assert result.outcome == (3, "partial"), result.stdout
+        assert result.paths("failure") == {"b", "c"}
+        assert (destination / "d").read_bytes() == b"2"
+        assert not [path for path in snapshot(destination) if path.endswith(b".tmp")]
+    finally:
+        subprocess.run(["umount", destination], check=True)
+
+
+def test_file_that_never_comes_to_rest_is_not_kept_in_parts(
+    tmp_path: Path, up: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tree(tmp_path / "share/out", {"a": b"1", "bad": os.urandom(9 << 20)})
+    job = pull_job(up, tmp_path / "in", beneath=b"out")
+    with unreadable_from(monkeypatch, source / "bad", 8 << 20):
+        for _ in range(3):
+            assert run(job, state=tmp_path / "state").outcome is Outcome.PARTIAL
+
+    assert not [path for path in snapshot(tmp_path / "in") if path.endswith(b".tmp")]
