@@ -25,12 +25,15 @@ logger = logging.getLogger(__name__)
 _MOST_CONNECTIONS = 256
 _MOST_STREAMS = 128  # answers on their way; each takes a thread while it is made
 _SILENT_SECONDS = 30  # of a connection on which no request is under way
+_STALLED_SECONDS = 300.0  # for which nothing of an answer is taken
 _START_SECONDS = 20.0
 _END_SECONDS = 30.0
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 that does not wait for ever for a request to begin, or for its head to end."""
+    """HTTP/1.1 that does not wait for ever for a request to begin, for its head to end, or to be read."""
+
+    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
@@ -43,9 +46,25 @@ class _Protocol(H11Protocol):
             return
         self._deadline = self.loop.call_later(_SILENT_SECONDS, self._hang_up)
 
+    def pause_writing(self) -> None:
+        """Begin to wait for the client to read."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(_STALLED_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: it reads."""
+        super().resume_writing()
+        self._wait_no_longer()
+
+    def _wait_no_longer(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
         self._deadline.cancel()
+        self._wait_no_longer()
         super().connection_lost(exc)
 
 

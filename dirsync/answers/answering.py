@@ -16,7 +16,7 @@ from typing import assert_never
 from dirsync import __version__
 from dirsync.answers.files import FileAnswers
 from dirsync.answers.listings import ListingAnswers
-from dirsync.answers.pulse import with_signs_of_life
+from dirsync.answers.pulse import Check, with_signs_of_life
 from dirsync.answers.surveys import Surveys
 from dirsync.model.attributes import namespaces_named
 from dirsync.model.entry import Entry
@@ -144,9 +144,15 @@ class Answerer:
             yield from with_signs_of_life(partial(self._hashed, tree, path, algorithm, ask), found)
             yield from found
 
-    def _hashed(self, tree: LocalTree, path: bytes, algorithm: HashAlgorithm, ask: AskHashes) -> bytes:
+    def _hashed(
+        self, tree: LocalTree, path: bytes, algorithm: HashAlgorithm, ask: AskHashes, is_wanted: Check
+    ) -> bytes:
+        def both() -> None:
+            self._check()
+            is_wanted()
+
         try:
-            content = tree.content(path, algorithm, check=self._check, from_disk=ask.from_disk)
+            content = tree.content(path, algorithm, check=both, from_disk=ask.from_disk)
         except OSError as error:
             return frames.messages(unseen_of(path, error))
         return frames.messages(

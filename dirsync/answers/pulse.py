@@ -4,37 +4,54 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Generator
+from typing import TypeAlias, TypeVar
 
 from dirsync.wire.frames import ALIVE
 
 T = TypeVar("T")
+Check: TypeAlias = Callable[[], None]  # called now and then by who works; may raise to stop
 
 _PULSE_SECONDS = 5.0
 
 
-def with_signs_of_life(work: Callable[[], T], result: list[T]) -> Iterator[bytes]:
+class _NobodyWaits(Exception):
+    """The answer is not wanted any more."""
+
+
+def with_signs_of_life(work: Callable[[Check], T], result: list[T]) -> Generator[bytes, None, None]:
     """Do some work in a thread, and give a frame now and then until it is done; `result` gets what it gives.
+
+    When nobody takes the frames any more, what the work is given to check with stops it, and this
+    waits for that: what it works on may be closed then.
 
     Raises:
         Whatever the work raises.
     """
     errors: list[BaseException] = []
+    is_unwanted = threading.Event()
+
+    def check() -> None:
+        if is_unwanted.is_set():
+            raise _NobodyWaits
 
     def run() -> None:
         try:
-            result.append(work())
+            result.append(work(check))
         except BaseException as error:  # it is raised where somebody waits
             errors.append(error)
 
     context = contextvars.copy_context()
     worker = threading.Thread(target=context.run, args=(run,), daemon=True)
     worker.start()
-    while True:
-        worker.join(_PULSE_SECONDS)
-        if not worker.is_alive():
-            break
-        yield ALIVE
+    try:
+        while True:
+            worker.join(_PULSE_SECONDS)
+            if not worker.is_alive():
+                break
+            yield ALIVE
+    finally:
+        is_unwanted.set()
+        worker.join()
     if errors:
         raise errors[0]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import TypeAlias
 
-from dirsync.answers.pulse import with_signs_of_life
+from dirsync.answers.pulse import Check, with_signs_of_life
 from dirsync.answers.selecting import scope_beneath
 from dirsync.scan.survey import Columns, Ground, TooMany, survey
 from dirsync.trees.local import LocalTree
@@ -30,14 +31,14 @@ class Surveys:
         self._lock = threading.Lock()
         self._known: OrderedDict[tuple[bytes, bytes], Grounds] = OrderedDict()
 
-    def answered(self, ask: AskSurvey, tree: LocalTree, *, check: Callable[[], None]) -> Iterator[bytes]:
+    def answered(self, ask: AskSurvey, tree: LocalTree, *, check: Check) -> Iterator[bytes]:
         """Give the frames that answer one question; it may take as long as a walk."""
         if not 0 < len(ask.name) <= _LONGEST_NAME:
             raise ProtocolError("a survey without a name")
         grounds = self._at_hand(ask)
         if grounds is None:
             found: list[Grounds] = []
-            yield from with_signs_of_life(lambda: self._walked(ask, tree, check), found)
+            yield from with_signs_of_life(partial(self._walked, ask, tree, check), found)
             grounds = found[0]
         for start in range(0, len(ask.paths), _ANSWERS_A_FRAME):
             batch = ask.paths[start : start + _ANSWERS_A_FRAME]
@@ -47,8 +48,13 @@ class Surveys:
         with self._lock:
             return self._known.get((ask.name, ask.root))
 
-    def _walked(self, ask: AskSurvey, tree: LocalTree, check: Callable[[], None]) -> Grounds:
+    def _walked(self, ask: AskSurvey, tree: LocalTree, check: Check, is_wanted: Check) -> Grounds:
         counted = ask.counted
+
+        def both() -> None:
+            check()
+            is_wanted()
+
         try:
             grounds = survey(
                 tree,
@@ -61,7 +67,7 @@ class Surveys:
                     hard_links=counted.hard_links,
                 ),
                 most_directories=min(ask.most_directories, _MOST_DIRECTORIES),
-                check=check,
+                check=both,
             )
         except TooMany:
             grounds = {}

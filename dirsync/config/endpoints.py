@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 
 from msgspec import Struct
 
 from dirsync.config.problems import did_you_mean, quoted
 from dirsync.model.place import FarPlace
+from dirsync.model.serving import is_token
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _ENDPOINT = re.compile(r"[A-Za-z0-9_.@-]+:/")
 _SCHEMES = ("https", "http")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+_NEEDED = ("pyfastcdc", "backports.zstd" if sys.version_info < (3, 14) else "compression.zstd")
 
 
 def is_url(text: str) -> bool:
@@ -108,8 +114,10 @@ def place_of(name: FarName, endpoints: Mapping[str, Endpoint]) -> FarPlace:
     """Give the place that a job's `source` or `destination` names.
 
     Raises:
-        ValueError: there is no such endpoint, or the URL is none.
+        ValueError: there is no such endpoint, the URL is none, or what speaks to agents is not installed.
     """
+    if not all(map(_is_installed, _NEEDED)):
+        raise ValueError("is on another machine, which needs more packages; pip install 'dirsync[agent]'")
     if "://" in name.text:
         return _place_at(address_of(name.text), endpoints)
     endpoint_name, _, path = name.text.partition(":")
@@ -124,6 +132,13 @@ def place_of(name: FarName, endpoints: Mapping[str, Endpoint]) -> FarPlace:
     return endpoint.place(b"/".join([*filter(None, [endpoint.url.beneath]), *names]))
 
 
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def _place_at(url: FarAddress, endpoints: Mapping[str, Endpoint]) -> FarPlace:
     """Give the place a URL names, known as the endpoint is that has the same share."""
     for endpoint in endpoints.values():
@@ -134,9 +149,7 @@ def _place_at(url: FarAddress, endpoints: Mapping[str, Endpoint]) -> FarPlace:
             "is plain HTTP to another machine, where anybody can listen; write https, "
             "or declare an endpoint with 'insecure: true'"
         )
-    return FarPlace(
-        address=url.address,
-        share=url.share,
-        beneath=url.beneath,
-        token=os.environ.get("DIRSYNC_TOKEN") or None,
-    )
+    token = os.environ.get("DIRSYNC_TOKEN", "").strip()
+    if not is_token(token):
+        raise ValueError("the variable DIRSYNC_TOKEN holds no token: one is a line of printable ASCII")
+    return FarPlace(address=url.address, share=url.share, beneath=url.beneath, token=token or None)

@@ -8,7 +8,7 @@ from dirsync.config.endpoints import Endpoint
 from dirsync.config.keys import EndpointKeys, FileKeys, ServeKeys, ShareKeys, TokenKeys
 from dirsync.config.nodes import MappingNode, locate
 from dirsync.config.problems import Problems, did_you_mean, quoted
-from dirsync.model.serving import Access, Serving, Share, token_hash
+from dirsync.model.serving import Access, Serving, Share, is_token, token_hash
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _HASHED = "sha256:"
@@ -148,7 +148,11 @@ def _secret(name: str | None, noting: _Noting, steps: tuple[str | int, ...]) -> 
     if not secrets[name].strip():
         noting.note(steps, f"the secret {quoted(name)} is empty or cannot be read; give it the token")
         return None
-    return secrets[name].strip()
+    token = secrets[name].strip()
+    if not is_token(token):
+        noting.note(steps, f"the secret {quoted(name)} is no token: one is a line of printable ASCII")
+        return None
+    return token
 
 
 class _Noting:

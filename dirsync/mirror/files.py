@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dirsync.errors import PathError, TransientError
+from dirsync.errors import PathError, RunError, TransientError
 from dirsync.mirror.attributes import AttributeCarrier
 from dirsync.mirror.placing import drop, place
 from dirsync.mirror.salvage import Salvage
@@ -128,8 +128,11 @@ class FileCopier:
                     raise TransientError(path, "unstable: it kept changing while it was read")
             finally:
                 os.close(copy)  # some file systems tell only now what they could not write
-        except BaseException:
+        except RunError:  # the run is cut off, not this file alone
             self._keep_or_drop(path, temporary)
+            raise
+        except BaseException:
+            self._drop(path, temporary)
             raise
         copied = Copied(identity_of(new), (made.st_dev, made.st_ino))
         return Staged(path, temporary, old, copied, before.st_nlink > 1)

@@ -137,7 +137,10 @@ class Mirror:
 
     @contextlib.contextmanager
     def _finding_what_arrived(self, steps: Steps) -> Iterator[None]:
-        """Let files be put together of what arrived before a run was cut off; in the end that is removed."""
+        """Let files be put together of what arrived before a run was cut off.
+
+        In the end that is removed, whatever failed: there it takes the place of what is to be copied.
+        """
         if steps.salvage is None:
             yield
             return
@@ -147,8 +150,7 @@ class Mirror:
                 yield
             finally:
                 steps.source.find_in(())
-        if not self._has_failed:
-            steps.salvage.clear()
+        steps.salvage.clear()
 
     def _one_by_one(self, steps: Steps, operations: Iterator[Operation]) -> None:
         for operation in self._foreseen(steps, operations):

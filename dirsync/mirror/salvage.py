@@ -1,8 +1,8 @@
 """What had arrived of large files when a run was cut off, kept so that it is not sent again.
 
 The temporary file of a copy that did not come to its end goes to `.dirsync/partial` at the
-destination's top: when the copy fails, or, after a run that was killed, when the next one
-sweeps. Whatever content is found there need not be asked for. A run without failures clears it.
+destination's top: when the run ends early, or, after a run that was killed, when the next one
+sweeps. Whatever content is found there need not be asked for. A run that copies to its end clears it.
 """
 
 from __future__ import annotations

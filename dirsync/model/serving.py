@@ -22,6 +22,11 @@ class Access(enum.Enum):
         return levels.index(self) >= levels.index(other)
 
 
+def is_token(text: str) -> bool:
+    """Whether a text can stand in a header as a token, which RFC 6750, section 2.1, is stricter about."""
+    return text.isascii() and text.isprintable()
+
+
 def token_hash(token: str) -> bytes:
     """Give the hash by which a token is known.
 

@@ -320,3 +320,72 @@ def test_copy_that_fails_before_its_data_came_is_tried_again(
 
     assert result.outcome is Outcome.SUCCEEDED, result
     assert not differences(snapshot(source), without_area(snapshot(destination)))
+
+
+# What cannot be seen is not absent
+
+WITHOUT_PRIVILEGE = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+
+
+@pytest.mark.parametrize("job", ["pull", "push"])
+def test_directory_that_cannot_be_read_at_the_source_keeps_what_the_destination_has_of_it(
+    tmp_path: Path, job: str
+) -> None:
+    (tmp_path / "share").mkdir()
+    agent = AgentProcess(
+        tmp_path / "agent", {"tree": (tmp_path / "share", "write")}, through=WITHOUT_PRIVILEGE
+    )
+    jobs = both_ways(tmp_path, agent)
+    source = tree(source_of(tmp_path, job), {"shut": {"a": b"1", "b": {"c": b"2"}}, "open": {"d": b"3"}})
+    destination = destination_of(tmp_path, job)
+    with agent:
+        assert ended([*WITHOUT_PRIVILEGE, *argv(jobs, "--job", job)]).outcome == (0, "succeeded")
+        (source / "open/d").unlink()
+        (source / "shut/b").chmod(0)
+        (source / "shut/a").unlink()
+        (source / "open/e").write_bytes(b"4")
+
+        result = ended([*WITHOUT_PRIVILEGE, *argv(jobs, "--job", job)])
+
+    assert result.outcome == (3, "partial"), result.stdout
+    assert result.paths("failure") == {"shut/b"}
+    assert "Permission denied" in result.stdout
+    assert (destination / "shut/b/c").read_bytes() == b"2"
+    assert sorted(os.listdir(destination / "open")) == ["e"]
+    assert not (destination / "shut/a").exists()
+
+
+# What arrived of files that fail
+
+
+@pytest.mark.parametrize("job", ["pull", "push"])
+def test_file_that_does_not_fit_takes_no_room_from_those_that_do(
+    tmp_path: Path, agent: AgentProcess, job: str
+) -> None:
+    jobs = both_ways(tmp_path, agent)
+    wanted: Children = {"a": b"1", "b": os.urandom(5 << 20), "c": os.urandom(9 << 20), "d": b"2"}
+    tree(source_of(tmp_path, job), wanted)
+    destination = destination_of(tmp_path, job)
+    destination.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", destination], check=True)
+    try:
+        result = ended(argv(jobs, "--job", job))
+
+        assert result.outcome == (3, "partial"), result.stdout
+        assert result.paths("failure") == {"b", "c"}
+        assert (destination / "d").read_bytes() == b"2"
+        assert not [path for path in snapshot(destination) if path.endswith(b".tmp")]
+    finally:
+        subprocess.run(["umount", destination], check=True)
+
+
+def test_file_that_never_comes_to_rest_is_not_kept_in_parts(
+    tmp_path: Path, up: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tree(tmp_path / "share/out", {"a": b"1", "bad": os.urandom(9 << 20)})
+    job = pull_job(up, tmp_path / "in", beneath=b"out")
+    with unreadable_from(monkeypatch, source / "bad", 8 << 20):
+        for _ in range(3):
+            assert run(job, state=tmp_path / "state").outcome is Outcome.PARTIAL
+
+    assert not [path for path in snapshot(tmp_path / "in") if path.endswith(b".tmp")]

@@ -28,6 +28,7 @@ _CONNECT_SECONDS = 10.0
 _SILENT_SECONDS = 60.0  # an agent at work says that it is alive more often than that
 _RECEIVED_AT_ONCE = 256 << 10
 _BUSY = frozenset({429, 502, 503, 504})
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -126,6 +127,9 @@ class Wire:
         try:
             connection.request("POST", path, body=body, headers=headers)
             response = connection.getresponse()
+        except http.client.RemoteDisconnected as error:
+            hint = "" if self._secure else " (if it speaks TLS, write https://)"
+            raise Unreachable(f"it closed the connection{hint}") from error
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(in_short(error)) from error
         if response.status in _BUSY:
@@ -177,6 +181,10 @@ class Wire:
                 "give the endpoint its 'fingerprint', or the 'ca' that signed it"
             ) from error
         except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+                raise Refusal(
+                    f"{self.place.address} does not speak TLS; give the port of the agent, or write http://"
+                ) from error
             raise Unreachable(in_short(error)) from error
         return connection
 
@@ -261,7 +269,7 @@ def _reason_in(response: http.client.HTTPResponse) -> str:
         text = response.read(4096).decode("utf-8", "replace")
         reason = json.loads(text)["error"]
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
-        return "refused"
+        return "refused, and not as an agent would; is that its port?"
     return one_line(str(reason))
 
 
