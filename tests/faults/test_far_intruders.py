@@ -70,7 +70,7 @@ _FIGURES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("figures", _FIGURES, ids=str)
+@pytest.mark.parametrize("figures", _FIGURES, ids=range(len(_FIGURES)))
 def test_order_with_a_figure_out_of_its_bounds_is_refused(
     tmp_path: Path, up: Served, figures: dict[str, Any]
 ) -> None:
