@@ -81,7 +81,7 @@ class AgentProcess:
         )
         declared = {
             "version": 1,
-            "secrets": {"token": {"environment": "DIRSYNC_TEST_TOKEN"}},
+            "secrets": {"token": {"environment": "FAR_TEST_TOKEN"}},
             "serve": {
                 "listen": f"{host}:{self.port}",
                 "tls": {"cert": "cert.pem", "key": "key.pem"},
@@ -108,7 +108,7 @@ class AgentProcess:
             stderr=log,
             text=True,
             start_new_session=True,
-            env={**os.environ, "DIRSYNC_TEST_TOKEN": TOKEN},
+            env={**os.environ, "FAR_TEST_TOKEN": TOKEN},
         )
         log.close()
         assert self._process.stdout is not None
@@ -158,7 +158,7 @@ def far_jobs(
     declared = {
         "version": 1,
         "state": str(file.parent / "state"),
-        "secrets": {"token": {"environment": "DIRSYNC_TEST_TOKEN"}},
+        "secrets": {"token": {"environment": "FAR_TEST_TOKEN"}},
         "endpoints": {
             "far": {
                 "url": f"https://{agent.host}:{agent.port}/{share}",
@@ -169,7 +169,7 @@ def far_jobs(
         "jobs": {name: {**calm, "guard": unguarded, **job} for name, job in jobs.items()},
     }
     file.write_text(yaml.safe_dump(declared))
-    os.environ["DIRSYNC_TEST_TOKEN"] = TOKEN
+    os.environ["FAR_TEST_TOKEN"] = TOKEN
     return file
 
 

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from dirsync.answers import pulse
-from dirsync.wire.asks import Ask, AskFiles, AskHashes, AskSurvey, FileWanted, Question
+from dirsync.wire.asks import Ask, AskFiles, AskHashes, FileWanted, Question
 from tests.agents import TOKEN, Served, served, wait_until
 from tests.trees import tree
 
@@ -73,11 +73,10 @@ def test_client_that_never_reads_is_hung_up_on(
 @pytest.mark.parametrize(
     "ask",
     [
-        AskSurvey(name=b"x", root=b"", paths=[b""]),
         AskHashes(paths=[b"big"] * 200, algorithm="sha256"),
         AskFiles(files=[FileWanted(b"big")] * 200),
     ],
-    ids=["survey", "hashes", "files"],
+    ids=["hashes", "files"],
 )
 def test_client_that_goes_away_ends_what_was_done_for_it(
     tmp_path: Path, up: Served, monkeypatch: pytest.MonkeyPatch, ask: Ask

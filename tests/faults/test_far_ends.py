@@ -35,7 +35,7 @@ def agent_of(place: Path, *, host: str = "127.0.0.1") -> AgentProcess:
 
 
 def run_now(jobs: Path, *more: str) -> Ended:
-    os.environ["DIRSYNC_TEST_TOKEN"] = TOKEN
+    os.environ["FAR_TEST_TOKEN"] = TOKEN
     return ended(argv(jobs, *more))
 
 
