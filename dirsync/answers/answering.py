@@ -48,7 +48,7 @@ from dirsync.wire.asks import (
     Status,
     Unseen,
 )
-from dirsync.wire.beliefs import check_path, status_of, unseen_of
+from dirsync.wire.beliefs import check_path, sent_attributes, status_of, unseen_of
 from dirsync.wire.frames import ProtocolError
 
 _ANSWERS_A_FRAME = 256
@@ -244,4 +244,4 @@ def _attributes(tree: LocalTree, path: bytes, names: list[str]) -> Attributes | 
             found = tree.directory_bearer(parent).attributes(namespaces)
     except OSError as error:
         return unseen_of(path, error)
-    return Attributes(path=path, attributes=found)
+    return Attributes(path=path, attributes=sent_attributes(found))

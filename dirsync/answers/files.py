@@ -29,7 +29,7 @@ from dirsync.wire.asks import (
     Unseen,
     WholeFile,
 )
-from dirsync.wire.beliefs import status_of, unseen_of
+from dirsync.wire.beliefs import sent_attributes, status_of, unseen_of
 from dirsync.wire.frames import DATA_BYTES, ProtocolError
 
 _ATTEMPTS_WHILE_IT_CHANGES = 3
@@ -111,7 +111,7 @@ class FileAnswers:
 
     def _in_blocks(self, file: _Opened, namespaces: frozenset[Namespace]) -> Iterator[bytes]:
         try:
-            attributes = Bearer(file.handle).attributes(namespaces)
+            attributes = sent_attributes(Bearer(file.handle).attributes(namespaces))
         except OSError as error:
             yield frames.messages(unseen_of(file.path, error))
             return
@@ -223,7 +223,7 @@ class _Opened:
         try:
             for _ in range(_ATTEMPTS_WHILE_IT_CHANGES):
                 data = os.pread(self.handle, SMALL_BYTES + 1, 0)
-                attributes = Bearer(self.handle).attributes(namespaces)
+                attributes = sent_attributes(Bearer(self.handle).attributes(namespaces))
                 after = os.fstat(self.handle)
                 if _stamp_of(after) == _stamp_of(self.status) and len(data) == after.st_size:
                     return WholeFile(

@@ -95,11 +95,15 @@ def address_of(text: str) -> FarAddress:
     if not names:
         raise ValueError(f"{quoted(text)} names no share; {example}")
     _check_components(names, text)
+    try:
+        share = names[0].decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"{quoted(text)} names a share that no agent has; {example}") from None
     host = parts.hostname if ":" not in parts.hostname else f"[{parts.hostname}]"
     number = port or (443 if parts.scheme == "https" else 80)
     return FarAddress(
         address=f"{parts.scheme}://{host}:{number}",
-        share=os.fsdecode(names[0]),
+        share=share,
         beneath=b"/".join(names[1:]),
         is_plain=parts.scheme == "http" and parts.hostname not in _LOOPBACK,
     )

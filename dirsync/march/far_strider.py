@@ -122,10 +122,10 @@ class FarStrider:
             if near is None or far is None or near.own is None or near.own != far.own:
                 steps.append(directory)
             elif near.whole is not None and near.whole == far.whole:
-                self._found.scanned += far.entries
+                self._found.scanned += near.entries  # as many as there, for the digests agree
                 self._found.destination_entries += near.entries
             else:
-                self._found.scanned += far.rows
+                self._found.scanned += near.rows
                 self._found.destination_entries += near.rows
                 deeper += self._subdirectories(directory)
         return deeper

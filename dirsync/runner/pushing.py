@@ -201,7 +201,8 @@ class PushStages:
                 raise Skipped(error)
             case Outcome.CANCELLED:
                 self._deadline.check()
-                raise Cancelled(error, signal_number=None)
+                where = self._job.destination.address
+                raise Cancelled(f"the run was ended at {where}: {error}", signal_number=None)
             case _:
                 self._deadline.check()
                 raise RunError(error)

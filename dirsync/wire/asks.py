@@ -214,7 +214,7 @@ class WholeFile(Struct, frozen=True, kw_only=True, tag="file"):
     path: bytes
     status: Status
     data: bytes
-    attributes: dict[str, bytes] = {}
+    attributes: dict[bytes, bytes] = {}  # by name, which need not be text
 
 
 class FileBegins(Struct, frozen=True, kw_only=True, tag="begins"):
@@ -222,7 +222,7 @@ class FileBegins(Struct, frozen=True, kw_only=True, tag="begins"):
 
     path: bytes
     status: Status
-    attributes: dict[str, bytes] = {}
+    attributes: dict[bytes, bytes] = {}  # by name, which need not be text
 
 
 class FileEnds(Struct, frozen=True, kw_only=True, tag="ends"):
@@ -253,7 +253,7 @@ class Attributes(Struct, frozen=True, kw_only=True, tag="attributed"):
     """An object's extended attributes."""
 
     path: bytes
-    attributes: dict[str, bytes]
+    attributes: dict[bytes, bytes]
 
 
 Answer: TypeAlias = (

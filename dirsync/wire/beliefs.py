@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Mapping
 
 from dirsync.model.entry import Entry
 from dirsync.model.listing import DIGEST_BYTES, Listing, Unknown, numbers
@@ -187,6 +188,20 @@ def error_of(unseen: Unseen) -> OSError:
 def one_line(text: str) -> str:
     """Give what another end says as one line that does nothing to a terminal."""
     return "".join(c if c.isprintable() else "�" for c in text[:_LONGEST_TEXT])
+
+
+def sent_attributes(attributes: Mapping[str, bytes]) -> dict[bytes, bytes]:
+    """Put extended attributes into a message: their names are bytes, as those of files are."""
+    return {os.fsencode(name): value for name, value in attributes.items()}
+
+
+def believed_attributes(attributes: Mapping[bytes, bytes]) -> dict[str, bytes]:
+    """Give extended attributes that another end sent, but for those whose names are none."""
+    return {
+        os.fsdecode(name): value
+        for name, value in attributes.items()
+        if 0 < len(name) <= _LONGEST_NAME and b"\0" not in name
+    }
 
 
 def unseen_of(path: bytes, error: OSError) -> Unseen:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dirsync.errors import Cancelled
+from dirsync.model.attributes import Namespace
 from dirsync.model.place import FarPlace
 from dirsync.trees import chunking
 from dirsync.trees.data import DataCopier
@@ -23,6 +24,7 @@ from dirsync.wire.asks import (
     AskChunks,
     AskEntries,
     AskRanges,
+    Attributes,
     Chunks,
     FileBegins,
     FileEnds,
@@ -181,3 +183,15 @@ def test_more_data_than_was_asked_for_is_refused() -> None:
 
     with pytest.raises(FarEndLost, match="more data than was asked for"):
         copied(answers, size=LARGE_BYTES)
+
+
+# Attributes
+
+
+def test_attributes_with_names_that_are_none_are_not_believed() -> None:
+    evil = {b"user.a\0b": b"1", b"": b"2", b"user." + b"x" * 300: b"3", b"user.a": b"4"}
+    answer = frames.messages(Attributes(path=b"f", attributes=evil)) + frames.END
+
+    found = far_tree(lambda _: iter([answer])).bearer(b"f").attributes(frozenset({Namespace.USER}))
+
+    assert found == {"user.a": b"4"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import itertools
 import os
 import subprocess
@@ -15,14 +16,19 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from dirsync.answers.answering import Answerer
 from dirsync.errors import RunError
 from dirsync.model.job import MirrorJob, PushJob, Retries
-from dirsync.model.place import LocalPlace
+from dirsync.model.place import FarPlace, LocalPlace
 from dirsync.model.result import Outcome, RunResult
+from dirsync.model.serving import Access
 from dirsync.trees import fsops, small_files
-from dirsync.trees.far.connection import FarConnection, connected
+from dirsync.trees.far.connection import FarConnection, answers_of, connected
 from dirsync.trees.far.http import HttpAsking
 from dirsync.trees.far.tree import FarTree
+from dirsync.wire import frames
+from dirsync.wire.asks import AskSurvey, Question
+from dirsync.wire.frames import Frames
 from tests.agents import AgentProcess, Served, far_jobs, served
 from tests.jobs import run, sync_job
 from tests.program import CHECKOUT, Ended, argv, ended
@@ -389,3 +395,59 @@ def test_file_that_never_comes_to_rest_is_not_kept_in_parts(
             assert run(job, state=tmp_path / "state").outcome is Outcome.PARTIAL
 
     assert not [path for path in snapshot(tmp_path / "in") if path.endswith(b".tmp")]
+
+
+# Names that are not text
+
+
+@pytest.mark.parametrize("pushes", [False, True])
+def test_attribute_whose_name_is_not_text_is_carried_over(tmp_path: Path, up: Served, pushes: bool) -> None:
+    source = tree(tmp_path / ("out" if pushes else "share/out"), {"a": b"1", "b": b"2" * 100_000, "d": {}})
+    destination = tmp_path / ("share/in" if pushes else "in")
+    for name in ("a", "b", "d"):
+        os.setxattr(source / name, b"user.\xff", b"value")
+    job = push_job(up, source, b"in") if pushes else pull_job(up, destination, beneath=b"out")
+
+    result = run(job, state=tmp_path / "state")
+
+    assert result.outcome is Outcome.SUCCEEDED, result
+    assert not differences(snapshot(source), without_area(snapshot(destination)))
+    assert os.getxattr(destination / "b", b"user.\xff") == b"value"
+
+
+# Figures
+
+
+class Boasting:
+    """Answers as an agent would, but for how much there is of what agrees."""
+
+    def __init__(self, place: LocalPlace) -> None:
+        self._answerer = Answerer(place, access=Access.READ, check=lambda: None)
+
+    @contextlib.contextmanager
+    def ask(self, question: Question) -> Iterator[Frames]:
+        said = b"".join(self._answerer.answer(question))
+        if isinstance(question.ask, AskSurvey):
+            answers = answers_of(Frames(io.BytesIO(said)))
+            said = frames.messages(*(structs.replace(each, entries=2**47, rows=2**46) for each in answers))
+            said += frames.END
+        yield Frames(io.BytesIO(said))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_what_agrees_is_counted_where_it_can_be_believed(tmp_path: Path) -> None:
+    many: Children = {f"d{n}": {"a": b"1", "e": {"f": b"2"}} for n in range(10)}
+    tree(tmp_path / "share", many)
+    subprocess.run(["cp", "-a", tmp_path / "share", tmp_path / "in"], check=True)
+    (tmp_path / "share/d3/a").write_bytes(b"another")
+    place = FarPlace(address="test:", share="boasting")
+    asking = Boasting(LocalPlace(path=os.fsencode(tmp_path / "share")))
+
+    with connected(FarConnection(place, asking)) as tied:
+        job = structs.replace(sync_job(tmp_path / "share", tmp_path / "in"), source=tied)
+        result = run(job, state=tmp_path / "state")
+
+    assert result.outcome is Outcome.SUCCEEDED, result
+    assert result.counts.scanned == 40

@@ -33,9 +33,10 @@ def stamp_of(status: Status) -> Stamped:
     return Stamped(size=status.size, mtime_ns=status.mtime_ns, ctime_ns=status.ctime_ns, ino=status.ino)
 
 
-def selected_attributes(attributes: dict[str, bytes], namespaces: Set[Namespace]) -> dict[str, bytes]:
+def selected_attributes(attributes: dict[bytes, bytes], namespaces: Set[Namespace]) -> dict[str, bytes]:
     """Give the attributes that belong to some namespaces; others are not believed."""
-    return {name: value for name, value in attributes.items() if namespace_of(name) in namespaces}
+    believed = beliefs.believed_attributes(attributes)
+    return {name: value for name, value in believed.items() if namespace_of(name) in namespaces}
 
 
 class FileStream:
@@ -234,7 +235,7 @@ class FarFile:
         self,
         stream: FileStream,
         status: Status,
-        attributes: dict[str, bytes],
+        attributes: dict[bytes, bytes],
         *,
         data: bytes | None = None,
         ended: Status | None = None,
