@@ -19,7 +19,6 @@ from dirsync.answers.listings import ListingAnswers
 from dirsync.answers.pulse import Check, with_signs_of_life
 from dirsync.answers.surveys import Surveys
 from dirsync.model.attributes import namespaces_named
-from dirsync.model.entry import Entry
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.place import LocalPlace
 from dirsync.model.serving import Access
@@ -45,10 +44,9 @@ from dirsync.wire.asks import (
     Hashed,
     Question,
     Seen,
-    Status,
     Unseen,
 )
-from dirsync.wire.beliefs import check_path, sent_attributes, status_of, unseen_of
+from dirsync.wire.beliefs import check_path, seen_of, sent_attributes, status_of, unseen_of
 from dirsync.wire.frames import ProtocolError
 
 _ANSWERS_A_FRAME = 256
@@ -216,22 +214,7 @@ def _seen(tree: LocalTree, path: bytes) -> Seen | Unseen:
         entry = tree.entry(path) if path else tree.directory(b"")
     except OSError as error:
         return unseen_of(path, error)
-    return Seen(path=path, status=None) if entry is None else _seen_entry(entry)
-
-
-def _seen_entry(entry: Entry) -> Seen:
-    status = Status(
-        entry.mode,
-        entry.size,
-        entry.mtime_ns,
-        entry.ctime_ns,
-        entry.uid,
-        entry.gid,
-        entry.ino,
-        entry.dev,
-        entry.nlink,
-    )
-    return Seen(path=entry.path, status=status, target=entry.target)
+    return Seen(path=path, status=None) if entry is None else seen_of(entry)
 
 
 def _attributes(tree: LocalTree, path: bytes, names: list[str]) -> Attributes | Unseen:

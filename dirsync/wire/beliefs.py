@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from dirsync.model.entry import Entry
 from dirsync.model.listing import DIGEST_BYTES, Listing, Unknown, numbers
-from dirsync.wire.asks import Listed, Status, Surveyed, Unseen
+from dirsync.wire.asks import Listed, Seen, Status, Surveyed, Unseen
 from dirsync.wire.frames import ProtocolError
 
 _WIDTHS = (4, 8, 8, 8, 4, 4, 8, 8, 8)  # bytes a row of each column, from the mode on
@@ -208,6 +208,22 @@ def unseen_of(path: bytes, error: OSError) -> Unseen:
     """Say of a path what went wrong."""
     name = errno.errorcode.get(error.errno or 0, "EIO")
     return Unseen(path=path, error=name, reason=error.strerror or str(error) or "cannot be read")
+
+
+def seen_of(entry: Entry) -> Seen:
+    """Put an entry into a message."""
+    status = Status(
+        entry.mode,
+        entry.size,
+        entry.mtime_ns,
+        entry.ctime_ns,
+        entry.uid,
+        entry.gid,
+        entry.ino,
+        entry.dev,
+        entry.nlink,
+    )
+    return Seen(path=entry.path, status=status, target=entry.target)
 
 
 def status_of(status: os.stat_result) -> Status:

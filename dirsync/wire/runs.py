@@ -23,8 +23,8 @@ from dirsync.model.job import (
     Verify,
     Versions,
 )
-from dirsync.wire.asks import Question, Seen, Status
-from dirsync.wire.beliefs import check_name, check_path, entry_of
+from dirsync.wire.asks import Question, Seen
+from dirsync.wire.beliefs import check_name, check_path, entry_of, seen_of
 from dirsync.wire.frames import ProtocolError
 
 _MOST_LINES = 10_000
@@ -218,20 +218,7 @@ def change_of(changed: Changed) -> Change:
 
 
 def _seen(entry: Entry | None) -> Seen | None:
-    if entry is None:
-        return None
-    status = Status(
-        entry.mode,
-        entry.size,
-        entry.mtime_ns,
-        entry.ctime_ns,
-        entry.uid,
-        entry.gid,
-        entry.ino,
-        entry.dev,
-        entry.nlink,
-    )
-    return Seen(path=entry.path, status=status, target=entry.target)
+    return None if entry is None else seen_of(entry)
 
 
 def _entry(seen: Seen | None) -> Entry | None:
