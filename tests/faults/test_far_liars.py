@@ -86,13 +86,16 @@ def liar(tells: Tells) -> Iterator[Liar]:
         server.shutdown()
 
 
-def pushed(tmp_path: Path, tells: Tells) -> tuple[RunResult, Watched]:
+def pushed(
+    tmp_path: Path, tells: Tells, *, timeout_seconds: float | None = None
+) -> tuple[RunResult, Watched]:
     with liar(tells) as server:
         job = PushJob(
             name="push",
             source=LocalPlace(path=os.fsencode(tmp_path / "out")),
             destination=server.place,
             guard=UNGUARDED,
+            timeout_seconds=timeout_seconds,
         )
         return watched_run(job, tmp_path)
 
@@ -153,6 +156,22 @@ def test_answers_that_nobody_reads_do_not_keep_a_run_that_is_over(tmp_path: Path
     result, _ = pushed(tmp_path, tells)
 
     assert result.outcome is Outcome.SUCCEEDED, result
+    assert time.monotonic() - began < SECONDS / 2
+
+
+def test_agent_that_says_nothing_any_more_is_left_when_the_run_is_to_stop(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dirsync.runner.pushing._GIVE_UP_SECONDS", 0.5)
+
+    def tells(server: Liar) -> Iterator[bytes]:
+        yield frames.messages(BEGAN)
+        server.over.wait(SECONDS)
+
+    began = time.monotonic()
+    result, _ = pushed(tmp_path, tells, timeout_seconds=0.5)
+
+    assert result.error == "not done within its time limit of 0.5 s"
     assert time.monotonic() - began < SECONDS / 2
 
 

@@ -78,7 +78,8 @@ class Wire:
         self._port = parts.port or (443 if self._secure else 80)
         self._context: ssl.SSLContext | None = None  # made when it is first needed
         self._idle: list[http.client.HTTPConnection] = []
-        self._busy: set[http.client.HTTPConnection] = set()
+        # By the connection: its socket, which it forgets where the answer is its last.
+        self._busy: dict[http.client.HTTPConnection, socket.socket] = {}
         self._is_closed = False
         self._lock = threading.Lock()
         self.bytes_received = 0
@@ -96,10 +97,10 @@ class Wire:
     def abort(self) -> None:
         """Cut every connection that is in use, so that whoever waits for an answer waits no longer."""
         with self._lock:
-            busy = list(self._busy)
-        for connection in busy:
-            with contextlib.suppress(OSError, AttributeError):  # it is closed already
-                connection.sock.shutdown(socket.SHUT_RDWR)
+            busy = list(self._busy.values())
+        for connected in busy:
+            with contextlib.suppress(OSError):  # it is closed already
+                connected.shutdown(socket.SHUT_RDWR)
 
     @contextlib.contextmanager
     def posted(self, path: str, body: Any) -> Iterator[http.client.HTTPResponse]:
@@ -114,7 +115,7 @@ class Wire:
         try:
             response = self._exchange(connection, path, body)
             yield response
-            is_reusable = response.isclosed()
+            is_reusable = response.isclosed() and connection.sock is not None
         finally:
             self._let_go(connection, is_reusable=is_reusable)
 
@@ -151,7 +152,7 @@ class Wire:
         if connection is None:
             connection = self._connected()
         with self._lock:
-            self._busy.add(connection)
+            self._busy[connection] = connection.sock
             if not self._is_closed:
                 return connection
         self._let_go(connection, is_reusable=False)
@@ -159,7 +160,7 @@ class Wire:
 
     def _let_go(self, connection: http.client.HTTPConnection, *, is_reusable: bool) -> None:
         with self._lock:
-            self._busy.discard(connection)
+            self._busy.pop(connection, None)
             if is_reusable and not self._is_closed:
                 self._idle.append(connection)
                 return
