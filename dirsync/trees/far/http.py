@@ -82,8 +82,6 @@ class Wire:
         self._busy: dict[http.client.HTTPConnection, socket.socket] = {}
         self._is_closed = False
         self._lock = threading.Lock()
-        self.bytes_received = 0
-        self.bytes_sent = 0
 
     def close(self) -> None:
         """Close the connections; whoever waits at one that is in use hears that it was lost."""
