@@ -273,6 +273,8 @@ def _replica(destination: Path) -> Path:
 
 
 def first_line(command: list[str]) -> str:
-    """Give the first line that a command prints."""
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=CHECKOUT)
+    """Give the first line that a command prints; fpart tells its version among errors."""
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, cwd=CHECKOUT
+    )
     return " ".join(done.stdout.splitlines()[0].split())
