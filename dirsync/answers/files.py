@@ -14,6 +14,7 @@ from dirsync.trees.attributes import Bearer
 from dirsync.trees.handles import split
 from dirsync.trees.hashing import await_tick
 from dirsync.trees.local import LocalTree
+from dirsync.trees.small_files import Read
 from dirsync.wire import frames
 from dirsync.wire.asks import (
     SMALL_BYTES,
@@ -23,21 +24,20 @@ from dirsync.wire.asks import (
     Chunks,
     FileBegins,
     FileEnds,
+    FilesTogether,
     FileWanted,
     Stamped,
-    Status,
     Unseen,
     WholeFile,
 )
 from dirsync.wire.beliefs import sent_attributes, status_of, unseen_of
 from dirsync.wire.frames import DATA_BYTES, ProtocolError
+from dirsync.wire.rows import ROW_BYTES, sizes
 
 _ATTEMPTS_WHILE_IT_CHANGES = 3
 _CHUNKS_A_MESSAGE = 4096
-_MESSAGES_A_FRAME = 512
+_MESSAGE_BYTES = 500  # about, without its data
 _READ_TOGETHER = 256  # files
-_NOT_WORTH_PACKING = 4  # blocks that did not get shorter, until the rest of a file is sent as it is
-_TRIED_AGAIN_AFTER = 4  # frames of small files
 
 
 class FileAnswers:
@@ -46,68 +46,62 @@ class FileAnswers:
     def __init__(self, tree: LocalTree, *, check: Callable[[], None]) -> None:
         self._tree = tree
         self._check = check
-        self._unpackable = 0  # frames of whole files, up to the last, that did not get shorter
 
     def files(self, ask: AskFiles) -> Iterator[bytes]:
         """Give the frames of files, in order."""
         namespaces = namespaces_named(ask.namespaces)
-        batch: list[object] = []
-        size = 0
-        for wanted, read in self._read_together(ask.files, namespaces):
-            answer: WholeFile | Unseen | None = read
-            if answer is None:
-                with _Opened(self._tree, wanted) as file:
+        sent = _Sending()
+        for each in self._read_together(ask.files, namespaces):
+            if isinstance(each, Read):
+                sent.together(each)
+            else:
+                with _Opened(self._tree, each) as file:
                     if file.failure is None and file.is_large:
-                        if batch:
-                            yield self._framed(batch)
-                            batch, size = [], 0
+                        if sent.size:
+                            yield sent.take()
                         yield from self._in_blocks(file, namespaces)
                         continue
-                    answer = file.failure or file.whole(namespaces)
-            batch.append(answer)
-            size += len(answer.data) if isinstance(answer, WholeFile) else 0
-            if size >= DATA_BYTES or len(batch) >= _MESSAGES_A_FRAME:
-                yield self._framed(batch)
-                batch, size = [], 0
-        if batch:
-            yield self._framed(batch)
-
-    def _framed(self, batch: Sequence[object]) -> bytes:
-        """Frame whole files; where packing was of no use, the next few frames are sent as they are."""
-        packs = self._unpackable % _TRIED_AGAIN_AFTER == 0
-        frame, was_of_use = frames.whole_files(batch, packs=packs)
-        self._unpackable = 0 if packs and was_of_use else self._unpackable + 1
-        return frame
+                    sent.say(file.failure or file.whole(namespaces))
+            if sent.size >= DATA_BYTES:
+                yield sent.take()
+        if sent.size:
+            yield sent.take()
 
     def _read_together(
         self, files: Sequence[FileWanted], namespaces: frozenset[Namespace]
-    ) -> Iterator[tuple[FileWanted, WholeFile | None]]:
-        """Give files with what was read of those of one directory together; None: it was not."""
+    ) -> Iterator[Read | FileWanted]:
+        """Give files: those of one directory together as far as that goes, others one by one."""
         for directory, some in groupby(files, _directory_of_whole):
             left = deque(some)
             while left:
                 self._check()
-                found = [None] if directory is None else self._read_some(directory, left, namespaces)
-                for whole in found:
-                    yield left.popleft(), whole
+                if directory is None:
+                    yield left.popleft()
+                else:
+                    yield from self._read_some(directory, left, namespaces)
 
     def _read_some(
         self, directory: bytes, files: deque[FileWanted], namespaces: frozenset[Namespace]
-    ) -> Sequence[WholeFile | None]:
-        """Read the first files of a directory, at least one."""
+    ) -> Iterator[Read | FileWanted]:
+        """Take the first files of a directory, at least one."""
         start = len(directory) + 1 if directory else 0
         names = [wanted.path[start:] for wanted in islice(files, _READ_TOGETHER)]
         try:
             handle = self._tree.handles.handle(directory)
         except OSError:  # what it is about will be told of each file
-            return [None] * len(names)
+            yield from (files.popleft() for _ in names)
+            return
         read = small_files.read(
             handle, names, most_bytes=SMALL_BYTES, attributes=bool(namespaces), room=DATA_BYTES
         )
-        return [
-            None if each is None else WholeFile(path=wanted.path, status=Status(*each[1]), data=each[0])
-            for wanted, each in zip(files, read, strict=False)
-        ]
+        rest = read
+        for is_read, some in groupby(read.ended):
+            them = [files.popleft() for _ in some]
+            if is_read:
+                first, rest = _split(rest, len(them))
+                yield first
+            else:
+                yield from them
 
     def _in_blocks(self, file: _Opened, namespaces: frozenset[Namespace]) -> Iterator[bytes]:
         try:
@@ -122,7 +116,6 @@ class FileAnswers:
 
     def _blocks(self, file: _Opened, start: int, end: int) -> Generator[bytes, None, bool]:
         """Give the frames of a part of a file; return whether it could be read, which is told if not."""
-        unpackable = 0
         while start < end:
             self._check()
             try:
@@ -133,9 +126,7 @@ class FileAnswers:
             if not block:  # it became shorter, which its end will show
                 return True
             start += len(block)
-            frame, was_of_use = frames.data(block, packs=unpackable < _NOT_WORTH_PACKING)
-            unpackable = 0 if was_of_use else unpackable + 1
-            yield frame
+            yield frames.data(block)
         return True
 
     def chunks(self, ask: AskChunks) -> Iterator[bytes]:
@@ -184,6 +175,47 @@ def _check_ranges(ask: AskRanges) -> None:
         if not at <= start < end <= ask.stamp.size:
             raise ProtocolError("ranges that are out of order, or not of this file")
         at = end
+
+
+class _Sending:
+    """Frames that are sent together."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._messages: list[WholeFile | Unseen] = []
+        self.size = 0  # bytes, about
+
+    def say(self, message: WholeFile | Unseen) -> None:
+        """Add a message."""
+        self._messages.append(message)
+        self.size += _MESSAGE_BYTES + (len(message.data) if isinstance(message, WholeFile) else 0)
+
+    def together(self, read: Read) -> None:
+        """Add files that were read together."""
+        self._close_messages()
+        pieces = (frames.messages(FilesTogether(rows=read.rows)), *frames.data_pieces(read.data))
+        self._pieces += pieces
+        self.size += sum(map(len, pieces))
+
+    def take(self) -> bytes:
+        """Give all that was added, and forget it."""
+        self._close_messages()
+        taken = b"".join(self._pieces)
+        self._pieces, self.size = [], 0
+        return taken
+
+    def _close_messages(self) -> None:
+        if self._messages:
+            self._pieces.append(frames.whole_files(self._messages))
+            self._messages = []
+
+
+def _split(read: Read, count: int) -> tuple[Read, Read]:
+    """Give the first of some files that were read, and the others."""
+    end = count * ROW_BYTES
+    rows, left = read.rows[:end], read.rows[end:]
+    size = sum(sizes(rows)) if left else len(read.data)
+    return Read(b"", rows, read.data[:size]), Read(b"", left, read.data[size:])
 
 
 class _Opened:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from dirsync.trees import fsops
 
@@ -25,8 +25,13 @@ _VARIABLE = "DIRSYNC_SMALL_FILES"
 _is_wanted = IS_BUILT and os.environ.get(_VARIABLE) != "python"
 _RANDOM_BYTES = 8
 
-# A file whose data came from elsewhere: name, data, mode, uid, gid, mtime_ns.
-Arrived: TypeAlias = tuple[bytes, bytes, int, int, int, int]
+
+class Read(NamedTuple):
+    """What came of some files that were read, the first of those that were wanted."""
+
+    ended: bytes  # of each: 1: it was read; 0: it is for the usual way
+    rows: bytes  # of those that were read: their statuses, as `native/small.h` has them
+    data: bytes  # theirs, one behind another
 
 
 class Making(NamedTuple):
@@ -50,25 +55,6 @@ class Made(NamedTuple):
     identities: Sequence[tuple[int, int]] = ()  # without `places`: device and inode of each
     temporaries: Sequence[bytes] = ()  # without `places`: the temporary name of each
 
-    def among(self, numbers: Sequence[int], *, count: int) -> Made:
-        """Say the same of `count` files, of which some, of those with the given numbers, were tried.
-
-        Others before the last that was tried are for the usual way.
-        """
-        tried = len(self.ended)
-        if tried < len(numbers):
-            count = numbers[tried]
-        if tried == count:
-            return self
-        ended = bytearray(count)
-        identities = [(0, 0)] * count
-        temporaries = [b""] * count
-        for at, number in enumerate(numbers[:tried]):
-            ended[number] = self.ended[at]
-            if self.identities:
-                identities[number], temporaries[number] = self.identities[at], self.temporaries[at]
-        return Made(bytes(ended), self.byte_count, identities, temporaries)
-
 
 def serves() -> bool:
     """Whether files can be made here, at this moment."""
@@ -91,10 +77,13 @@ def copy(making: Making, source: int, destination: int, names: Sequence[bytes]) 
     return _made(making, random, native.copy(making, source, destination, b"\0".join(names), random))
 
 
-def write(making: Making, destination: int, files: Sequence[Arrived]) -> Made:
-    """Write files to an open directory."""
-    random = os.urandom(_RANDOM_BYTES * len(files))
-    return _made(making, random, native.write(making, destination, tuple(files), random))
+def write(
+    making: Making, destination: int, names: Sequence[bytes], *, rows: bytes, data: bytes, start: int
+) -> Made:
+    """Write files to an open directory; `data` from `start` on are theirs, as `Read` has them."""
+    random = os.urandom(_RANDOM_BYTES * len(names))
+    made = native.write(making, destination, b"\0".join(names), rows, data, start, random)
+    return _made(making, random, made)
 
 
 def _made(making: Making, random: bytes, told: tuple[bytes, int, list[tuple[int, int]]]) -> Made:
@@ -106,11 +95,9 @@ def place(destination: int, temporaries: Sequence[bytes], names: Sequence[bytes]
     return native.place(destination, b"\0".join(temporaries), b"\0".join(names), len(names))
 
 
-def read(
-    directory: int, names: Sequence[bytes], *, most_bytes: int, attributes: bool, room: int
-) -> list[tuple[bytes, tuple[int, int, int, int, int, int, int, int, int, int]] | None]:
-    """Read the first of some files of an open directory, until there are `room` bytes; None: it is left.
+def read(directory: int, names: Sequence[bytes], *, most_bytes: int, attributes: bool, room: int) -> Read:
+    """Read the first of some files of an open directory, until there are `room` bytes.
 
-    The status is in the order of the wire's. `attributes`: a file that has any is left.
+    `attributes`: a file that has any is left.
     """
-    return native.read(directory, b"\0".join(names), len(names), most_bytes, attributes, room)
+    return Read(*native.read(directory, b"\0".join(names), len(names), most_bytes, attributes, room))

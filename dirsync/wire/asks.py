@@ -91,8 +91,8 @@ class FileWanted(Struct, frozen=True, array_like=True):
 
 
 class AskFiles(Struct, frozen=True, kw_only=True, tag="files"):
-    """Send files. Answered, each in order, by a `WholeFile`; or a `FileBegins`, data, and a `FileEnds`;
-    or an `Unseen`.
+    """Send files. Answered in order, each by a `WholeFile`; or a `FileBegins`, data, and a `FileEnds`;
+    or an `Unseen`; or some together by a `FilesTogether` and data.
     """
 
     files: list[FileWanted]
@@ -217,6 +217,15 @@ class WholeFile(Struct, frozen=True, kw_only=True, tag="file"):
     attributes: dict[bytes, bytes] = {}  # by name, which need not be text
 
 
+class FilesTogether(Struct, frozen=True, kw_only=True, tag="together"):
+    """The next small files that were asked for, none with attributes; none changed while it was read.
+
+    What they hold follows as data, one behind another in one frame.
+    """
+
+    rows: bytes  # their statuses, as `wire/rows.py` has them
+
+
 class FileBegins(Struct, frozen=True, kw_only=True, tag="begins"):
     """A file that is open; its data follow."""
 
@@ -263,6 +272,7 @@ Answer: TypeAlias = (
     | Surveyed
     | Seen
     | WholeFile
+    | FilesTogether
     | FileBegins
     | FileEnds
     | Chunks

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, Self, TypeVar
 
@@ -28,6 +29,8 @@ DATA_BYTES = 256 << 10  # a frame of data holds as a rule
 _HEADER_BYTES = 5
 _WORTH_PACKING = 200  # bytes; what is shorter is sent as it is
 _LEVEL = 1
+_PACKED_SHARE = 0.9  # of its length that data have to come to, or they are sent as they are
+_TASTE = (4, 4 << 10)  # pieces of data, and bytes of each, that are packed first
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -51,35 +54,64 @@ class Kind(enum.IntEnum):
     REFUSED = 7  # a text says why
 
 
+class _Packers(threading.local):
+    """What compresses, for each thread: to make one takes as long as to pack 100 KiB."""
+
+    def __init__(self) -> None:
+        self.packer = zstd.ZstdCompressor(_LEVEL)
+
+
+_packers = _Packers()
+
+
+def _compress(payload: bytes) -> bytes:
+    return _packers.packer.compress(payload, zstd.ZstdCompressor.FLUSH_FRAME)
+
+
 def messages(*values: object) -> bytes:
     """Frame some messages; several in one frame pack better."""
     payload = _encoder.encode(values)
     if len(payload) >= _WORTH_PACKING:
-        packed = zstd.compress(payload, _LEVEL)
+        packed = _compress(payload)
         if len(packed) < len(payload):
             return _frame(Kind.PACKED_MESSAGE, packed)
     return _frame(Kind.MESSAGE, payload)
 
 
-def whole_files(values: Sequence[object], *, packs: bool) -> tuple[bytes, bool]:
-    """Frame messages that hold data for the most part; tell as `data` does."""
-    return _packed(_encoder.encode(values), Kind.MESSAGE, Kind.PACKED_MESSAGE, packs=packs)
+def whole_files(values: Sequence[object]) -> bytes:
+    """Frame messages that hold data for the most part."""
+    return b"".join(_packed(_encoder.encode(values), Kind.MESSAGE, Kind.PACKED_MESSAGE))
 
 
-def data(block: bytes | memoryview, *, packs: bool) -> tuple[bytes, bool]:
-    """Frame data; tell whether packing was, or might have been, of use."""
-    return _packed(block, Kind.DATA, Kind.PACKED_DATA, packs=packs)
+def data(block: bytes) -> bytes:
+    """Frame data."""
+    return b"".join(data_pieces(block))
 
 
-def _packed(
-    payload: bytes | memoryview, as_it_is: Kind, packed_kind: Kind, *, packs: bool
-) -> tuple[bytes, bool]:
-    if not packs or len(payload) < _WORTH_PACKING:
-        return _frame(as_it_is, payload), packs
-    packed = zstd.compress(payload, _LEVEL)
-    if len(packed) > len(payload) * 0.9:
-        return _frame(as_it_is, payload), False
-    return _frame(packed_kind, packed), True
+def data_pieces(block: bytes) -> tuple[bytes, bytes]:
+    """Frame data, but leave it to the caller to join the two pieces of the frame."""
+    return _packed(block, Kind.DATA, Kind.PACKED_DATA)
+
+
+def _packed(payload: bytes, as_it_is: Kind, packed_kind: Kind) -> tuple[bytes, bytes]:
+    if len(payload) >= _WORTH_PACKING and _gets_shorter(_taste(payload)):
+        packed = _compress(payload)
+        if len(packed) <= len(payload) * _PACKED_SHARE:
+            return _header(packed_kind, packed), packed
+    return _header(as_it_is, payload), payload
+
+
+def _taste(payload: bytes) -> bytes:
+    """Give some pieces of data, which tell whether packing all is worth its time."""
+    pieces, length = _TASTE
+    if len(payload) <= 2 * pieces * length:
+        return payload
+    starts = range(0, len(payload) - length + 1, (len(payload) - length) // (pieces - 1))
+    return b"".join(payload[start : start + length] for start in starts)
+
+
+def _gets_shorter(payload: bytes) -> bool:
+    return len(_compress(payload)) <= len(payload) * _PACKED_SHARE
 
 
 ALIVE = bytes(4) + bytes([Kind.ALIVE])
@@ -91,8 +123,12 @@ def refused(reason: str) -> bytes:
     return _frame(Kind.REFUSED, reason.encode("utf-8", "backslashreplace")[:4096])
 
 
-def _frame(kind: Kind, payload: bytes | memoryview) -> bytes:
-    return b"".join((len(payload).to_bytes(4, "big"), bytes([kind]), payload))
+def _frame(kind: Kind, payload: bytes) -> bytes:
+    return _header(kind, payload) + payload
+
+
+def _header(kind: Kind, payload: bytes) -> bytes:
+    return len(payload).to_bytes(4, "big") + bytes([kind])
 
 
 class Reading(Protocol):

@@ -17,23 +17,28 @@ from dirsync.model.place import FarPlace
 from dirsync.trees import chunking
 from dirsync.trees.data import DataCopier
 from dirsync.trees.far.connection import FarConnection, FarEndLost
+from dirsync.trees.far.stream import FarFile
 from dirsync.trees.far.tree import FarTree
-from dirsync.wire import frames
+from dirsync.trees.local import entry_of
+from dirsync.wire import frames, rows
 from dirsync.wire.asks import (
     LARGE_BYTES,
     AskChunks,
     AskEntries,
+    AskFiles,
     AskRanges,
     Attributes,
     Chunks,
     FileBegins,
     FileEnds,
+    FilesTogether,
+    FileWanted,
     Listed,
     Question,
     Seen,
     Status,
 )
-from dirsync.wire.frames import Frames
+from dirsync.wire.frames import Frames, StreamCut
 
 MOST_FRAMES = 200_000  # of a stream, until it counts as read without end
 DIRECTORY = stat.S_IFDIR | 0o755
@@ -122,6 +127,81 @@ def test_more_beneath_a_directory_than_was_asked_for_is_refused() -> None:
     assert len(far.connection.foreseen) <= 60
 
 
+# Small files together
+
+
+ROW = rows.packed(Status(stat.S_IFREG | 0o644, 1, 1, 1, 0, 0, 1, 1, 1))
+BELOW_ZERO = rows.packed(Status(stat.S_IFREG | 0o644, -1, 1, 1, 0, 0, 1, 1, 1))
+NO_KIND = rows.packed(Status(0o170000, 1, 1, 1, 0, 0, 1, 1, 1))
+
+
+def together(packed: bytes, data: bytes) -> list[bytes]:
+    return [frames.messages(FilesTogether(rows=packed)), frames.data(data), frames.END]
+
+
+def opened_small(far: FarTree, *paths: bytes) -> list[FarFile]:
+    """Open files that were foreseen."""
+    far.foresee(files=[entry_of(path, os.stat("/etc/passwd"), None) for path in paths])
+    opened = [far.opened(path) for path in paths]
+    return [file for file in opened if isinstance(file, FarFile)]
+
+
+@pytest.mark.parametrize(
+    ("packed", "data", "wanted"),
+    [
+        (ROW[:-1], b"1", "cut off"),
+        (ROW, b"", "other data than they say"),
+        (ROW, b"12", "other data than they say"),
+        (BELOW_ZERO, b"", "below zero"),
+        (b"", b"", "together that are none"),
+        (ROW * 3, b"123", "more files than were asked for"),
+    ],
+    ids=["cut row", "fewer data", "more data", "below zero", "none", "more files"],
+)
+def test_files_together_that_are_not_what_they_say_are_refused(
+    packed: bytes, data: bytes, wanted: str
+) -> None:
+    with pytest.raises(FarEndLost, match=wanted):
+        opened_small(far_tree(lambda _: iter(together(packed, data))), b"a", b"b")
+
+
+def test_files_together_that_a_message_follows_are_refused() -> None:
+    message = frames.messages(FilesTogether(rows=ROW))
+
+    with pytest.raises(FarEndLost, match="without data"):
+        opened_small(far_tree(lambda _: itertools.repeat(message)), b"a")
+
+
+def test_kind_that_no_file_has_is_refused_before_anything_is_made_of_it() -> None:
+    (file,) = opened_small(far_tree(lambda _: iter(together(NO_KIND, b"1"))), b"a")
+
+    with pytest.raises(FarEndLost, match="a mode that no file has"):
+        file.status()
+
+
+def test_files_together_that_were_cut_off_before_their_data_come_again() -> None:
+    asked: list[list[FileWanted]] = []
+
+    def answers(question: Question) -> Iterator[bytes]:
+        assert isinstance(question.ask, AskFiles)
+        asked.append(question.ask.files)
+        count = len(question.ask.files)
+        yield frames.messages(FilesTogether(rows=ROW * min(2, count)))
+        if len(asked) in (1, 3):
+            raise StreamCut("cut")
+        yield frames.data(b"12"[:count])
+        if count > 2:
+            yield frames.messages(FilesTogether(rows=ROW))
+            raise StreamCut("cut")
+        yield frames.END
+
+    far = FarTree(FarConnection(PLACE, Peer(answers), check=lambda: None, patience_seconds=30.0))
+    paths = [b"a", b"b", b"c"]
+
+    assert [file.read(most=100) for file in opened_small(far, *paths)] == [b"1", b"2", b"1"]
+    assert [[wanted.path for wanted in files] for files in asked] == [paths, paths, [b"c"], [b"c"]]
+
+
 # Large files
 
 
@@ -166,7 +246,7 @@ def test_more_data_than_was_asked_for_is_refused() -> None:
     block = bytes(chunking.MOST_BYTES)
     count = LARGE_BYTES // len(block)
     begins = frames.messages(FileBegins(path=b"big", status=status))
-    data, _ = frames.data(block, packs=False)
+    data = frames.data(block)
 
     def answers(question: Question) -> Iterator[bytes]:
         yield begins

@@ -149,7 +149,7 @@ static struct made named(const char *name)
 static struct made arrived(const char *name)
 {
     return (struct made){.name = name, .random = RANDOM, .data = (const unsigned char *)"12345", .length = 5,
-                         .mode = S_IFREG | 0640, .uid = getuid(), .gid = getgid(), .mtime = LONG_AGO[1]};
+                         .mode = S_IFREG | 0640, .is_alone = true, .uid = getuid(), .gid = getgid(), .mtime = LONG_AGO[1]};
 }
 
 static bool copies(const struct making *how, const char *name)
@@ -198,6 +198,10 @@ static void test_what_is_not_plain_is_left(void)
     static const unsigned char nothing[HOLE_FROM];
     struct making most = USUAL;
     most.most_bytes = HOLE_FROM;
+    struct made pipe = arrived("plain"), second = arrived("plain");
+    pipe.mode = S_IFIFO | 0640;
+    second.is_alone = false;
+    EXPECT(!writes(&USUAL, pipe) && !writes(&USUAL, second));
     set_id.mode |= S_ISGID;
     zeros.data = nothing;
     zeros.length = sizeof nothing;
@@ -342,6 +346,28 @@ static void test_reading(void)
     EXPECT(files[0].ended == DONE);
 }
 
+static void test_a_row_says_what_it_was_made_of(void)
+{
+    unsigned char row[ROW_BYTES];
+    struct stat status = {.st_mode = S_IFREG | 0640, .st_size = 1LL << 40, .st_uid = 0xfffffffe, .st_gid = 7,
+                          .st_nlink = 1, .st_mtim = {-2, 5}, .st_ctim = {1, 2}};
+    struct made file = named("plain");
+    EXPECT(put_row(&status, row) && take_row(row, &file));
+    EXPECT(file.mode == (S_IFREG | 0640) && file.length == 1ULL << 40 && file.uid == 0xfffffffe && file.gid == 7);
+    EXPECT(file.is_alone && is_same_moment(file.mtime, status.st_mtim));
+    memset(row + 4, 0xff, 8);
+    EXPECT(!take_row(row, &file));
+    status.st_nlink = 2;
+    status.st_mtim.tv_sec = LLONG_MIN / NS_A_SECOND;
+    EXPECT(put_row(&status, row) && take_row(row, &file) && !file.is_alone);
+    EXPECT(file.mtime.tv_sec == LLONG_MIN / NS_A_SECOND && file.mtime.tv_nsec == 5);
+    status.st_mtim.tv_sec = LLONG_MAX;
+    EXPECT(!put_row(&status, row));
+    status.st_mtim.tv_sec = 0;
+    status.st_ctim.tv_sec = LLONG_MIN;
+    EXPECT(!put_row(&status, row));
+}
+
 static void test_memory_that_runs_out_leaves_all(void)
 {
     allocations_left = 0;
@@ -393,6 +419,7 @@ int main(int count, char **arguments)
     test_what_changes_while_it_is_read_is_left(rewrite);
     test_it_goes_on_for_a_moment_only();
     test_reading();
+    test_a_row_says_what_it_was_made_of();
     test_memory_that_runs_out_leaves_all();
     __real_close(source);
     __real_close(destination);

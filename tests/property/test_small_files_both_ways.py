@@ -6,6 +6,7 @@ were changed within it are always taken one by one.
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -21,10 +22,13 @@ from dirsync.model.attributes import Namespace
 from dirsync.model.job import Durability, MirrorJob, Preserve
 from dirsync.model.result import Counts, Outcome, RunResult
 from dirsync.trees import small_files
+from dirsync.trees.far.connection import decode_answers
 from dirsync.trees.hashing import TICK_NS
 from dirsync.trees.local import OPEN_ROOT, LocalTree
 from dirsync.trees.small_files import Made, Making
-from dirsync.wire.asks import AskFiles, FileWanted
+from dirsync.wire import frames, rows
+from dirsync.wire.asks import AskFiles, FileBegins, FilesTogether, FileWanted, Unseen, WholeFile
+from dirsync.wire.frames import Frames
 from tests.jobs import run, sync_job
 from tests.property.test_random_pairs import MANY, Pair, linked, paired_directories, whole, workplace
 from tests.trees import Snapshot, differences, snapshot, tree
@@ -133,8 +137,33 @@ def test_both_ways_read_the_same(pair: Pair, namespaces: list[str]) -> None:
             paths = [*snapshot(place / "source"), b"nowhere"]
             ask = AskFiles(files=[FileWanted(path) for path in paths if path], namespaces=namespaces)
 
-            together = list(FileAnswers(opened, check=lambda: None).files(ask))
+            together = told(FileAnswers(opened, check=lambda: None), ask)
             with one_by_one():
-                alone = list(FileAnswers(opened, check=lambda: None).files(ask))
+                alone = told(FileAnswers(opened, check=lambda: None), ask)
 
         assert together == alone
+
+
+def told(answers: FileAnswers, ask: AskFiles) -> list[object]:
+    """Give what is answered, file by file, however it is sent."""
+    sent = io.BytesIO(b"".join(answers.files(ask)) + frames.END)
+    left = [wanted.path for wanted in ask.files]
+    found: list[object] = []
+    for is_message, payload in Frames(sent):
+        if not is_message:
+            if isinstance(found[-1], FilesTogether):
+                data, together = io.BytesIO(payload), found.pop()
+                assert isinstance(together, FilesTogether)
+                for status in rows.statuses(together.rows):
+                    content = data.read(status.size)
+                    found.append(WholeFile(path=left.pop(0), status=status, data=content))
+                assert not data.read()
+            else:
+                found.append(payload)
+            continue
+        for answer in decode_answers(payload):
+            if isinstance(answer, WholeFile | Unseen | FileBegins):
+                assert answer.path == left.pop(0)
+            found.append(answer)
+    assert not left
+    return found

@@ -20,7 +20,10 @@ from dirsync.trees import fsops, small_files
 from dirsync.trees.hashing import TICK_NS
 from dirsync.trees.local import OPEN_ROOT, LocalTree
 from dirsync.trees.native import _small
-from dirsync.trees.small_files import Made, Making
+from dirsync.trees.small_files import Making
+from dirsync.wire import rows
+from dirsync.wire.asks import Status
+from dirsync.wire.beliefs import status_of
 from tests.jobs import sync_job
 from tests.trees import File, HardLink, Link, Node, differences, snapshot, tree
 
@@ -100,28 +103,35 @@ def test_temporary_names_are_distinct_and_known_as_such() -> None:
     assert all(map(fsops.is_temporary, names))
 
 
-@pytest.mark.parametrize(
-    ("ended", "numbers", "count", "wanted"),
-    [
-        (b"\1\1\1", [0, 1, 2], 3, b"\1\1\1"),
-        (b"\1", [0, 1, 2], 3, b"\1"),
-        (b"", [], 2, b"\0\0"),
-        (b"\1\0", [1, 3], 5, b"\0\1\0\0\0"),
-        (b"\1", [1, 3], 5, b"\0\1\0"),
-    ],
-    ids=["all", "not all tried", "none", "some", "some tried"],
-)
-def test_what_came_of_some_is_told_of_all(
-    ended: bytes, numbers: list[int], count: int, wanted: bytes
+def test_what_is_read_together_has_rows_and_data_of_what_was_read(
+    ends: tuple[LocalTree, LocalTree], tmp_path: Path
 ) -> None:
-    identities = [(1, number) for number in range(len(ended))]
-    temporaries = [b"%d" % number for number in range(len(ended))]
-    told = Made(ended, 7, identities, temporaries).among(numbers, count=count)
+    source, _ = ends
+    names = [*sorted(map(os.fsencode, FILES)), b"nowhere"]
+    read = small_files.read(source.handles.root, names, most_bytes=100, attributes=True, room=1000)
 
-    assert bytes(told.ended) == wanted
-    assert told.byte_count == 7
-    for at, number in enumerate(numbers[: len(ended)]):
-        assert (told.identities[number], told.temporaries[number]) == ((1, at), b"%d" % at)
+    got = [name for name, is_read in zip(names, read.ended, strict=True) if is_read]
+    assert got == [b"a", b"empty", b"one", b"other", b"set-id"]
+    assert read.data == b"1111"
+    seen = [status_of(os.lstat(os.fsencode(tmp_path / "s") + b"/" + name)) for name in got]
+    assert list(rows.statuses(read.rows)) == seen
+    assert b"".join(map(rows.packed, seen)) == read.rows
+    assert rows.sizes(read.rows) == [1, 0, 1, 1, 1]
+
+
+def test_what_was_read_elsewhere_is_written_where_it_is_plain(
+    ends: tuple[LocalTree, LocalTree], tmp_path: Path
+) -> None:
+    source, destination = ends
+    names = [b"a", b"empty", b"one", b"set-id"]
+    read = small_files.read(source.handles.root, names, most_bytes=100, attributes=True, room=1000)
+    into = destination.handles.root
+    made = small_files.write(PLAIN, into, names, rows=read.rows, data=b"before" + read.data, start=6)
+
+    assert made.ended == b"\1\1\0\0"
+    assert made.byte_count == 1
+    wanted = {path: seen for path, seen in snapshot(tmp_path / "s").items() if path in names[:2]}
+    assert not differences(wanted, {path: seen for path, seen in snapshot(tmp_path / "d").items() if path})
 
 
 @pytest.mark.parametrize("names", [b"a", b"a\0b\0c", b""])
@@ -137,12 +147,22 @@ def test_names_that_are_not_as_many_as_was_said_are_refused(names: bytes) -> Non
 def test_no_file_or_a_number_of_another_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="names"):
         _small.copy(PLAIN, 0, 0, b"", b"")
-    with pytest.raises(ValueError, match="temporary name"):
-        _small.write(PLAIN, 0, ((b"a", b"1", 0, 0, 0, 0),), bytes(16))
-    with pytest.raises(ValueError, match="null byte"):
-        _small.write(PLAIN, 0, ((b"a\0b", b"1", 0, 0, 0, 0),), bytes(8))
-    with pytest.raises(OverflowError):
-        _small.write(PLAIN, 0, ((b"a", b"1", 0, 0, 0, 2**63),), bytes(8))
+    row = rows.packed(Status(0o100600, 1, 0, 0, 0, 0, 1, 1, 1))
+    below_zero = rows.packed(Status(0o100600, -1, 0, 0, 0, 0, 1, 1, 1))
+    for given, data, start in [
+        (row, b"", 0),
+        (row, b"1", 1),
+        (row, b"1", 2),
+        (row, b"1", -1),
+        (row[:-1], b"1", 0),
+        (row * 2, b"11", 0),
+        (b"", b"", 0),
+        (below_zero, b"1", 0),
+    ]:
+        with pytest.raises(ValueError, match="data"):
+            _small.write(PLAIN, 0, b"a", given, data, start, bytes(8))
+    with pytest.raises(ValueError, match="names"):
+        _small.write(PLAIN, 0, b"a\0b", row, b"1", 0, bytes(8))
 
 
 def settings(place: Path, **more: object) -> Settings:

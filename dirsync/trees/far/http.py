@@ -26,7 +26,6 @@ from dirsync.wire.frames import Frames, StreamCut
 
 _CONNECT_SECONDS = 10.0
 _SILENT_SECONDS = 60.0  # an agent at work says that it is alive more often than that
-_RECEIVED_AT_ONCE = 256 << 10
 _BUSY = frozenset({429, 502, 503, 504})
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 _encoder = msgspec.msgpack.Encoder()
@@ -37,8 +36,6 @@ class Stream:
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self._response = response
-        self._buffer = b""
-        self._at = 0
 
     def read(self, count: int, /) -> bytes:
         """Give as many bytes as are asked for; fewer only at the end.
@@ -46,23 +43,8 @@ class Stream:
         Raises:
             StreamCut: the connection broke.
         """
-        left = len(self._buffer) - self._at
-        if left < count:
-            pieces = [self._buffer[self._at :]]
-            while left < count:
-                piece = self._receive()
-                if not piece:
-                    break
-                pieces.append(piece)
-                left += len(piece)
-            self._buffer, self._at = b"".join(pieces), 0
-        block = self._buffer[self._at : self._at + count]
-        self._at += len(block)
-        return block
-
-    def _receive(self) -> bytes:
         try:
-            return self._response.read1(_RECEIVED_AT_ONCE)
+            return self._response.read(count)
         except (OSError, http.client.HTTPException) as error:
             raise StreamCut(f"the connection was lost: {in_short(error)}") from error
 

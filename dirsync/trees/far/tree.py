@@ -24,13 +24,14 @@ from dirsync.model.place import FarPlace
 from dirsync.trees import small_files
 from dirsync.trees.far.chunks import Salvaged
 from dirsync.trees.far.connection import FarConnection, FarEndLost, connection_to
-from dirsync.trees.far.files import FarFile, FileStream, LargeFile, selected_attributes
 from dirsync.trees.far.http import HttpAsking
+from dirsync.trees.far.large_file import LargeFile
 from dirsync.trees.far.listings import Listings
+from dirsync.trees.far.stream import FarFile, FileStream, selected_attributes
 from dirsync.trees.handles import join
 from dirsync.trees.hashing import Content
 from dirsync.trees.local import entry_of
-from dirsync.trees.small_files import Arrived, Made, Making
+from dirsync.trees.small_files import Made, Making
 from dirsync.wire import beliefs
 from dirsync.wire.asks import (
     LARGE_BYTES,
@@ -41,12 +42,10 @@ from dirsync.wire.asks import (
     Attributes,
     Hashed,
     Seen,
-    WholeFile,
 )
 from dirsync.wire.frames import ProtocolError
 
 _ALL_NAMESPACES = [namespace.value for namespace in Namespace]
-_FAR_FROM_1970 = 2**62  # nanoseconds: a time that is further away is set by itself
 _MOST_READ_BYTES = 16 << 20  # of a file that is read whole: an ignore file
 
 
@@ -176,42 +175,26 @@ class FarTree:
         return self._files.next(path)
 
     def copy_small(self, directory: bytes, names: Sequence[bytes], *, into: int, making: Making) -> Made:
-        """Write small files of a directory that come one after another, as far as that goes together."""
+        """Write small files of a directory that come together, as far as that goes."""
         paths = [join(directory, name) for name in names]
         stream = self._stream_for(paths[0])
         if stream is None:
             return small_files.none_made(len(names))
-        arrived = stream.take_whole(paths)
-        plain: list[int] = []
-        files: list[Arrived] = []
-        for number, whole in enumerate(arrived):
-            if self._is_plain(whole, making):
-                status = whole.status
-                plain.append(number)
-                files.append(
-                    (names[number], whole.data, status.mode, status.uid, status.gid, status.mtime_ns)
-                )
-        made = small_files.write(making, into, files).among(plain, count=len(names))
-        tried = len(made.ended)
-        for whole, is_made in zip(arrived, made.ended, strict=False):
-            if not is_made:
-                self._arrived[whole.path] = stream.file_of(whole)
-        stream.put_back(arrived[tried:])
-        return made
-
-    def _is_plain(self, whole: WholeFile, making: Making) -> bool:
-        """Whether a file can be made with others, as far as can be told from what came."""
-        status = whole.status
-        try:
-            beliefs.check_status(status)
-        except ProtocolError as error:
-            raise self._nonsense(error) from error
-        return (
-            stat.S_ISREG(status.mode)
-            and status.nlink == 1
-            and not (making.attributes and whole.attributes)
-            and -_FAR_FROM_1970 < status.mtime_ns < _FAR_FROM_1970
+        some = stream.together(paths)
+        if some is None:
+            whole = stream.take_whole(paths[0])
+            if whole is None:
+                return small_files.none_made(len(names))
+            self._arrived[paths[0]] = whole
+            return small_files.none_made(1)
+        made = small_files.write(
+            making, into, names[: some.size], rows=some.rows, data=some.data, start=some.start
         )
+        for number, is_made in enumerate(made.ended):
+            if not is_made:
+                self._arrived[paths[number]] = stream.one_of_them(number)
+        stream.take(len(made.ended))
+        return made
 
     def _stream_for(self, path: bytes) -> FileStream | None:
         """Give the stream that a file will come on, if it was foreseen."""

@@ -70,25 +70,19 @@ static struct made *take_files(const char *names, Py_ssize_t length, const char 
     return NULL;
 }
 
-static int take_arrived(PyObject *given, struct made *file)
+/* Take files' rows, and point to their data, which lie one behind another. 0, or -1 with an exception. */
+static int take_rows(struct made *files, size_t count, const unsigned char *rows, const unsigned char *data,
+                     size_t room)
 {
-    const char *data;
-    Py_ssize_t length;
-    unsigned int mode, uid, gid;
-    long long mtime_ns;
-    if (!PyArg_ParseTuple(given, "yy#IIIL:file", &file->name, &data, &length, &mode, &uid, &gid, &mtime_ns))
-        return -1;
-    long long seconds = mtime_ns / 1000000000, ns = mtime_ns % 1000000000;
-    if (ns < 0) { /* before 1970 */
-        ns += 1000000000;
-        seconds--;
+    for (size_t at = 0; at < count; at++) {
+        if (!take_row(rows + at * ROW_BYTES, &files[at]) || files[at].length > room) {
+            PyErr_SetString(PyExc_ValueError, "fewer data than the files have");
+            return -1;
+        }
+        files[at].data = data;
+        data += files[at].length;
+        room -= files[at].length;
     }
-    file->data = (const unsigned char *)data;
-    file->length = (size_t)length;
-    file->mode = mode;
-    file->uid = uid;
-    file->gid = gid;
-    file->mtime = (struct timespec){.tv_sec = (time_t)seconds, .tv_nsec = (long)ns};
     return 0;
 }
 
@@ -162,35 +156,34 @@ static PyObject *native_copy(PyObject *module, PyObject *arguments)
     return told;
 }
 
-PyDoc_STRVAR(write_doc, "write($module, making, destination, files, random, /)\n--\n\n"
-                        "Write files to an open directory: small.h. Each of the tuple is (name, data, mode, uid,\n"
-                        "gid, mtime_ns); `random` has 8 bytes for the temporary name of each.\n\n" TELLS);
+PyDoc_STRVAR(write_doc, "write($module, making, destination, names, rows, data, start, random, /)\n--\n\n"
+                        "Write files to an open directory: small.h. `names` are joined by NUL; `rows` are the files'\n"
+                        "statuses, `data` from `start` on what they hold, one behind another; `random` has 8 bytes\n"
+                        "for the temporary name of each.\n\n" TELLS);
 
 static PyObject *native_write(PyObject *module, PyObject *arguments)
 {
     (void)module;
-    PyObject *given, *arrived; /* a tuple of tuples: no other thread can take anything out meanwhile */
+    PyObject *given;
     int destination;
-    const char *random;
-    Py_ssize_t random_length;
+    const char *names, *rows, *data, *random;
+    Py_ssize_t length, rows_length, data_length, start, random_length;
     struct making how;
-    if (!PyArg_ParseTuple(arguments, "O!iO!y#:write", &PyTuple_Type, &given, &destination, &PyTuple_Type, &arrived,
-                          &random, &random_length) ||
+    if (!PyArg_ParseTuple(arguments, "O!iy#y#y#ny#:write", &PyTuple_Type, &given, &destination, &names, &length, &rows,
+                          &rows_length, &data, &data_length, &start, &random, &random_length) ||
         take_making(given, &how) != 0)
         return NULL;
-    size_t count = (size_t)PyTuple_Size(arrived);
-    if ((size_t)random_length != count * RANDOM_BYTES) {
-        PyErr_SetString(PyExc_ValueError, "a temporary name for each file is needed");
+    size_t count = (size_t)random_length / RANDOM_BYTES;
+    if ((size_t)rows_length != count * ROW_BYTES || start < 0 || start > data_length) {
+        PyErr_SetString(PyExc_ValueError, "a row and data for each file are needed");
         return NULL;
     }
-    struct made *files = calloc(count + 1, sizeof *files);
+    struct made *files = take_files(names, length, random, random_length);
     if (files == NULL)
-        return PyErr_NoMemory();
+        return NULL;
     PyObject *told = NULL;
-    size_t taken = 0;
-    for (; taken < count && take_arrived(PyTuple_GetItem(arrived, (Py_ssize_t)taken), &files[taken]) == 0; taken++)
-        files[taken].random = (const unsigned char *)random + taken * RANDOM_BYTES;
-    if (taken == count) {
+    if (take_rows(files, count, (const unsigned char *)rows, (const unsigned char *)data + start,
+                  (size_t)(data_length - start)) == 0) {
         size_t tried;
         Py_BEGIN_ALLOW_THREADS
         tried = write_files(&how, destination, files, count);
@@ -252,58 +245,70 @@ static PyObject *native_place(PyObject *module, PyObject *arguments)
     return ended;
 }
 
-/* Make (data, (mode, size, mtime_ns, …)), in the order of a Status of dirsync/wire/asks.py; None: it was left. */
-static PyObject *seen_of(const struct read_file *file, const unsigned char *buffer)
+/* Put the rows of the files that were read into `rows`. One whose times are out of range is left. */
+static size_t put_rows(struct read_file *files, size_t count, unsigned char *rows, unsigned char *buffer)
 {
-    const struct stat *status = &file->status;
-    long long mtime_ns, ctime_ns;
-    if (file->ended != DONE || __builtin_mul_overflow((long long)status->st_mtim.tv_sec, 1000000000LL, &mtime_ns) ||
-        __builtin_add_overflow(mtime_ns, (long long)status->st_mtim.tv_nsec, &mtime_ns) ||
-        __builtin_mul_overflow((long long)status->st_ctim.tv_sec, 1000000000LL, &ctime_ns) ||
-        __builtin_add_overflow(ctime_ns, (long long)status->st_ctim.tv_nsec, &ctime_ns))
-        return Py_BuildValue("");
-    return Py_BuildValue("(y#(ILLLIIKKKL))", (const char *)buffer + file->at, (Py_ssize_t)status->st_size,
-                         status->st_mode, (long long)status->st_size, mtime_ns, ctime_ns, status->st_uid,
-                         status->st_gid, (unsigned long long)status->st_ino, (unsigned long long)status->st_dev,
-                         (unsigned long long)status->st_nlink, (long long)status->st_blocks);
+    size_t put = 0, used = 0;
+    for (size_t at = 0; at < count; at++) {
+        struct read_file *file = &files[at];
+        if (file->ended != DONE || !put_row(&file->status, rows + put * ROW_BYTES)) {
+            file->ended = LEFT;
+            continue;
+        }
+        size_t size = (size_t)file->status.st_size;
+        if (used != file->at)
+            memmove(buffer + used, buffer + file->at, size);
+        used += size;
+        put++;
+    }
+    return put;
 }
 
-static PyObject *list_of_seen(const struct read_file *files, size_t count, const unsigned char *buffer)
+static PyObject *read_told(const struct read_file *files, size_t count, const unsigned char *rows, size_t put,
+                           const unsigned char *buffer)
 {
-    PyObject *list = PyList_New((Py_ssize_t)count);
-    for (size_t at = 0; list != NULL && at < count; at++) {
-        PyObject *seen = seen_of(&files[at], buffer);
-        if (seen == NULL || PyList_SetItem(list, (Py_ssize_t)at, seen) != 0)
-            Py_CLEAR(list);
+    size_t bytes = 0;
+    PyObject *ended = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)count);
+    if (ended == NULL)
+        return NULL;
+    char *each = PyBytes_AsString(ended);
+    for (size_t at = 0; at < count; at++) {
+        each[at] = (char)files[at].ended;
+        bytes += files[at].ended == DONE ? (size_t)files[at].status.st_size : 0;
     }
-    return list;
+    return Py_BuildValue("(Ny#y#)", ended, (const char *)rows, (Py_ssize_t)(put * ROW_BYTES), (const char *)buffer,
+                         (Py_ssize_t)bytes);
 }
 
 static PyObject *read_names(int fd, const char **names, size_t count, size_t most_bytes, bool attributes, size_t room)
 {
+    room += most_bytes + 1;
     struct read_file *files = calloc(count, sizeof *files);
-    unsigned char *buffer = malloc(room + most_bytes + 1);
-    PyObject *list = NULL;
-    if (files == NULL || buffer == NULL) {
+    unsigned char *buffer = malloc(room), *rows = malloc(count * ROW_BYTES);
+    PyObject *told = NULL;
+    if (files == NULL || buffer == NULL || rows == NULL) {
         PyErr_NoMemory();
     } else {
         for (size_t at = 0; at < count; at++)
             files[at].name = names[at];
-        size_t looked_at;
+        size_t looked_at, put;
         Py_BEGIN_ALLOW_THREADS
-        looked_at = read_files(fd, files, count, most_bytes, attributes, buffer, room + most_bytes + 1);
+        looked_at = read_files(fd, files, count, most_bytes, attributes, buffer, room);
+        put = put_rows(files, looked_at, rows, buffer);
         Py_END_ALLOW_THREADS
-        list = list_of_seen(files, looked_at, buffer);
+        told = read_told(files, looked_at, rows, put, buffer);
     }
+    free(rows);
     free(buffer);
     free(files);
-    return list;
+    return told;
 }
 
 PyDoc_STRVAR(read_doc, "read($module, fd, names, count, most_bytes, attributes, room, /)\n--\n\n"
                        "Read files of an open directory: small.h. `names` are joined by NUL.\n\n"
-                       "Gives (data, status) of each until there are `room` bytes or some more, at least of one;\n"
-                       "None: it was left. `attributes`: a file that has any is left.\n"
+                       "Goes on until there are `room` bytes or some more, for one file at least. Gives a byte for each\n"
+                       "that was looked at, 1 where it was read; of those the rows, and the data, one behind another.\n"
+                       "`attributes`: a file that has any is left.\n"
                        "Other threads run meanwhile.\n\n"
                        "Raises:\n    ValueError: there are not so many names.\n    MemoryError: there is none left.");
 
@@ -322,11 +327,11 @@ static PyObject *native_read(PyObject *module, PyObject *arguments)
     const char **name = calloc((size_t)count, sizeof *name);
     if (name == NULL)
         return PyErr_NoMemory();
-    PyObject *list = NULL;
+    PyObject *told = NULL;
     if (take_names(names, length, name, (size_t)count) == 0)
-        list = read_names(fd, name, (size_t)count, (size_t)most_bytes, attributes, (size_t)room);
+        told = read_names(fd, name, (size_t)count, (size_t)most_bytes, attributes, (size_t)room);
     free(name);
-    return list;
+    return told;
 }
 
 static PyMethodDef methods[] = {

@@ -21,7 +21,7 @@
 #define NS_A_SECOND 1000000000LL
 #define A_MOMENT_NS 100000000LL
 #define BLOCK 512         /* what st_blocks counts in */
-#define HOLE_FROM 4096    /* zeros from so many bytes on become a hole: dirsync/trees/far/files.py */
+#define HOLE_FROM 4096    /* zeros from so many bytes on become a hole: dirsync/trees/far/writing.py */
 #define ATTRIBUTES_ROOM 1024
 #define NO_REPLACE 1 /* RENAME_NOREPLACE */
 
@@ -140,7 +140,8 @@ static bool dress(const struct making *how, int fd, struct made *file)
 
 static bool may_be_made(const struct making *how, const struct made *file)
 {
-    return file->length <= how->most_bytes && (file->mode & (S_ISUID | S_ISGID)) == 0;
+    return S_ISREG(file->mode) && file->is_alone && file->length <= how->most_bytes &&
+           (file->mode & (S_ISUID | S_ISGID)) == 0;
 }
 
 static int rename_to_free_name(int directory, const char *from, const char *to)
@@ -180,12 +181,13 @@ static bool is_copied(const struct making *how, int source, int destination, str
     file->data = buffer;
     file->length = (size_t)before.st_size;
     file->mode = before.st_mode;
+    file->is_alone = before.st_nlink == 1;
     file->uid = before.st_uid;
     file->gid = before.st_gid;
     file->mtime = before.st_mtim;
     bool has_holes = how->sparse && before.st_blocks * BLOCK < before.st_size;
-    bool good = before.st_nlink == 1 && !has_holes && may_be_made(how, file) &&
-                read_whole(fd, buffer, file->length) && is_made(how, destination, file, fd, &before);
+    bool good = !has_holes && may_be_made(how, file) && read_whole(fd, buffer, file->length) &&
+                is_made(how, destination, file, fd, &before);
     (void)close(fd);
     file->data = NULL; /* the buffer is another file's next */
     return good;
@@ -265,4 +267,62 @@ size_t read_files(int fd, struct read_file *files, size_t count, size_t most_byt
             used += (size_t)file->status.st_size;
     }
     return at;
+}
+
+/* Rows */
+
+static unsigned char *put_number(unsigned char *to, uint64_t number, int bytes)
+{
+    for (int byte = 0; byte < bytes; byte++)
+        *to++ = (unsigned char)(number >> 8 * byte);
+    return to;
+}
+
+static uint64_t taken_number(const unsigned char *from, int bytes)
+{
+    uint64_t number = 0;
+    for (int byte = 0; byte < bytes; byte++)
+        number |= (uint64_t)from[byte] << 8 * byte;
+    return number;
+}
+
+static bool in_ns(struct timespec moment, int64_t *ns)
+{
+    return !__builtin_mul_overflow((int64_t)moment.tv_sec, NS_A_SECOND, ns) &&
+           !__builtin_add_overflow(*ns, (int64_t)moment.tv_nsec, ns);
+}
+
+bool put_row(const struct stat *status, unsigned char row[ROW_BYTES])
+{
+    int64_t mtime_ns, ctime_ns;
+    if (!in_ns(status->st_mtim, &mtime_ns) || !in_ns(status->st_ctim, &ctime_ns))
+        return false;
+    row = put_number(row, status->st_mode, 4);
+    row = put_number(row, (uint64_t)status->st_size, 8);
+    row = put_number(row, (uint64_t)mtime_ns, 8);
+    row = put_number(row, (uint64_t)ctime_ns, 8);
+    row = put_number(row, status->st_uid, 4);
+    row = put_number(row, status->st_gid, 4);
+    row = put_number(row, status->st_ino, 8);
+    row = put_number(row, status->st_dev, 8);
+    row = put_number(row, status->st_nlink, 8);
+    (void)put_number(row, (uint64_t)status->st_blocks, 8);
+    return true;
+}
+
+bool take_row(const unsigned char row[ROW_BYTES], struct made *file)
+{
+    int64_t size = (int64_t)taken_number(row + 4, 8), mtime_ns = (int64_t)taken_number(row + 12, 8);
+    int64_t seconds = mtime_ns / NS_A_SECOND, ns = mtime_ns % NS_A_SECOND;
+    if (ns < 0) { /* before 1970 */
+        ns += NS_A_SECOND;
+        seconds--;
+    }
+    file->mode = (mode_t)taken_number(row, 4);
+    file->length = (size_t)size;
+    file->mtime = (struct timespec){.tv_sec = (time_t)seconds, .tv_nsec = (long)ns};
+    file->uid = (uid_t)taken_number(row + 28, 4);
+    file->gid = (gid_t)taken_number(row + 32, 4);
+    file->is_alone = taken_number(row + 52, 8) == 1;
+    return size >= 0;
 }

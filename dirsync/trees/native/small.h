@@ -49,7 +49,8 @@ struct made {
     /* Of one whose data arrived from elsewhere; else unused. */
     const unsigned char *data;
     size_t length;
-    mode_t mode;
+    mode_t mode; /* its kind, too: what is no regular file is left */
+    bool is_alone; /* it has one name; else it is left */
     uid_t uid;
     gid_t gid;
     struct timespec mtime;
@@ -90,5 +91,15 @@ struct read_file {
  * not fit. Gives how many were looked at: the first ones. `most_bytes` is the largest that is read. */
 size_t read_files(int fd, struct read_file *files, size_t count, size_t most_bytes, bool attributes,
                   unsigned char *buffer, size_t room);
+
+/* A status as it is sent: the numbers of a Status of dirsync/wire/asks.py, in its order, little-endian,
+ * without gaps: mode, uid and gid in 4 bytes, the others in 8. */
+#define ROW_BYTES 68
+
+/* Put the status of a file into a row. False: a time is out of range. */
+bool put_row(const struct stat *status, unsigned char row[ROW_BYTES]);
+
+/* Take what is needed to make a file from a row. False: its size is below zero. */
+bool take_row(const unsigned char row[ROW_BYTES], struct made *file);
 
 #endif

@@ -1,4 +1,4 @@
-"""Files of a far tree: many in one stream, a large one in the parts that are not here already."""
+"""Files of a far tree that come in one stream."""
 
 from __future__ import annotations
 
@@ -7,25 +7,70 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Set
-from typing import Any
+from itertools import accumulate, islice
+from typing import Any, NamedTuple
 
 from dirsync.model.attributes import Namespace, namespace_of
 from dirsync.trees import fsops
 from dirsync.trees.data import DataCopier, Told
-from dirsync.trees.far.chunks import Assembly, Bases, Salvaged
-from dirsync.trees.far.connection import (
-    FarConnection,
-    FarEndLost,
-    Patience,
-    Unreachable,
-    decode_answers,
-    stale,
+from dirsync.trees.far.connection import FarConnection, FarEndLost, Patience, Unreachable, decode_answers
+from dirsync.trees.far.writing import write_at
+from dirsync.wire import beliefs, rows
+from dirsync.wire.asks import (
+    AskFiles,
+    FileBegins,
+    FileEnds,
+    FilesTogether,
+    FileWanted,
+    Stamped,
+    Status,
+    Unseen,
+    WholeFile,
 )
-from dirsync.wire import beliefs
-from dirsync.wire.asks import AskFiles, FileBegins, FileEnds, FileWanted, Stamped, Status, Unseen, WholeFile
 from dirsync.wire.frames import ProtocolError, StreamCut
 
-ReadAttributes = Callable[[Set[Namespace]], dict[str, bytes]]
+
+class Some(NamedTuple):
+    """Some files that came together."""
+
+    size: int  # how many
+    rows: bytes  # their statuses, as `wire/rows.py` has them
+    data: bytes  # from `start` on it is theirs, one behind another
+    start: int
+
+
+class Together:
+    """The files of one message, taken from the first to the last."""
+
+    def __init__(self, answer: FilesTogether, data: bytes) -> None:
+        """Take what another end sent.
+
+        Raises:
+            ProtocolError: it is no file, or there are more data than files have, or fewer.
+        """
+        self._rows, self._data = answer.rows, data
+        self._starts = [0, *accumulate(rows.sizes(answer.rows))]
+        self._at = 0
+        if len(self._starts) == 1 or self._starts[-1] != len(data):
+            raise ProtocolError("files together that are none, or have other data than they say")
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1 - self._at
+
+    def first(self, count: int) -> Some:
+        """Give the first of those that are left."""
+        start, end = self._at * rows.ROW_BYTES, (self._at + count) * rows.ROW_BYTES
+        return Some(count, self._rows[start:end], self._data, self._starts[self._at])
+
+    def file(self, number: int) -> tuple[Status, bytes]:
+        """Give one of those that are left: its status, and its data."""
+        at = self._at + number
+        row = self._rows[at * rows.ROW_BYTES : (at + 1) * rows.ROW_BYTES]
+        return next(rows.statuses(row)), self._data[self._starts[at] : self._starts[at + 1]]
+
+    def take(self, count: int) -> None:
+        """Take the first of those that are left off."""
+        self._at += count
 
 
 def stamp_of(status: Status) -> Stamped:
@@ -53,9 +98,11 @@ class FileStream:
         self._begun: FileBegins | None = None  # of the first one, where some of it arrived
         self._received = 0  # bytes of the first one
         self._patience: Patience | None = None
+        self._ask_count = 0
         self._coming: Iterator[list[Any]] | None = None
         self._file: FarFile | None = None
         self._pending: deque[Any] = deque()  # answers that arrived and were not taken yet
+        self._together: Together | None = None  # the first of what is left, where they came so
 
     def close(self) -> None:
         """End it, whatever is still to come."""
@@ -64,6 +111,7 @@ class FileStream:
             self._coming = None
         self._left.clear()
         self._pending.clear()
+        self._together = None
 
     def has(self, path: bytes) -> bool:
         """Whether a file is still to come, from its beginning on."""
@@ -76,9 +124,7 @@ class FileStream:
             OSError: it cannot be read.
             RunError: the far end is lost.
         """
-        if self._file is not None:
-            self._file.pass_over()
-            self._file = None
+        self._pass_over()
         while self._left[0] != path:
             file = self._opened()
             if isinstance(file, FarFile):
@@ -89,67 +135,107 @@ class FileStream:
         self._file = file
         return file
 
-    def take_whole(self, paths: Sequence[bytes]) -> list[WholeFile]:
-        """Take files off the stream that come one after another, each in one message.
+    def together(self, paths: Sequence[bytes]) -> Some | None:
+        """Give the first of some files, as many as are next to come, together; None: they are not.
 
-        The first that does not is left on the stream, with all after it; a path that is not the
-        next one to come, likewise.
+        They stay on the stream until they are taken.
         """
+        self._pass_over()
+        coming = self._coming_together() if self._left else None
+        if coming is None:
+            return None
+        count = 0
+        for path, next_path in zip(paths, islice(self._left, len(coming)), strict=False):
+            if path != next_path:
+                break
+            count += 1
+        return coming.first(count) if count else None
+
+    def one_of_them(self, number: int) -> FarFile:
+        """Give a file by its number among those that are next to come together."""
+        assert self._together is not None
+        return self._file_of(*self._together.file(number))
+
+    def take(self, count: int) -> None:
+        """Take files off that came together."""
+        if self._together is not None:
+            self._together.take(count)
+            if not len(self._together):
+                self._together = None
+        for _ in range(count):
+            self._left.popleft()
+        if not self._left:
+            self._end()
+
+    def take_whole(self, path: bytes) -> FarFile | None:
+        """Take a file off that is next to come, in one message; None: it is not."""
+        self._pass_over()
+        if not self._left or self._left[0] != path or self._coming_together() is not None:
+            return None
+        is_whole = isinstance(self._pending[0], WholeFile)
+        file = self._opened() if is_whole else None
+        return file if isinstance(file, FarFile) else None
+
+    def _pass_over(self) -> None:
         if self._file is not None:
             self._file.pass_over()
             self._file = None
-        taken: list[WholeFile] = []
-        left = self._left
-        for path in paths:
-            if not left or left[0] != path:
-                break
+
+    def _coming_together(self) -> Together | None:
+        """Give the files that are next to come, if they come together; else what comes is pending."""
+        while self._together is None:
             answer = self._answer()
-            if not isinstance(answer, WholeFile):
+            if not isinstance(answer, FilesTogether):
                 self._pending.appendleft(answer)
-                break
-            if answer.path != path or len(answer.data) != answer.status.size:
-                self._check_whole(answer)
-            taken.append(answer)
-            if len(left) > 1:
-                left.popleft()
+                return None
+            asked = self._ask_count
+            data = self._answer()
+            if asked != self._ask_count:  # it was cut off in between, and begins again
+                self._pending.appendleft(data)
+            elif isinstance(data, bytes):
+                self._together = self._believed(answer, data)
             else:
-                self.done()
-        return taken
+                raise self._nonsense("files together without data")
+        return self._together
 
-    def put_back(self, files: Sequence[WholeFile]) -> None:
-        """Put files back that were taken off the stream last."""
-        self._pending.extendleft(reversed(files))
-        self._left.extendleft(file.path for file in reversed(files))
-
-    def _check_whole(self, answer: WholeFile) -> None:
-        if answer.path != self._left[0]:
-            raise self._nonsense("a file nobody asked for")
-        if len(answer.data) != answer.status.size:
-            raise self._nonsense("a file of another size than it says")
+    def _believed(self, answer: FilesTogether, data: bytes) -> Together:
+        try:
+            together = Together(answer, data)
+        except ProtocolError as error:
+            raise self._nonsense(str(error)) from error
+        if len(together) > len(self._left):
+            raise self._nonsense("more files than were asked for")
+        return together
 
     def _opened(self) -> FarFile | OSError:
         """Take the beginning of the next file off the stream."""
+        together = self._coming_together()
+        if together is not None:
+            file = self._file_of(*together.file(0))
+            self.take(1)
+            return file
         answer = self._answer()
         path = self._left[0]
         if getattr(answer, "path", None) != path:
             raise self._nonsense("a file nobody asked for")
         match answer:
             case Unseen():
-                self.done()
+                self._done()
                 return beliefs.error_of(answer)
             case WholeFile():
-                self._check_whole(answer)
-                self.done()
-                return self.file_of(answer)
+                if len(answer.data) != answer.status.size:
+                    raise self._nonsense("a file of another size than it says")
+                self._done()
+                return self._file_of(answer.status, answer.data, answer.attributes)
             case FileBegins():
                 self._begun = answer
                 return FarFile(self, answer.status, answer.attributes)
             case _:
                 raise self._nonsense("an answer to another question")
 
-    def file_of(self, answer: WholeFile) -> FarFile:
-        """Give a file that came in one message."""
-        return FarFile(self, answer.status, answer.attributes, data=answer.data, ended=answer.status)
+    def _file_of(self, status: Status, data: bytes, attributes: dict[bytes, bytes] | None = None) -> FarFile:
+        """Give a file of which all arrived."""
+        return FarFile(self, status, attributes or {}, data=data, ended=status)
 
     def data(self) -> Iterator[bytes | FileEnds]:
         """Give the data of the file at hand, and what it was in the end.
@@ -166,23 +252,28 @@ class FileStream:
                         raise self._nonsense("more data than the file has")
                     yield answer
                 case FileEnds():
-                    self.done()
+                    self._done()
                     yield answer
                     return
                 case FileBegins() if self._begun is not None and _goes_on(self._begun, answer):
                     continue
                 case Unseen() if self._begun is not None and answer.path == self._begun.path:
-                    self.done()
+                    self._done()
                     raise beliefs.error_of(answer)
                 case _:
                     raise self._nonsense("an answer to another question")
 
-    def done(self) -> None:
+    def _done(self) -> None:
         """Take the file at hand off the list: it is complete, or will never be."""
         self._left.popleft()
         self._begun, self._received = None, 0
-        if not self._left and self._coming is not None:
-            more = any(self._coming)  # the end of the stream, so that its connection can be used again
+        if not self._left:
+            self._end()
+
+    def _end(self) -> None:
+        """Read the end of the stream, so that its connection can be used again."""
+        if self._coming is not None:
+            more = any(self._coming)
             if more or self._pending:
                 raise self._nonsense("more files than were asked for")
 
@@ -215,6 +306,7 @@ class FileStream:
                 self._patience.wait(error)
 
     def _ask(self) -> AskFiles:
+        self._ask_count += 1
         files = [FileWanted(path) for path in self._left]
         if self._begun is not None:
             files[0] = FileWanted(self._begun.path, self._received, stamp_of(self._begun.status))
@@ -249,11 +341,11 @@ class FarFile:
 
     def status(self) -> os.stat_result:
         """Give what it was when its data began, or, when they came, what it was after them."""
-        return _stat_of(self._ended or self._status)
+        return stat_of(self._ended or self._status)
 
     def settled(self, sleep: Callable[[float], None]) -> os.stat_result:
         """Give what it was: the far end let the tick pass."""
-        return _stat_of(self._status)
+        return stat_of(self._status)
 
     def attributes(self, namespaces: Set[Namespace]) -> dict[str, bytes]:
         """Give its extended attributes, as they were when its data began."""
@@ -313,108 +405,13 @@ class FarFile:
         """Let go of it; what is still to come is passed over when the next one is asked for."""
 
 
-def _stat_of(status: Status) -> os.stat_result:
+def stat_of(status: Status) -> os.stat_result:
+    """Give what another end's `stat` said.
+
+    Raises:
+        RunError: a number is none that a file has.
+    """
     try:
         return beliefs.stat_of(status)
     except ProtocolError as error:
         raise FarEndLost(f"the far end: {error}") from error
-
-
-_ZEROS = bytes(64 << 10)
-
-
-def write_at(copy: int, block: bytes, offset: int, *, skips_zeros: bool) -> int:
-    """Write a block of a file, but for stretches of zeros; give how long it is."""
-    if not skips_zeros or len(block) < 4096:
-        _write(copy, block, offset)
-        return len(block)
-    view = memoryview(block)
-    for at in range(0, len(block), len(_ZEROS)):
-        piece = view[at : at + len(_ZEROS)]
-        if piece != _ZEROS[: len(piece)]:
-            _write(copy, piece, offset + at)
-    return len(block)
-
-
-def _write(copy: int, block: bytes | memoryview, offset: int) -> None:
-    fsops.gate("write")
-    view = memoryview(block)
-    while view:
-        written = os.pwrite(copy, view, offset)
-        offset += written
-        view = view[written:]
-
-
-class LargeFile:
-    """A large file, of which only what is not here yet is asked for; see `OpenFile`."""
-
-    def __init__(
-        self,
-        connection: FarConnection,
-        path: bytes,
-        status: os.stat_result,
-        *,
-        attributes: ReadAttributes,
-    ) -> None:
-        """`status` is what the far end said of it."""
-        self._connection = connection
-        self._path = path
-        self._status = status
-        self._attributes = attributes
-        self._ended: os.stat_result | None = None
-
-    def status(self) -> os.stat_result:
-        """Give what it was when it was looked at, or, when its data came, what it was after them."""
-        return self._ended or self._status
-
-    def settled(self, sleep: Callable[[float], None]) -> os.stat_result:
-        """Give what it was: the far end let the tick pass."""
-        return self._status
-
-    def attributes(self, namespaces: Set[Namespace]) -> dict[str, bytes]:
-        """Give its extended attributes."""
-        return self._attributes(namespaces)
-
-    def copy_to(
-        self,
-        copy: int,
-        copier: DataCopier,
-        *,
-        before: os.stat_result,
-        told: Told,
-        basis: Callable[[], int | None],
-    ) -> bool:
-        """Put it together of what is here and what is asked for; tell whether it is all."""
-        with Bases(basis(), salvaged=self._connection.kept(Salvaged)) as bases:
-            if not bases:
-                return self._copy_as_it_comes(copy, copier, before=before, told=told)
-            assembly = Assembly(self._connection, self._path, before, bases=bases)
-            ended = assembly.into(copy, told=told, write=write_at, sparse=copier.sparse)
-        self._ended = _stat_of(ended)
-        if copier.sparse:
-            fsops.set_size(copy, size=before.st_size)
-        return True
-
-    def _copy_as_it_comes(self, copy: int, copier: DataCopier, *, before: os.stat_result, told: Told) -> bool:
-        stream = FileStream(self._connection, [self._path], namespaces=[])
-        try:
-            file = stream.next(self._path)
-            if _differ(file.status(), before):
-                raise stale()
-            whole = file.copy_to(copy, copier, before=before, told=told, basis=lambda: None)
-            self._ended = file.status()
-        finally:
-            stream.close()
-        return whole
-
-    def close(self) -> None:
-        """Let go of it."""
-
-
-def _differ(one: os.stat_result, other: os.stat_result) -> bool:
-    return (one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino) != (
-        other.st_size,
-        other.st_mtime_ns,
-        other.st_ctime_ns,
-        other.st_ino,
-    )
