@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from dirsync.errors import RunError
 from dirsync.model.change import Change, Failure
+from dirsync.model.new_files import NewFiles
 from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
 from dirsync.runner.observer import Stage, Totals
@@ -251,6 +252,11 @@ class SessionObserver:
     def changed(self, change: Change) -> None:
         """Tell of a change."""
         self._session.tell(changed_of(change))
+
+    def created(self, files: NewFiles) -> None:
+        """Tell of many changes."""
+        for change in files.changes():
+            self.changed(change)
 
     def failed(self, failure: Failure) -> None:
         """Tell of a path that was given up."""

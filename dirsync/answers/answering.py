@@ -46,7 +46,7 @@ from dirsync.wire.asks import (
     Seen,
     Unseen,
 )
-from dirsync.wire.beliefs import check_path, seen_of, sent_attributes, status_of, unseen_of
+from dirsync.wire.beliefs import check_names, check_path, seen_of, sent_attributes, status_of, unseen_of
 from dirsync.wire.frames import ProtocolError
 
 _ANSWERS_A_FRAME = 256
@@ -185,6 +185,12 @@ def _paths_of(ask: Ask) -> list[bytes]:
             paths: list[bytes] = []
         case AskFiles():
             paths = [wanted.path for wanted in ask.files]
+            count = sum(wanted.names.count(b"\0") + 1 for wanted in ask.together)
+            if len(paths) + count > MOST_PATHS + 1:
+                raise _too_many(len(paths) + count)
+            for wanted in ask.together:
+                check_names(wanted.names)
+                paths.append(wanted.directory)
             if any(not 0 <= wanted.start < 2**63 for wanted in ask.files):
                 raise ProtocolError("a file from a byte on that none has")
         case AskChunks() | AskRanges():
@@ -194,8 +200,12 @@ def _paths_of(ask: Ask) -> list[bytes]:
         case _:
             paths = ask.paths
     if len(paths) > MOST_PATHS + 1:
-        raise ProtocolError(f"{len(paths)} paths in one question; at most {MOST_PATHS} are taken")
+        raise _too_many(len(paths))
     return paths
+
+
+def _too_many(count: int) -> ProtocolError:
+    return ProtocolError(f"{count} paths in one question; at most {MOST_PATHS} are taken")
 
 
 def _batched(answers: Iterator[object]) -> Iterator[bytes]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from itertools import groupby, islice
+from itertools import groupby
 
 from dirsync.model.attributes import Namespace, namespaces_named
 from dirsync.trees import chunking, small_files
 from dirsync.trees.attributes import Bearer
-from dirsync.trees.handles import split
+from dirsync.trees.handles import join, split
 from dirsync.trees.hashing import await_tick
 from dirsync.trees.local import LocalTree
 from dirsync.trees.small_files import Read
@@ -51,7 +50,7 @@ class FileAnswers:
         """Give the frames of files, in order."""
         namespaces = namespaces_named(ask.namespaces)
         sent = _Sending()
-        for each in self._read_together(ask.files, namespaces):
+        for each in self._read_together(ask, namespaces):
             if isinstance(each, Read):
                 sent.together(each)
             else:
@@ -67,41 +66,45 @@ class FileAnswers:
         if sent.size:
             yield sent.take()
 
-    def _read_together(
-        self, files: Sequence[FileWanted], namespaces: frozenset[Namespace]
-    ) -> Iterator[Read | FileWanted]:
+    def _read_together(self, ask: AskFiles, namespaces: frozenset[Namespace]) -> Iterator[Read | FileWanted]:
         """Give files: those of one directory together as far as that goes, others one by one."""
-        for directory, some in groupby(files, _directory_of_whole):
-            left = deque(some)
-            while left:
-                self._check()
-                if directory is None:
-                    yield left.popleft()
-                else:
-                    yield from self._read_some(directory, left, namespaces)
+        for wanted in ask.together:
+            yield from self._of_directory(wanted.directory, wanted.names.split(b"\0"), namespaces)
+        for directory, some in groupby(ask.files, _directory_of_whole):
+            if directory is None:
+                yield from some
+            else:
+                yield from self._of_directory(directory, [split(each.path)[1] for each in some], namespaces)
 
-    def _read_some(
-        self, directory: bytes, files: deque[FileWanted], namespaces: frozenset[Namespace]
+    def _of_directory(
+        self, directory: bytes, names: Sequence[bytes], namespaces: frozenset[Namespace]
     ) -> Iterator[Read | FileWanted]:
-        """Take the first files of a directory, at least one."""
-        start = len(directory) + 1 if directory else 0
-        names = [wanted.path[start:] for wanted in islice(files, _READ_TOGETHER)]
+        """Give the files of a directory."""
+        at = 0
+        while at < len(names):
+            self._check()
+            read = self._read_some(directory, names[at : at + _READ_TOGETHER], namespaces)
+            rest = read
+            for is_read, some in groupby(read.ended):
+                count = len(list(some))
+                if is_read:
+                    first, rest = _split(rest, count)
+                    yield first
+                else:
+                    yield from (FileWanted(join(directory, name)) for name in names[at : at + count])
+                at += count
+
+    def _read_some(self, directory: bytes, names: Sequence[bytes], namespaces: frozenset[Namespace]) -> Read:
+        """Read the first files of a directory together, as far as that goes; at least one is tried."""
+        if not small_files.reads():
+            return small_files.none_read(len(names))
         try:
             handle = self._tree.handles.handle(directory)
         except OSError:  # what it is about will be told of each file
-            yield from (files.popleft() for _ in names)
-            return
-        read = small_files.read(
+            return small_files.none_read(len(names))
+        return small_files.read(
             handle, names, most_bytes=SMALL_BYTES, attributes=bool(namespaces), room=DATA_BYTES
         )
-        rest = read
-        for is_read, some in groupby(read.ended):
-            them = [files.popleft() for _ in some]
-            if is_read:
-                first, rest = _split(rest, len(them))
-                yield first
-            else:
-                yield from them
 
     def _in_blocks(self, file: _Opened, namespaces: frozenset[Namespace]) -> Iterator[bytes]:
         try:
@@ -193,7 +196,7 @@ class _Sending:
     def together(self, read: Read) -> None:
         """Add files that were read together."""
         self._close_messages()
-        pieces = (frames.messages(FilesTogether(rows=read.rows)), *frames.data_pieces(read.data))
+        pieces = frames.message_and_data(FilesTogether(rows=read.rows), read.data)
         self._pieces += pieces
         self.size += sum(map(len, pieces))
 
@@ -271,7 +274,7 @@ class _Opened:
 
 def _directory_of_whole(wanted: FileWanted) -> bytes | None:
     """Give the directory of a file that can be read with others of it; None: it has to be read by itself."""
-    if wanted.start or wanted.stamp is not None or not small_files.reads():
+    if wanted.start or wanted.stamp is not None:
         return None
     return split(wanted.path)[0]
 

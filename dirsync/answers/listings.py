@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from dirsync.answers.selecting import scope_beneath
 from dirsync.filters import Scope, Verdict
-from dirsync.model.listing import Listing
+from dirsync.model.listing import WIDTHS, Listing
 from dirsync.scan.chosen import list_directory
 from dirsync.trees.handles import join
 from dirsync.trees.local import LocalTree
@@ -18,7 +18,6 @@ from dirsync.wire.frames import ProtocolError
 
 _ATTEMPTS_WHILE_IT_CHANGES = 3
 _ROWS_A_FRAME = 2_000  # of small directories together
-_WIDTHS = (4, 8, 8, 8, 4, 4, 8, 8, 8)
 
 
 class ListingAnswers:
@@ -102,7 +101,7 @@ def parts_of(path: bytes, listing: Listing) -> Iterator[Listed]:
         rows = slice(start, start + ROWS_A_MESSAGE)
         fixed = [
             column[start * width : (start + ROWS_A_MESSAGE) * width]
-            for column, width in zip(columns[1:-1], _WIDTHS, strict=True)
+            for column, width in zip(columns[1:-1], WIDTHS, strict=True)
         ]
         links = b"\0".join(target for target in targets[rows] if target is not None)
         last = start + ROWS_A_MESSAGE >= len(names)

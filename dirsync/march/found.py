@@ -16,6 +16,7 @@ from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.links import Linked
 from dirsync.model.marks import Reach
+from dirsync.model.new_files import NewFiles
 from dirsync.model.place import LocalPlace, Place
 
 IsKnown = Callable[[Entry, bytes], bool]  # whether a file of the source is surely what is at that path
@@ -91,6 +92,7 @@ class Found(Struct, kw_only=True):
     """What a march found: facts, and the directories it left for the next one."""
 
     changes: list[Change] = field(default_factory=list)  # a directory before what it holds
+    new_files: list[NewFiles] = field(default_factory=list)  # further changes
     linked: list[Linked] = field(default_factory=list)  # files with several names, where that matters
     touched: list[Touched] = field(default_factory=list)
     kept: list[bytes] = field(default_factory=list)  # of the destination: there on purpose, or unknown

@@ -8,8 +8,6 @@ What could not be listed is unknown: nothing beneath it becomes a change.
 
 from __future__ import annotations
 
-import stat
-
 from dirsync.compare.rules import CONTENT, kind_of_change
 from dirsync.errors import PathError
 from dirsync.filters import Scope, Verdict, scope_of
@@ -21,8 +19,9 @@ from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.content import Stamp
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.links import has_links, linked_of
-from dirsync.model.listing import Listing
+from dirsync.model.listing import Listing, other_runs
 from dirsync.model.marks import Reach
+from dirsync.model.new_files import NewFiles
 from dirsync.model.place import RESERVED
 from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
 from dirsync.trees.handles import join, split
@@ -144,11 +143,13 @@ class Step:
 
     def _take_all(self, new: Listing) -> None:
         """Find every entry to be new."""
-        changes = self.found.changes
-        for entry in new.entries(self.directory.path):
-            if stat.S_ISREG(entry.mode) and entry.nlink == 1:
-                changes.append(Change(ChangeKind.CREATED, None, entry))
-            else:
+        path = self.directory.path
+        files = new.plain_files()
+        if files:
+            self.found.new_files.append(NewFiles(path, new.rows(files)))
+        others = other_runs(files, count=new.entry_count)
+        if others:
+            for entry in new.rows(others, targets=new.targets).entries(path):
                 self._compare_name(split(entry.path)[1], entry, None)
 
     # Directories that differ

@@ -6,15 +6,21 @@ Where durability is not asked for, each copy gets its name at once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeAlias
+
+from msgspec import Struct, field
 
 from dirsync.errors import Cancelled
 from dirsync.mirror.barrier import make_durable
 from dirsync.mirror.files import Staged
 from dirsync.mirror.steps import Steps
 from dirsync.model.change import Failure
+from dirsync.model.listing import other_runs, runs_of
+from dirsync.model.new_files import NewFiles
 from dirsync.model.operation import Operation
+
+Batch: TypeAlias = list[Operation | NewFiles]
 
 
 class Ended(NamedTuple):
@@ -22,6 +28,13 @@ class Ended(NamedTuple):
 
     operation: Operation
     failure: Failure | None  # None: it is done
+
+
+class Done(Struct):
+    """What came of a batch."""
+
+    made: list[NewFiles] = field(default_factory=list)  # of what was planned together, what was made so
+    ended: list[Ended] = field(default_factory=list)
 
 
 class Limits(NamedTuple):
@@ -33,26 +46,46 @@ class Limits(NamedTuple):
 
 SMALL = Limits(64, 32 << 20)  # not worth a worker
 USUAL = Limits(512, 32 << 20)  # spreads well among workers, and is heard of often
+FAR = Limits(2048, 64 << 20)  # each is asked for by itself
 DURABLE = Limits(1024, 64 << 20)  # few barriers, each short enough for a request to stop to be heard
 
 
-def batches(operations: Iterator[Operation], limits: Limits) -> Iterator[list[Operation]]:
-    """Cut a stream of operations into what one worker does at a time."""
-    batch: list[Operation] = []
-    byte_count = 0
-    for operation in operations:
-        batch.append(operation)
-        byte_count += _bytes_of(operation)
-        if len(batch) >= limits.operations or byte_count >= limits.bytes:
-            yield batch
-            batch, byte_count = [], 0
+def batches(copies: Iterable[Operation | NewFiles], limits: Limits) -> Iterator[Batch]:
+    """Cut a stream of copies into what one worker does at a time."""
+    batch: Batch = []
+    count = byte_count = 0
+    for copy in copies:
+        sizes = copy.sizes() if isinstance(copy, NewFiles) else [_bytes_of(copy)]
+        full: list[int] = []  # where pieces end that fill a batch
+        for at, size in enumerate(sizes, 1):
+            count += 1
+            byte_count += size
+            if count >= limits.operations or byte_count >= limits.bytes:
+                full.append(at)
+                count = byte_count = 0
+        for number, piece in enumerate(_cut(copy, full, end=len(sizes))):
+            batch.append(piece)
+            if number < len(full):
+                yield batch
+                batch = []
     if batch:
         yield batch
 
 
-def is_small(batch: list[Operation]) -> bool:
+def _cut(copy: Operation | NewFiles, ends: list[int], *, end: int) -> Iterable[Operation | NewFiles]:
+    """Give what is to be copied in pieces that end where they should, and what is left."""
+    if not isinstance(copy, NewFiles):
+        return [copy]
+    return copy.cut(ends if ends[-1:] == [end] else [*ends, end])
+
+
+def is_small(batch: Batch) -> bool:
     """Whether a batch is done so soon that no worker is worth it."""
-    return len(batch) <= SMALL.operations and sum(map(_bytes_of, batch)) <= SMALL.bytes
+    counts = [step.file_count if isinstance(step, NewFiles) else 1 for step in batch]
+    if sum(counts) > SMALL.operations:
+        return False
+    sizes = (step.byte_count if isinstance(step, NewFiles) else _bytes_of(step) for step in batch)
+    return sum(sizes) <= SMALL.bytes
 
 
 def _bytes_of(operation: Operation) -> int:
@@ -60,41 +93,80 @@ def _bytes_of(operation: Operation) -> int:
     return 0 if new is None else new.size
 
 
-def carry_out_batch(
-    steps: Steps, batch: list[Operation], *, stopping: threading.Event, stops_on_failure: bool
-) -> list[Ended]:
+def carry_out_batch(steps: Steps, batch: Batch, *, stopping: threading.Event, stops_on_failure: bool) -> Done:
     """Carry out a batch, and tell how each operation ended that was come to.
 
     A request to stop ends it early: what is told is done, and nothing else is; the one
     who waits for it finds the deadline passed.
     """
-    ended: list[Ended] = []
+    done = Done()
     staged: list[tuple[Operation, Staged]] = []
 
     def stops() -> bool:
-        return stopping.is_set() or (stops_on_failure and bool(ended) and ended[-1].failure is not None)
+        failed = bool(done.ended) and done.ended[-1].failure is not None
+        return stopping.is_set() or (stops_on_failure and failed)
 
     try:
-        steps.foresee(batch)
-        for operation, copy in _carried_out(steps, batch, stops=stops):
+        together, operations = _sorted(steps, batch)
+        steps.foresee(together, operations)
+        left = [operation for files in together for operation in _left_of(steps, files, done.made, stops)]
+        for operation, copy in _carried_out(steps, left + operations, stops=stops):
             if isinstance(copy, Staged):
                 staged.append((operation, copy))
             else:
-                ended.append(Ended(operation, copy))
+                done.ended.append(Ended(operation, copy))
     except Cancelled:
         for _, copy in staged:
             steps.drop(copy)
-        return ended
-    return ended + _published(steps, staged)
+        return done
+    done.ended.extend(_published(steps, staged))
+    return done
+
+
+def _sorted(steps: Steps, batch: Batch) -> tuple[list[NewFiles], list[Operation]]:
+    """Part what can be tried together from what cannot."""
+    together: list[NewFiles] = []
+    operations: list[Operation] = []
+    for step in batch:
+        if isinstance(step, NewFiles):
+            small, others = steps.small.sorted(step)
+            if small is not None:
+                together.append(small)
+            operations += others
+        else:
+            operations.append(step)
+    return together, operations
+
+
+def _left_of(
+    steps: Steps, files: NewFiles, made: list[NewFiles], stops: Callable[[], bool]
+) -> list[Operation]:
+    """Make new files together, and note them; give the steps of those that were left."""
+    left: list[Operation] = []
+    while files.file_count and not stops():
+        ended, byte_count = steps.small.made_of(files)
+        steps.told(byte_count)
+        tried = len(ended)
+        if 0 not in ended and tried == files.file_count:
+            made.append(files)
+            break
+        done = runs_of(ended)
+        if done:
+            made.append(files.some(done))
+        others = other_runs(done, count=tried)
+        if others:
+            left += files.some(others).operations()
+        files = files.some([(tried, files.file_count)])
+    return left
 
 
 def _carried_out(
-    steps: Steps, batch: list[Operation], *, stops: Callable[[], bool]
+    steps: Steps, operations: list[Operation], *, stops: Callable[[], bool]
 ) -> Iterator[tuple[Operation, Staged | Failure | None]]:
-    """Carry out a batch, and give what came of each operation; a copy may be staged."""
-    for operations, goes_together in steps.small.together(batch):
-        left = [] if goes_together else operations
-        untried = operations if goes_together else []
+    """Carry out operations, and give what came of each; a copy may be staged."""
+    for some, goes_together in steps.small.together(operations):
+        left = [] if goes_together else some
+        untried = some if goes_together else []
         while untried and not stops():
             made = steps.small.made(untried)
             yield from made.ended

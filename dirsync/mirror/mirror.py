@@ -11,21 +11,32 @@ from itertools import chain, groupby, islice
 from typing import Protocol
 
 from dirsync.errors import RunError
-from dirsync.mirror.batch import DURABLE, USUAL, Ended, batches, carry_out_batch, is_small
+from dirsync.mirror.batch import DURABLE, FAR, USUAL, Batch, Done, Ended, batches, carry_out_batch, is_small
 from dirsync.mirror.linking import Leaders
 from dirsync.mirror.lost import Lost
 from dirsync.mirror.pace import Pace
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.steps import Steps
 from dirsync.model.change import Change, ChangeKind, Failure
+from dirsync.model.new_files import NewFiles
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.stop import Deadline
 from dirsync.trees.handles import ancestors
+from dirsync.trees.local import LocalTree
 from dirsync.trees.source import SourceTree
 
 _FORESEEN = 256  # operations that a far source hears of at once
-Operations = Callable[[Phase], Iterator[Operation]]  # in the order they are to be carried out
+
+
+class Planned(Protocol):
+    """What is to be carried out, in order."""
+
+    def operations(self, phase: Phase, /) -> Iterator[Operation]:
+        """Give the steps of a phase."""
+
+    def copies(self) -> Iterator[Operation | NewFiles]:
+        """Give those of the phase that copies, some together."""
 
 
 class Watcher(Protocol):
@@ -36,6 +47,9 @@ class Watcher(Protocol):
 
     def made(self, operations: Sequence[Operation]) -> None:
         """Files and symlinks were copied to where there was nothing."""
+
+    def made_files(self, files: NewFiles) -> None:
+        """The same of files that were planned together."""
 
     def failed(self, failure: Failure) -> None:
         """A path was given up."""
@@ -113,8 +127,8 @@ class Mirror:
             leaders=self._leaders,
         )
 
-    def carry_out(self, operations: Operations) -> None:
-        """Carry out a plan; `operations` gives its steps, phase by phase.
+    def carry_out(self, plan: Planned) -> None:
+        """Carry out a plan.
 
         Raises:
             Cancelled: the deadline passed, between two files.
@@ -126,9 +140,9 @@ class Mirror:
                 for phase in Phase:
                     if phase is Phase.COPY:
                         with self._finding_what_arrived(steps):
-                            self._copy_in_parallel(steps, operations(phase))
+                            self._copy_in_parallel(steps, plan.copies())
                     else:
-                        self._one_by_one(steps, operations(phase))
+                        self._one_by_one(steps, plan.operations(phase))
                     steps.destination.handles.forget()
             finally:
                 steps.close_again()
@@ -167,7 +181,7 @@ class Mirror:
         """Give operations as they come, and tell the source of those that ask it for something."""
         while some := list(islice(operations, _FORESEEN)):
             if some[0].phase in (Phase.LINK, Phase.FINISH_DIRECTORIES):
-                steps.foresee(some)
+                steps.foresee([], some)
             yield from some
 
     def _is_done_already(self, operation: Operation) -> bool:
@@ -231,17 +245,23 @@ class Mirror:
 
     # Copying
 
-    def _copy_in_parallel(self, steps: Steps, operations: Iterator[Operation]) -> None:
+    def _copy_in_parallel(self, steps: Steps, copies: Iterator[Operation | NewFiles]) -> None:
         if self._unmade or self._unemptied:
-            operations = (operation for operation in operations if not self._is_pointless(operation))
-        cut = batches(operations, DURABLE if self._settings.durable else USUAL)
+            copies = (
+                operation
+                for copy in copies
+                for operation in (copy.operations() if isinstance(copy, NewFiles) else (copy,))
+                if not self._is_pointless(operation)
+            )
+        usual = USUAL if isinstance(steps.source, LocalTree) else FAR
+        cut = batches(copies, DURABLE if self._settings.durable else usual)
         first = list(islice(cut, 2))
         if self._workers == 1 or (len(first) <= 1 and all(map(is_small, first))):
             self._copy_inline(steps, chain(first, cut))
         else:
             self._copy_on_workers(chain(first, cut))
 
-    def _copy_inline(self, steps: Steps, batches: Iterator[list[Operation]]) -> None:
+    def _copy_inline(self, steps: Steps, batches: Iterator[Batch]) -> None:
         never = threading.Event()
         for batch in batches:
             done = carry_out_batch(
@@ -252,10 +272,10 @@ class Mirror:
             self._deadline.check()
             self._stop_if_asked_to()
 
-    def _copy_on_workers(self, batches: Iterator[list[Operation]]) -> None:
+    def _copy_on_workers(self, batches: Iterator[Batch]) -> None:
         workers = _Workers(self._open_steps, stops_on_failure=self._settings.stop_on_failure)
         executor = ThreadPoolExecutor(self._workers, thread_name_prefix="copy")
-        running: set[Future[list[Ended]]] = set()
+        running: set[Future[Done]] = set()
         try:
             for batch in batches:
                 running.add(executor.submit(workers.run, batch))
@@ -269,7 +289,7 @@ class Mirror:
             workers.close()
             self._tell_all(running)
 
-    def _wait_for_some(self, running: set[Future[list[Ended]]]) -> None:
+    def _wait_for_some(self, running: set[Future[Done]]) -> None:
         """Take from `running` what has ended, and tell it.
 
         Raises:
@@ -283,14 +303,16 @@ class Mirror:
         self._tell_all(done)
         self._stop_if_asked_to()
 
-    def _tell_all(self, futures: set[Future[list[Ended]]]) -> None:
+    def _tell_all(self, futures: set[Future[Done]]) -> None:
         for future in futures:
             if not future.cancelled():
                 self._tell_each(future.result())
 
-    def _tell_each(self, done: list[Ended]) -> None:
+    def _tell_each(self, done: Done) -> None:
         """Tell how operations ended; those of a kind that needs no more than that, together."""
-        for is_made, some in groupby(done, _is_plainly_made):
+        for files in done.made:
+            self._watcher.made_files(files)
+        for is_made, some in groupby(done.ended, _is_plainly_made):
             if is_made:
                 self._watcher.made([operation for operation, _ in some])
             else:
@@ -308,7 +330,7 @@ class _Workers:
         self._opened: list[Steps] = []
         self.stopping = threading.Event()
 
-    def run(self, batch: list[Operation]) -> list[Ended]:
+    def run(self, batch: Batch) -> Done:
         """Carry out a batch, in the thread that calls."""
         steps: Steps | None = getattr(self._local, "steps", None)
         if steps is None:

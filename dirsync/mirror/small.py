@@ -10,6 +10,8 @@ from typing import NamedTuple
 from dirsync.mirror.files import Copied, Staged
 from dirsync.mirror.settings import Settings
 from dirsync.model.links import identity_of
+from dirsync.model.listing import other_runs, runs_of
+from dirsync.model.new_files import NewFiles
 from dirsync.model.operation import Operation
 from dirsync.trees import small_files
 from dirsync.trees.handles import split
@@ -63,6 +65,25 @@ class SmallCopier:
             return None
         return new.path.rpartition(b"/")[0]
 
+    def sorted(self, files: NewFiles) -> tuple[NewFiles | None, list[Operation]]:
+        """Part new files into those to be tried together, by `made_of`, and the steps of the others."""
+        if not self._serves() or self._making is None or not self._making.places:
+            return None, files.operations()
+        sizes = files.sizes()
+        if max(sizes) <= self._most_bytes:
+            return files, []
+        small = runs_of(bytes(size <= self._most_bytes for size in sizes))
+        others = files.some(other_runs(small, count=len(sizes))).operations()
+        return (files.some(small) if small else None), others
+
+    def made_of(self, files: NewFiles) -> tuple[bytes, int]:
+        """Make files as far as that goes together: of each that was tried, whether it is made; bytes written.
+
+        It tries for a moment only, but one at least.
+        """
+        made = self._made(files.directory, files.names())
+        return made.ended, made.byte_count
+
     def made(self, operations: Sequence[Operation]) -> Together:
         """Make files of one directory, whose names should be free, as far as that goes together.
 
@@ -72,7 +93,11 @@ class SmallCopier:
         paths = [operation.change.entry.path for operation in operations]
         directory = split(paths[0])[0]
         start = len(directory) + 1 if directory else 0
-        names = [path[start:] for path in paths]
+        made = self._made(directory, [path[start:] for path in paths])
+        return _told(operations, made, is_placed=self._making.places)
+
+    def _made(self, directory: bytes, names: Sequence[bytes]) -> Made:
+        assert self._making is not None
         try:
             into = self._destination.handles.handle(directory)
             made = self._source.copy_small(directory, names, into=into, making=self._making)
@@ -80,7 +105,7 @@ class SmallCopier:
             made = small_files.none_made(len(names))
         self._tried += len(made.ended)
         self._left += len(made.ended) - sum(made.ended)
-        return _told(operations, made, is_placed=self._making.places)
+        return made
 
     def place(self, staged: Sequence[Staged]) -> list[bool]:
         """Give staged copies their names, where that goes together; one without is staged still."""

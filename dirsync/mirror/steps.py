@@ -27,6 +27,7 @@ from dirsync.model.change import Change, ChangeKind, Failure
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.links import identity_of
 from dirsync.model.names import shown
+from dirsync.model.new_files import NewFiles
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.stop import Deadline
@@ -34,7 +35,7 @@ from dirsync.trees import fsops
 from dirsync.trees.data import Told
 from dirsync.trees.handles import split
 from dirsync.trees.local import LocalTree, open_tree
-from dirsync.trees.source import SourceTree
+from dirsync.trees.source import FileAhead, SourceTree
 
 T = TypeVar("T")
 
@@ -112,20 +113,22 @@ class Steps:
         self.source.close()
         self.destination.close()
 
-    def foresee(self, operations: Sequence[Operation]) -> None:
+    def foresee(self, together: Sequence[NewFiles], operations: Sequence[Operation]) -> None:
         """Tell the source what will be asked of it, so that a far one need not be asked step by step."""
         if isinstance(self.source, LocalTree):  # which has no use for it
             return
-        files: list[Entry] = []
+        files: list[FileAhead] = []
         dressed: list[bytes] = []
         for operation in operations:
             change = operation.change
             new = change.new
             if new is not None and stat.S_ISREG(new.mode) and not change.is_in_place:
-                files.append(new)
+                files.append(FileAhead(new.path, new.size))
             elif new is not None:
                 dressed.append(new.path)
-        self.source.foresee(files=files, attributes=dressed if self._settings.attributes else ())
+        self.source.foresee(
+            together=together, files=files, attributes=dressed if self._settings.attributes else ()
+        )
 
     def attempt(self, operation: Operation) -> Failure | None:
         """Carry out one operation, with retries; None: it is done.

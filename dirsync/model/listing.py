@@ -12,8 +12,8 @@ import stat
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import compress
-from typing import NamedTuple
+from itertools import compress, groupby, pairwise
+from typing import NamedTuple, TypeAlias
 
 from dirsync.model.entry import Entry
 
@@ -24,8 +24,15 @@ _LATEST_NS = EPOCH_NS + 2**64 - 1
 
 DIGEST_BYTES = 16
 
-# 1 for each second byte of a mode that is a directory's: its upper half names the kind.
+# 1 for each second byte of a mode that is a directory's, or a file's: its upper half names the kind.
 _IS_DIRECTORY = bytes(byte >> 4 == stat.S_IFDIR >> 12 for byte in range(256))
+_IS_FILE = bytes(byte >> 4 == stat.S_IFREG >> 12 for byte in range(256))
+_ONE_NAME = (1).to_bytes(8, "little")
+
+Runs: TypeAlias = Sequence[tuple[int, int]]  # rows: from one on, up to another; in order
+
+
+WIDTHS = (4, 8, 8, 8, 4, 4, 8, 8, 8)  # bytes a row of each column, from the mode on
 
 
 class Unknown(NamedTuple):
@@ -123,6 +130,37 @@ class Listing(NamedTuple):
         row = bisect.bisect_left(names, name)
         return names[row : row + 1] == [name] and stat.S_ISREG(numbers("I", self.mode)[row])
 
+    def plain_files(self) -> Runs:
+        """Give the rows that are regular files with one name."""
+        marks = self.mode[1::4].translate(_IS_FILE)
+        if self.nlink != _ONE_NAME * self.entry_count:
+            links = numbers("Q", self.nlink)
+            marks = bytes(mark and count == 1 for mark, count in zip(marks, links, strict=True))
+        return runs_of(marks)
+
+    def rows(self, runs: Runs, *, targets: bytes = b"") -> Listing:
+        """Give some rows; `targets` are those of the symlinks among them."""
+        if runs == [(0, self.entry_count)]:
+            return self
+        names = self.name_list()
+        joined = b"\0".join([name for start, end in runs for name in names[start:end]])
+        return Listing(names=joined, targets=targets, unknown=(), **self._fixed(runs))
+
+    def cut(self, ends: Sequence[int]) -> Iterator[Listing]:
+        """Give the rows in pieces, each up to the next of some ends; none may be a symlink's."""
+        names = self.name_list()
+        for start, end in pairwise([0, *ends]):
+            yield Listing(names=b"\0".join(names[start:end]), unknown=(), **self._fixed([(start, end)]))
+
+    def _fixed(self, runs: Runs) -> dict[str, bytes]:
+        """Give some rows of the columns of numbers."""
+        columns = (self.mode, self.size, self.mtime_ns, self.ctime_ns, self.uid, self.gid)
+        more = (self.ino, self.dev, self.nlink)
+        return {
+            name: b"".join([column[start * width : end * width] for start, end in runs])
+            for name, column, width in zip(_FIXED, (*columns, *more), WIDTHS, strict=True)
+        }
+
     def entries(self, parent: bytes) -> list[Entry]:
         """Make an `Entry` of each row; `parent` is the path of this directory."""
         modes = numbers("I", self.mode)
@@ -153,6 +191,29 @@ class Listing(NamedTuple):
     def _target_of_each(self, modes: array[int]) -> Iterator[bytes | None]:
         targets = iter(self.targets.split(b"\0"))
         return (next(targets) if mode & 0o170000 == stat.S_IFLNK else None for mode in modes)
+
+
+_FIXED = Listing._fields[1 : 1 + len(WIDTHS)]
+
+
+def runs_of(marks: bytes) -> Runs:
+    """Give the rows whose mark is not 0."""
+    if marks and 0 not in marks:
+        return [(0, len(marks))]
+    found, at = [], 0
+    for is_marked, some in groupby(marks, bool):
+        end = at + len(list(some))
+        if is_marked:
+            found.append((at, end))
+        at = end
+    return found
+
+
+def other_runs(runs: Runs, *, count: int) -> Runs:
+    """Give the rows of so many that are not in some runs."""
+    ends = [0, *(end for _, end in runs)]
+    starts = [*(start for start, _ in runs), count]
+    return [(end, start) for end, start in zip(ends, starts, strict=True) if end < start]
 
 
 def listing_of(entries: Sequence[Entry], *, unknown: Sequence[Unknown] = ()) -> Listing:

@@ -1,4 +1,4 @@
-"""Operations and changes as bytes: what a long plan is kept as, packed and unpacked many at a time.
+"""Steps and changes as bytes: what a long plan is kept as, packed and unpacked many at a time.
 
 Plain tuples go through `marshal` in a third of the time that the objects take through `pickle`.
 The bytes are read back by the process that wrote them, and by no other.
@@ -8,32 +8,45 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from dirsync.model.change import Aspect, Change, ChangeKind, Leader
 from dirsync.model.entry import Entry
+from dirsync.model.listing import Listing
+from dirsync.model.new_files import NewFiles
 from dirsync.model.operation import Operation, Phase
 from dirsync.plan.spill import Packing
 
 _KINDS = {kind.value: kind for kind in ChangeKind}
 _PHASES = tuple(Phase)
+Step: TypeAlias = Operation | NewFiles  # of a plan; the latter is several
 _new = tuple.__new__  # what the constructor of a NamedTuple comes to, without its detour
 _NO_ASPECTS: frozenset[Aspect] = frozenset()
 
 
-def _pack_operations(operations: Sequence[Operation]) -> bytes:
-    """Pack operations."""
-    return marshal.dumps(
-        [(int(phase), _row_of_change(change), counted) for phase, change, counted in operations]
-    )
+def _pack_steps(steps: Sequence[Step]) -> bytes:
+    """Pack steps."""
+    return marshal.dumps([_row_of_step(step) for step in steps])
 
 
-def _unpack_operations(packed: bytes) -> list[Operation]:
-    """Give the operations that were packed."""
-    return [
-        _new(Operation, (_PHASES[phase], _change_of_row(row), counted))
-        for phase, row, counted in marshal.loads(packed)
-    ]
+def _row_of_step(step: Step) -> tuple[Any, ...]:
+    if isinstance(step, NewFiles):
+        return step.directory, tuple(step.listing)
+    phase, change, counted = step
+    return int(phase), _row_of_change(change), counted
+
+
+def _unpack_steps(packed: bytes) -> list[Step]:
+    """Give the steps that were packed."""
+    return [_step_of_row(row) for row in marshal.loads(packed)]
+
+
+def _step_of_row(row: tuple[Any, ...]) -> Step:
+    if len(row) == len(NewFiles._fields):
+        directory, columns = row
+        return NewFiles(directory, _new(Listing, columns))
+    phase, change, counted = row
+    return _new(Operation, (_PHASES[phase], _change_of_row(change), counted))
 
 
 def _pack_changes(changes: Sequence[Change]) -> bytes:
@@ -75,5 +88,5 @@ def _change_of_row(row: tuple[Any, ...]) -> Change:
     )
 
 
-OPERATIONS = Packing(_pack_operations, _unpack_operations)
+STEPS = Packing(_pack_steps, _unpack_steps)
 CHANGES = Packing(_pack_changes, _unpack_changes)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from dirsync.model.change import Change, ChangeKind, Failure
 from dirsync.model.links import Linked
+from dirsync.model.new_files import NewFiles
 from dirsync.model.operation import BOTTOM_UP, Operation, Phase
 from dirsync.model.result import Counts
-from dirsync.plan.packing import CHANGES, OPERATIONS
+from dirsync.plan.packing import CHANGES, STEPS, Step
 from dirsync.plan.spill import BATCH, SpillList
 from dirsync.trees.handles import ancestors
 
@@ -31,11 +31,8 @@ class Plan:
         whole, so a directory is deleted before what it holds.
         """
         self.keeps_versions = keeps_versions
-        self._phases = {
-            phase: SpillList[Operation](folder=folder, batch=batch, packing=OPERATIONS) for phase in Phase
-        }
+        self._phases = {phase: SpillList[Step](folder=folder, batch=batch, packing=STEPS) for phase in Phase}
         self._held = SpillList[Change](folder=folder, batch=batch, packing=CHANGES)
-        self._copies = self._phases[Phase.COPY]
         self.linked: list[Linked] = []  # what is known of files with several names, until that is decided on
         self.failures = SpillList[Failure](folder=folder, batch=batch)
         self.blocked: set[bytes] = set()  # paths whose step must not be carried out after all
@@ -57,13 +54,13 @@ class Plan:
         if operation.counted:
             self._count(operation.change, 1)
 
-    def add_new(self, change: Change) -> None:
-        """Append the copy of a file or symlink that the destination does not have."""
-        self._copies.append(Operation(Phase.COPY, change))
-        new, counts = change.entry, self.counts
-        byte_count = new.size if stat.S_ISREG(new.mode) else 0
-        counts.created += 1
-        counts.bytes_copied += byte_count
+    def add_new_files(self, files: NewFiles) -> None:
+        """Append the copies of files that the destination does not have."""
+        byte_count, file_count = files.byte_count, files.file_count
+        for piece in files.cut([*range(BATCH, file_count, BATCH), file_count]):
+            self._phases[Phase.COPY].append(piece, weight=piece.file_count)
+        self.counts.created += file_count
+        self.counts.bytes_copied += byte_count
         self.growth_bytes += byte_count
 
     def hold(self, change: Change) -> None:
@@ -90,9 +87,16 @@ class Plan:
         """Give the steps of a phase in the order they are to be carried out."""
         steps = self._phases[phase]
         top_down = phase not in BOTTOM_UP or (phase is Phase.DELETE and self.keeps_versions)
-        for operation in steps if top_down else reversed(steps):
+        for operation in one_by_one(steps if top_down else reversed(steps)):
             if not self.blocked or operation.change.path not in self.blocked:
                 yield operation
+
+    def copies(self) -> Iterator[Step]:
+        """Give the steps of the phase that copies, those together that were added together."""
+        if self.blocked:
+            yield from self.operations(Phase.COPY)
+        else:
+            yield from self._phases[Phase.COPY]
 
     def before(self, path: bytes) -> bytes:
         """Give where the object is before the run that is to be at a path when the moves are done."""
@@ -103,7 +107,7 @@ class Plan:
 
     def take_over(self, other: Plan, phase: Phase, *, where: Callable[[bytes], bool]) -> None:
         """Append another plan's steps of a phase, those at wanted paths."""
-        for operation in other._phases[phase]:
+        for operation in one_by_one(other._phases[phase]):
             path = operation.change.path
             if path not in other.blocked and where(path):
                 self.add(operation)
@@ -123,7 +127,7 @@ class Plan:
         Adding them to another plan in this order makes it the same.
         """
         for steps in self._phases.values():
-            for operation in steps:
+            for operation in one_by_one(steps):
                 if not self.blocked or operation.change.path not in self.blocked:
                     yield operation
 
@@ -159,3 +163,12 @@ class Plan:
         self._held.close()
         for steps in self._phases.values():
             steps.close()
+
+
+def one_by_one(steps: Iterable[Step]) -> Iterator[Operation]:
+    """Give each step by itself."""
+    for step in steps:
+        if isinstance(step, NewFiles):
+            yield from step.operations()
+        else:
+            yield step

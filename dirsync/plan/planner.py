@@ -10,6 +10,7 @@ from dirsync.model.change import Change, ChangeKind, Failure
 from dirsync.model.entry import Entry
 from dirsync.model.job import DeletePolicy
 from dirsync.model.links import Linked, has_links
+from dirsync.model.new_files import NewFiles
 from dirsync.model.operation import Operation, Phase
 from dirsync.plan.plan import Plan
 from dirsync.trees.handles import ancestors, split
@@ -29,20 +30,16 @@ class Planner:
         self._replaced: dict[bytes, Change] = {}  # directories that something else replaces
         self._deleted_directories: dict[bytes, Change] = {}
 
+    def add_new_files(self, files: NewFiles) -> None:
+        """Decide about files that are all selected; the directory they are in was decided about before."""
+        if self._tentative:
+            for change in files.changes():
+                self.add_change(change)
+        else:
+            self.plan.add_new_files(files)
+
     def add_change(self, change: Change) -> None:
         """Decide about one change; the directory it is in was decided about before."""
-        new = change.new
-        if (
-            change.kind is ChangeKind.CREATED
-            and change.selected
-            and new is not None
-            and new.nlink == 1
-            and change.leader is None
-            and not self._tentative
-            and not new.is_directory
-        ):  # the usual step of a first run, taken without a look at all that others need
-            self.plan.add_new(change)
-            return
         if change.kind is ChangeKind.DELETED and self._keep_all:
             self.add_kept(change.path)
         elif not change.selected:

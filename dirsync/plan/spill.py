@@ -26,8 +26,8 @@ PICKLED = Packing(lambda items: pickle.dumps(items, protocol=pickle.HIGHEST_PROT
 class SpillList(Generic[T]):
     """An append-only list that keeps its last `batch` items in memory and the rest in a file.
 
-    The file has no name and is gone with the process. `folder` None: where the
-    system puts temporary files.
+    An item that stands for several counts as so many. The file has no name and is gone with the
+    process. `folder` None: where the system puts temporary files.
     """
 
     def __init__(self, *, folder: str | None = None, batch: int = BATCH, packing: Packing = PICKLED) -> None:
@@ -35,25 +35,30 @@ class SpillList(Generic[T]):
         self._packing = packing
         self._batch = batch
         self._tail: list[T] = []
+        self._tail_weight = self._count = 0
         self._file: IO[bytes] | None = None
         self._offsets: list[tuple[int, int]] = []  # and lengths
 
     def __len__(self) -> int:
-        return len(self._offsets) * self._batch + len(self._tail)
+        return self._count
 
-    def append(self, item: T) -> None:
-        """Add an item at the end."""
+    def append(self, item: T, *, weight: int = 1) -> None:
+        """Add an item at the end; `weight`: for how many it stands."""
         self._tail.append(item)
-        if len(self._tail) == self._batch:
+        self._grow(weight)
+
+    def _grow(self, by: int) -> None:
+        self._count += by
+        self._tail_weight += by
+        if self._tail_weight >= self._batch:
             self._spill()
 
     def extend(self, items: Iterable[T]) -> None:
         """Add items at the end."""
         left = iter(items)
-        while some := list(islice(left, self._batch - len(self._tail))):
+        while some := list(islice(left, self._batch - self._tail_weight)):
             self._tail += some
-            if len(self._tail) == self._batch:
-                self._spill()
+            self._grow(len(some))
 
     def _spill(self) -> None:
         if self._file is None:
@@ -61,7 +66,7 @@ class SpillList(Generic[T]):
         packed = self._packing.pack(self._tail)
         self._offsets.append((self._file.seek(0, 2), len(packed)))
         self._file.write(packed)
-        self._tail = []
+        self._tail, self._tail_weight = [], 0
 
     def __iter__(self) -> Iterator[T]:
         for offset, length in self._offsets:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 
 from dirsync.model.change import Change, ChangeKind, Failure
+from dirsync.model.new_files import NewFiles
 from dirsync.model.result import RunResult
 from dirsync.notify.happening import EndedRun, Kept
 from dirsync.runner.observer import Observer, Stage, Totals
@@ -53,6 +54,14 @@ class Collecting:
             if kept.other_count <= KEPT:
                 self._others.append(change)
         self._inner.changed(change)
+
+    def created(self, files: NewFiles) -> None:
+        kept = self._kept
+        room = KEPT - kept.other_count
+        if room > 0:
+            self._others += files.changes()[:room]
+        kept.other_count += files.file_count
+        self._inner.created(files)
 
     def failed(self, failure: Failure) -> None:
         kept = self._kept

@@ -14,6 +14,7 @@ from dirsync.errors import RunError
 from dirsync.model.change import Change, ChangeKind
 from dirsync.model.entry import Entry
 from dirsync.model.job import TwoTrees
+from dirsync.model.new_files import NewFiles
 from dirsync.model.recorded import Recorded, RecordedRun, recorded_of
 from dirsync.model.result import RunResult
 from dirsync.plan.packing import CHANGES
@@ -48,14 +49,23 @@ class History:
 
     def note_made(self, changes: Sequence[Change], *, byte_count: int) -> None:
         """Keep changes that were carried out: what was copied to where there was nothing."""
+        if self._are_kept(len(changes), byte_count=byte_count):
+            self._changes.extend(changes)
+
+    def note_made_files(self, files: NewFiles, *, byte_count: int) -> None:
+        """Keep the changes of files that were planned together."""
+        if self._are_kept(files.file_count, byte_count=byte_count):
+            self._changes.extend(files.changes())
+
+    def _are_kept(self, count: int, *, byte_count: int) -> bool:
+        """Count what was created; tell whether its changes are kept."""
         if self._job.catalog is None:
-            return
-        self._count += len(changes)
+            return False
+        self._count += count
         self._sizes[ChangeKind.CREATED] += byte_count
         if self._keeps is None and self._count > _MANY:
             self._keeps = not self._is_first_run()
-        if self._keeps is not False:
-            self._changes.extend(changes)
+        return self._keeps is not False
 
     def _is_first_run(self) -> bool:
         """Whether the catalog knows no run of the job, so that this one will be told as a count alone."""

@@ -21,6 +21,8 @@ from typing import NamedTuple, TypeVar
 from dirsync.model.change import Change, ChangeKind
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import MirrorJob
+from dirsync.model.listing import numbers
+from dirsync.model.new_files import NewFiles
 from dirsync.model.operation import Operation, Phase
 from dirsync.plan.plan import Plan
 from dirsync.plan.spill import Packing, SpillList
@@ -110,6 +112,12 @@ class Identities:
             for new in [change.new for change in changes]
             if new is not None and stat.S_ISREG(new.mode)
         )
+
+    def note_made_files(self, files: NewFiles) -> None:
+        """Note files that were planned together, and copied to where there was nothing."""
+        listing = files.listing
+        signed = numbers("q", listing.ino)  # as SQLite has integers
+        self._made.extend(zip(signed, listing.ctimes_ns(), files.paths(), strict=True))
 
     def record(self, plan: Plan) -> None:
         """Write the rows of all that was noted; call it when that is durable."""

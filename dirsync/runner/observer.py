@@ -12,6 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from dirsync.model.change import Change, Failure
+from dirsync.model.new_files import NewFiles
 from dirsync.model.result import RunResult
 
 
@@ -50,6 +51,9 @@ class Observer(Protocol):
     def changed(self, change: Change) -> None:
         """One path was changed; in a dry run or a check job: differs."""
 
+    def created(self, files: NewFiles) -> None:
+        """Many paths were changed: what `changed` says, of each of them."""
+
     def failed(self, failure: Failure) -> None:
         """One path was given up."""
 
@@ -68,6 +72,10 @@ class Silent:
     def planned(self, totals: Totals) -> None: ...
     def progressed(self, operations: int, bytes_copied: int) -> None: ...
     def changed(self, change: Change) -> None: ...
+    def created(self, files: NewFiles) -> None:
+        for change in files.changes():
+            self.changed(change)
+
     def failed(self, failure: Failure) -> None: ...
     def noticed(self, text: str) -> None: ...
     def finished(self, result: RunResult) -> None: ...

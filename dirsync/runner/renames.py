@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dirsync.march.found import Context
 from dirsync.model.change import Change
 from dirsync.model.job import DeletePolicy, JobType, MirrorJob
+from dirsync.model.new_files import NewFiles
 from dirsync.model.operation import Operation
 from dirsync.model.stop import Deadline
 from dirsync.plan.plan import Plan
@@ -73,6 +74,11 @@ class Renames:
         """Note files and symlinks that were copied to where there was nothing."""
         if self._in_force:
             self._identities.note_made(changes)
+
+    def note_made_files(self, files: NewFiles) -> None:
+        """Note files that were planned together, and copied to where there was nothing."""
+        if self._in_force:
+            self._identities.note_made_files(files)
 
     def after_last_step(self, *, refused: bool) -> None:
         """Remember whether the system refused a move."""

@@ -21,6 +21,7 @@ from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.entry import Entry, Kind
 from dirsync.model.job import Durability, MirrorJob
 from dirsync.model.names import shown
+from dirsync.model.new_files import NewFiles
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import Counts
@@ -197,7 +198,7 @@ class Restore:
             deadline=self._deadline,
             watcher=self,
         )
-        mirror.carry_out(plan.operations)
+        mirror.carry_out(plan)
 
     def done(self, operation: Operation) -> None:
         """Count what was brought back."""
@@ -206,6 +207,10 @@ class Restore:
             self._observer.changed(operation.change)
         self._done += 1
         self._observer.progressed(self._done, self._moved)
+
+    def made_files(self, files: NewFiles) -> None:
+        """Count files that were brought back, and had been planned together."""
+        self.made(files.operations())
 
     def made(self, operations: Sequence[Operation]) -> None:
         """Count files and symlinks that were brought back to where there was nothing."""

@@ -219,6 +219,8 @@ def hand_over(found: Found, planner: Planner) -> None:
         planner.add_touched(touched.new, touched.old, selected=touched.selected)
     for linked in found.linked:
         planner.add_linked(linked)
+    for files in found.new_files:
+        planner.add_new_files(files)
     for change in found.changes:
         planner.add_change(change)
 

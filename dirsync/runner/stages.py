@@ -278,7 +278,7 @@ class Stages:
         )
         self._renames.before_first_step(plan)
         try:
-            mirror.carry_out(plan.operations)
+            mirror.carry_out(plan)
         finally:
             self._renames.after_last_step(refused=mirror.refused_a_move)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from dirsync.model.change import Change, Failure
 from dirsync.model.names import shown
+from dirsync.model.new_files import NewFiles
 from dirsync.model.operation import Operation, Phase
 from dirsync.model.result import Counts
 from dirsync.runner.hashes import HashRecord
@@ -82,6 +83,19 @@ class Telling:
             for change in changes:
                 self.mounts_touched |= self.mounts.intersection(ancestors(change.path))
         self._operations_done += len(operations)
+        self._observer.progressed(self._operations_done, self._bytes_moved)
+
+    def made_files(self, files: NewFiles) -> None:
+        """Count files that were planned together, and copied to where there was nothing."""
+        self._renames.note_made_files(files)
+        file_count, byte_count = files.file_count, files.byte_count
+        self._counts.created += file_count
+        self._counts.bytes_copied += byte_count
+        self._observer.created(files)
+        self._history.note_made_files(files, byte_count=byte_count)
+        if self.mounts:
+            self.mounts_touched |= self.mounts.intersection([files.directory, *ancestors(files.directory)])
+        self._operations_done += file_count
         self._observer.progressed(self._operations_done, self._bytes_moved)
 
     def _forget_hash(self, change: Change) -> None:

@@ -17,6 +17,7 @@ from dirsync.model.attributes import Namespace
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.entry import Entry
 from dirsync.model.job import HashAlgorithm
+from dirsync.model.new_files import NewFiles
 from dirsync.model.place import FarPlace, LocalPlace, Place
 from dirsync.trees import hashing, small_files
 from dirsync.trees.attributes import Bearer, namespaces_at
@@ -27,7 +28,7 @@ from dirsync.trees.mounts import mount_holding
 from dirsync.trees.small_files import Made, Making
 
 if TYPE_CHECKING:
-    from dirsync.trees.source import SourceTree
+    from dirsync.trees.source import FileAhead, SourceTree
 
 OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC  # the root itself may be reached through links
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -165,7 +166,8 @@ class LocalTree:
         *,
         listings: Sequence[bytes] = (),
         entries: Sequence[bytes] = (),
-        files: Sequence[Entry] = (),
+        together: Sequence[NewFiles] = (),
+        files: Sequence[FileAhead] = (),
         attributes: Sequence[bytes] = (),
     ) -> None:
         """Hear what will be asked for next: nothing here is faster for it."""

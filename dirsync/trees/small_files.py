@@ -50,7 +50,7 @@ class Making(NamedTuple):
 class Made(NamedTuple):
     """What came of some files, one by one."""
 
-    ended: Sequence[int]  # of the first, which were tried: 1: it is made; 0: it is for the usual way
+    ended: bytes  # of the first, which were tried: 1: it is made; 0: it is for the usual way
     byte_count: int = 0  # that were written
     identities: Sequence[tuple[int, int]] = ()  # without `places`: device and inode of each
     temporaries: Sequence[bytes] = ()  # without `places`: the temporary name of each
@@ -69,6 +69,11 @@ def reads() -> bool:
 def none_made(count: int) -> Made:
     """Leave all files for the usual way."""
     return Made(bytes(count))
+
+
+def none_read(count: int) -> Read:
+    """Leave all files for the usual way."""
+    return Read(bytes(count), b"", b"")
 
 
 def copy(making: Making, source: int, destination: int, names: Sequence[bytes]) -> Made:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence, Set
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from dirsync.model.attributes import Namespace
 from dirsync.model.entry import Entry
 from dirsync.model.job import HashAlgorithm
+from dirsync.model.new_files import NewFiles
 from dirsync.trees.data import DataCopier, Told
 from dirsync.trees.hashing import Content
 from dirsync.trees.small_files import Made, Making
+
+
+class FileAhead(NamedTuple):
+    """A file that will be asked for."""
+
+    path: bytes
+    size: int  # bytes
 
 
 class Attributed(Protocol):
@@ -128,7 +136,11 @@ class SourceTree(Protocol):
         *,
         listings: Sequence[bytes] = (),
         entries: Sequence[bytes] = (),
-        files: Sequence[Entry] = (),
+        together: Sequence[NewFiles] = (),
+        files: Sequence[FileAhead] = (),
         attributes: Sequence[bytes] = (),
     ) -> None:
-        """Hear what will be asked for next, in this order. Nothing but speed depends on it."""
+        """Hear what will be asked for next, in this order. Nothing but speed depends on it.
+
+        `together`: small files, for `copy_small`.
+        """

@@ -90,12 +90,20 @@ class FileWanted(Struct, frozen=True, array_like=True):
     stamp: Stamped | None = None  # only if it is in this state; None: in any
 
 
+class NamesWanted(Struct, frozen=True, array_like=True):
+    """Some files of one directory, from their beginning on."""
+
+    directory: bytes
+    names: bytes  # joined by NUL; at least one
+
+
 class AskFiles(Struct, frozen=True, kw_only=True, tag="files"):
     """Send files. Answered in order, each by a `WholeFile`; or a `FileBegins`, data, and a `FileEnds`;
     or an `Unseen`; or some together by a `FilesTogether` and data.
     """
 
-    files: list[FileWanted]
+    together: list[NamesWanted] = []  # before the others
+    files: list[FileWanted] = []
     namespaces: list[str] = []  # of the attributes that are wanted
 
 

@@ -12,11 +12,10 @@ import stat
 from collections.abc import Mapping
 
 from dirsync.model.entry import Entry
-from dirsync.model.listing import DIGEST_BYTES, Listing, Unknown, numbers
+from dirsync.model.listing import DIGEST_BYTES, WIDTHS, Listing, Unknown, numbers
 from dirsync.wire.asks import Listed, Seen, Status, Surveyed, Unseen
 from dirsync.wire.frames import ProtocolError
 
-_WIDTHS = (4, 8, 8, 8, 4, 4, 8, 8, 8)  # bytes a row of each column, from the mode on
 _COLUMNS = Listing._fields[:-1]
 _LONGEST_NAME = 255
 _LONGEST_TARGET = 4095
@@ -41,6 +40,19 @@ def check_name(name: bytes) -> None:
         raise ProtocolError(f"{name[:80]!r} is not the name of an entry")
 
 
+def check_names(names: bytes) -> None:
+    """Check that each of some names, joined by NUL, is a single component.
+
+    Raises:
+        ProtocolError: one is not.
+    """
+    each = names.split(b"\0")
+    if b"/" in names or b"." in each or b".." in each or min(map(len, each)) == 0:
+        raise ProtocolError("a name that no entry has")
+    if max(map(len, each)) > _LONGEST_NAME:
+        raise ProtocolError("a name that is too long for any entry")
+
+
 def check_path(path: bytes) -> None:
     """Check that a path leads nowhere but down from its root; b"" is the root.
 
@@ -60,11 +72,11 @@ def listing_of(listed: Listed) -> Listing:
             there twice; or a number is none that a file has.
     """
     columns = listed.columns
-    if len(columns) != len(_WIDTHS) + 2:
+    if len(columns) != len(WIDTHS) + 2:
         raise ProtocolError(f"a listing of {len(columns)} columns")
     names, *fixed, _ = columns
-    rows = len(fixed[0]) // _WIDTHS[0]
-    if any(len(column) != rows * width for column, width in zip(fixed, _WIDTHS, strict=True)):
+    rows = len(fixed[0]) // WIDTHS[0]
+    if any(len(column) != rows * width for column, width in zip(fixed, WIDTHS, strict=True)):
         raise ProtocolError("a listing whose columns are of different lengths")
     _check_names(names.split(b"\0") if rows else [], rows, listed.unknown)
     if rows == 0 and names:

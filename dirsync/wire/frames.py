@@ -30,7 +30,7 @@ _HEADER_BYTES = 5
 _WORTH_PACKING = 200  # bytes; what is shorter is sent as it is
 _LEVEL = 1
 _PACKED_SHARE = 0.9  # of its length that data have to come to, or they are sent as they are
-_TASTE = (4, 4 << 10)  # pieces of data, and bytes of each, that are packed first
+_TASTE = (4, 1 << 10)  # pieces of data, and bytes of each, that are packed first
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -85,12 +85,13 @@ def whole_files(values: Sequence[object]) -> bytes:
 
 def data(block: bytes) -> bytes:
     """Frame data."""
-    return b"".join(data_pieces(block))
+    return b"".join(_packed(block, Kind.DATA, Kind.PACKED_DATA))
 
 
-def data_pieces(block: bytes) -> tuple[bytes, bytes]:
-    """Frame data, but leave it to the caller to join the two pieces of the frame."""
-    return _packed(block, Kind.DATA, Kind.PACKED_DATA)
+def message_and_data(value: object, block: bytes) -> tuple[bytes, ...]:
+    """Frame a message that is short beside its data; it is left to the caller to join the pieces."""
+    payload = _encoder.encode([value])
+    return _header(Kind.MESSAGE, payload), payload, *_packed(block, Kind.DATA, Kind.PACKED_DATA)
 
 
 def _packed(payload: bytes, as_it_is: Kind, packed_kind: Kind) -> tuple[bytes, bytes]:

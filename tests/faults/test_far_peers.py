@@ -19,7 +19,7 @@ from dirsync.trees.data import DataCopier
 from dirsync.trees.far.connection import FarConnection, FarEndLost
 from dirsync.trees.far.stream import FarFile
 from dirsync.trees.far.tree import FarTree
-from dirsync.trees.local import entry_of
+from dirsync.trees.source import FileAhead
 from dirsync.wire import frames, rows
 from dirsync.wire.asks import (
     LARGE_BYTES,
@@ -141,7 +141,7 @@ def together(packed: bytes, data: bytes) -> list[bytes]:
 
 def opened_small(far: FarTree, *paths: bytes) -> list[FarFile]:
     """Open files that were foreseen."""
-    far.foresee(files=[entry_of(path, os.stat("/etc/passwd"), None) for path in paths])
+    far.foresee(files=[FileAhead(path, 1) for path in paths])
     opened = [far.opened(path) for path in paths]
     return [file for file in opened if isinstance(file, FarFile)]
 

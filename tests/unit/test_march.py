@@ -18,7 +18,7 @@ from dirsync.march.march import march
 from dirsync.march.marching import Piece
 from dirsync.march.workers import worker_processes
 from dirsync.model.capabilities import Capabilities
-from dirsync.model.change import ChangeKind
+from dirsync.model.change import Change, ChangeKind
 from dirsync.model.job import PatternLine
 from dirsync.model.stop import Deadline, Stop
 from dirsync.trees import fsops
@@ -66,7 +66,11 @@ def marched(
 
 
 def changes(found: Found) -> list[tuple[str, bytes]]:
-    return [(change.kind.value, change.path) for change in found.changes]
+    return [(change.kind.value, change.path) for change in all_changes(found)]
+
+
+def all_changes(found: Found) -> list[Change]:
+    return found.changes + [change for files in found.new_files for change in files.changes()]
 
 
 def test_equal_trees_have_no_changes(tmp_path: Path) -> None:
@@ -103,8 +107,8 @@ def test_changes_come_sorted_and_a_directory_before_what_it_holds(tmp_path: Path
         ("created", b"a"),
         ("created", b"b"),
         ("deleted", b"c"),
-        ("created", b"b/x"),
         ("deleted", b"c/y"),
+        ("created", b"b/x"),
     ]
 
 
@@ -221,7 +225,7 @@ def test_a_march_hears_a_request_to_stop(tmp_path: Path) -> None:
 def test_a_directory_on_one_side_only_is_listed_there_only(tmp_path: Path) -> None:
     found = marched(tmp_path, {"new": {"x": b""}}, {"old": {"y": b""}})
 
-    kinds = {change.path: change.kind for change in found.changes}
+    kinds = {change.path: change.kind for change in all_changes(found)}
     assert kinds[b"new/x"] is ChangeKind.CREATED
     assert kinds[b"old/y"] is ChangeKind.DELETED
 

@@ -8,7 +8,7 @@ import stat
 from dirsync.model.change import Aspect, Change, ChangeKind, Leader
 from dirsync.model.entry import Entry
 from dirsync.model.operation import Operation, Phase
-from dirsync.plan.packing import CHANGES, OPERATIONS
+from dirsync.plan.packing import CHANGES, STEPS
 
 FILE = Entry(b"a/\xff\n", stat.S_IFREG | 0o6755, 2**62, -1, 2**63 - 1, 2**32 - 1, 0, 2**64 - 1, 1, 1, None)
 LINK = Entry(b"l", stat.S_IFLNK | 0o777, 0, 2**70, 0, 0, 0, 0, 0, 2, b"to")
@@ -42,7 +42,7 @@ def test_operations_come_back_as_they_were() -> None:
         for phase, change, counted in itertools.product(Phase, some_changes()[:30], [True, False])
     ]
 
-    unpacked = OPERATIONS.unpack(OPERATIONS.pack(operations))
+    unpacked = STEPS.unpack(STEPS.pack(operations))
 
     assert unpacked == operations
     assert all(type(each) is Operation and type(each.phase) is Phase for each in unpacked)

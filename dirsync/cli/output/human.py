@@ -12,6 +12,7 @@ from dirsync.cli.output.reasons import change_line
 from dirsync.cli.output.summary import Failures, error_lines, summary_line
 from dirsync.model.change import Change, Failure
 from dirsync.model.job import Job, JobType
+from dirsync.model.new_files import NewFiles
 from dirsync.model.result import RunResult
 from dirsync.runner.observer import Stage, Totals
 
@@ -63,6 +64,11 @@ class HumanObserver:
         if self._layout.lists_changes:
             self._batch.append(self._prefix + change_line(change, job_type=self._type))
             self._refresh()
+
+    def created(self, files: NewFiles) -> None:
+        if self._layout.lists_changes:
+            for change in files.changes():
+                self.changed(change)
 
     def failed(self, failure: Failure) -> None:
         self._failures.add(failure)
@@ -120,6 +126,7 @@ class QuietObserver:
     def planned(self, totals: Totals) -> None: ...
     def progressed(self, operations: int, bytes_copied: int) -> None: ...
     def changed(self, change: Change) -> None: ...
+    def created(self, files: NewFiles) -> None: ...
     def noticed(self, text: str) -> None: ...
 
 

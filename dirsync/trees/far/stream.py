@@ -22,6 +22,7 @@ from dirsync.wire.asks import (
     FileEnds,
     FilesTogether,
     FileWanted,
+    NamesWanted,
     Stamped,
     Status,
     Unseen,
@@ -90,8 +91,15 @@ class FileStream:
     For one thread, and one file at a time: the next one ends the one before.
     """
 
-    def __init__(self, connection: FarConnection, paths: list[bytes], *, namespaces: list[str]) -> None:
-        """Ask for files when the first one is needed."""
+    def __init__(
+        self,
+        connection: FarConnection,
+        paths: list[bytes],
+        *,
+        namespaces: list[str],
+        together: Sequence[NamesWanted] = (),
+    ) -> None:
+        """Ask for files when the first one is needed; `together`: which they are, but for the last ones."""
         self._connection = connection
         self._namespaces = namespaces
         self._left = deque(paths)  # not complete; the first is the one at hand
@@ -99,6 +107,7 @@ class FileStream:
         self._received = 0  # bytes of the first one
         self._patience: Patience | None = None
         self._ask_count = 0
+        self._names_wanted = list(together)
         self._coming: Iterator[list[Any]] | None = None
         self._file: FarFile | None = None
         self._pending: deque[Any] = deque()  # answers that arrived and were not taken yet
@@ -307,6 +316,11 @@ class FileStream:
 
     def _ask(self) -> AskFiles:
         self._ask_count += 1
+        if self._names_wanted:  # for the first time
+            together, self._names_wanted = self._names_wanted, []
+            count = sum(wanted.names.count(b"\0") + 1 for wanted in together)
+            files = [FileWanted(path) for path in islice(self._left, count, None)]
+            return AskFiles(together=together, files=files, namespaces=self._namespaces)
         files = [FileWanted(path) for path in self._left]
         if self._begun is not None:
             files[0] = FileWanted(self._begun.path, self._received, stamp_of(self._begun.status))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import stat
 from collections.abc import Callable, Iterable, Sequence, Set
 from functools import partial
 from types import TracebackType
@@ -20,6 +19,7 @@ from dirsync.model.capabilities import Capabilities
 from dirsync.model.entry import Entry
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.listing import Listing
+from dirsync.model.new_files import NewFiles
 from dirsync.model.place import FarPlace
 from dirsync.trees import small_files
 from dirsync.trees.far.chunks import Salvaged
@@ -32,6 +32,7 @@ from dirsync.trees.handles import join
 from dirsync.trees.hashing import Content
 from dirsync.trees.local import entry_of
 from dirsync.trees.small_files import Made, Making
+from dirsync.trees.source import FileAhead
 from dirsync.wire import beliefs
 from dirsync.wire.asks import (
     LARGE_BYTES,
@@ -41,6 +42,7 @@ from dirsync.wire.asks import (
     AskHashes,
     Attributes,
     Hashed,
+    NamesWanted,
     Seen,
 )
 from dirsync.wire.frames import ProtocolError
@@ -72,7 +74,8 @@ class FarTree:
         self._entries: dict[bytes, Seen | OSError] = {}
         self._attributes: dict[bytes, Attributes | OSError] = {}
         self._files: FileStream | None = None
-        self._wanted: list[Entry] = []  # files that were foreseen and are not asked for yet
+        self._wanted: list[bytes] = []  # files that were foreseen and are not asked for yet
+        self._wanted_together: list[NamesWanted] = []  # the first of them
         self._arrived: dict[bytes, FarFile] = {}  # files that came, and could not be made with others
 
     @classmethod
@@ -200,18 +203,24 @@ class FarTree:
         """Give the stream that a file will come on, if it was foreseen."""
         if self._files is not None and self._files.has(path):
             return self._files
-        wanted = [entry.path for entry in self._wanted]
+        wanted, together = self._wanted, self._wanted_together
         if path not in wanted:
             return None
         self._forget_files()
-        self._files = FileStream(self.connection, wanted[wanted.index(path) :], namespaces=_ALL_NAMESPACES)
+        at = wanted.index(path)
+        self._files = FileStream(
+            self.connection,
+            wanted[at:],
+            namespaces=_ALL_NAMESPACES,
+            together=together if at == 0 else (),
+        )
         return self._files
 
     def _forget_files(self) -> None:
         if self._files is not None:
             self._files.close()
             self._files = None
-        self._wanted = []
+        self._wanted, self._wanted_together = [], []
         self._arrived = {}
 
     def described(self, path: bytes, status: os.stat_result) -> Entry:
@@ -274,7 +283,8 @@ class FarTree:
         *,
         listings: Sequence[bytes] = (),
         entries: Sequence[bytes] = (),
-        files: Sequence[Entry] = (),
+        together: Sequence[NewFiles] = (),
+        files: Sequence[FileAhead] = (),
         attributes: Sequence[bytes] = (),
     ) -> None:
         """Hear what will be asked for next, in this order."""
@@ -285,9 +295,13 @@ class FarTree:
         if attributes:
             found = self.connection.each(attributes, _ask_attributes, Attributes)
             self._attributes = dict(zip(attributes, found, strict=True))
-        if files:
+        if together or files:
             self._forget_files()
-            self._wanted = [entry for entry in files if entry.size < LARGE_BYTES and stat.S_ISREG(entry.mode)]
+            self._wanted_together = [
+                NamesWanted(some.directory, some.listing.names) for some in together if some.file_count
+            ]
+            self._wanted = [path for some in together for path in some.paths()]
+            self._wanted += [file.path for file in files if file.size < LARGE_BYTES]
 
     def foresee_beneath(self, path: bytes, *, include: Iterable[bytes], exclude: Iterable[bytes]) -> None:
         """Hear that a directory will be listed, and all beneath that is selected."""
