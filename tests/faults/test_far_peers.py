@@ -17,7 +17,7 @@ from dirsync.model.place import FarPlace
 from dirsync.trees import chunking
 from dirsync.trees.data import DataCopier
 from dirsync.trees.far.connection import FarConnection, FarEndLost
-from dirsync.trees.far.stream import FarFile
+from dirsync.trees.far.file import FarFile
 from dirsync.trees.far.tree import FarTree
 from dirsync.trees.source import FileAhead
 from dirsync.wire import frames, rows

@@ -10,7 +10,8 @@ from dirsync.trees import fsops
 from dirsync.trees.data import DataCopier, Told
 from dirsync.trees.far.chunks import Assembly, Bases, Salvaged
 from dirsync.trees.far.connection import FarConnection, stale
-from dirsync.trees.far.stream import FileStream, stat_of
+from dirsync.trees.far.file import stat_of
+from dirsync.trees.far.stream import FileStream
 from dirsync.trees.far.writing import write_at
 
 ReadAttributes = Callable[[Set[Namespace]], dict[str, bytes]]

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence, Set
-from itertools import accumulate, islice
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
 
-from dirsync.model.attributes import Namespace, namespace_of
-from dirsync.trees import fsops
-from dirsync.trees.data import DataCopier, Told
 from dirsync.trees.far.connection import FarConnection, FarEndLost, Patience, Unreachable, decode_answers
-from dirsync.trees.far.writing import write_at
-from dirsync.wire import beliefs, rows
+from dirsync.trees.far.file import FarFile
+from dirsync.trees.far.together import Some, Together
+from dirsync.wire import beliefs
 from dirsync.wire.asks import (
     AskFiles,
     FileBegins,
@@ -31,58 +26,9 @@ from dirsync.wire.asks import (
 from dirsync.wire.frames import ProtocolError, StreamCut
 
 
-class Some(NamedTuple):
-    """Some files that came together."""
-
-    size: int  # how many
-    rows: bytes  # their statuses, as `wire/rows.py` has them
-    data: bytes  # from `start` on it is theirs, one behind another
-    start: int
-
-
-class Together:
-    """The files of one message, taken from the first to the last."""
-
-    def __init__(self, answer: FilesTogether, data: bytes) -> None:
-        """Take what another end sent.
-
-        Raises:
-            ProtocolError: it is no file, or there are more data than files have, or fewer.
-        """
-        self._rows, self._data = answer.rows, data
-        self._starts = [0, *accumulate(rows.sizes(answer.rows))]
-        self._at = 0
-        if len(self._starts) == 1 or self._starts[-1] != len(data):
-            raise ProtocolError("files together that are none, or have other data than they say")
-
-    def __len__(self) -> int:
-        return len(self._starts) - 1 - self._at
-
-    def first(self, count: int) -> Some:
-        """Give the first of those that are left."""
-        start, end = self._at * rows.ROW_BYTES, (self._at + count) * rows.ROW_BYTES
-        return Some(count, self._rows[start:end], self._data, self._starts[self._at])
-
-    def file(self, number: int) -> tuple[Status, bytes]:
-        """Give one of those that are left: its status, and its data."""
-        at = self._at + number
-        row = self._rows[at * rows.ROW_BYTES : (at + 1) * rows.ROW_BYTES]
-        return next(rows.statuses(row)), self._data[self._starts[at] : self._starts[at + 1]]
-
-    def take(self, count: int) -> None:
-        """Take the first of those that are left off."""
-        self._at += count
-
-
 def stamp_of(status: Status) -> Stamped:
     """Say which state of a file is meant."""
     return Stamped(size=status.size, mtime_ns=status.mtime_ns, ctime_ns=status.ctime_ns, ino=status.ino)
-
-
-def selected_attributes(attributes: dict[bytes, bytes], namespaces: Set[Namespace]) -> dict[str, bytes]:
-    """Give the attributes that belong to some namespaces; others are not believed."""
-    believed = beliefs.believed_attributes(attributes)
-    return {name: value for name, value in believed.items() if namespace_of(name) in namespaces}
 
 
 class FileStream:
@@ -238,13 +184,13 @@ class FileStream:
                 return self._file_of(answer.status, answer.data, answer.attributes)
             case FileBegins():
                 self._begun = answer
-                return FarFile(self, answer.status, answer.attributes)
+                return FarFile(answer.status, answer.attributes, coming=self.data)
             case _:
                 raise self._nonsense("an answer to another question")
 
     def _file_of(self, status: Status, data: bytes, attributes: dict[bytes, bytes] | None = None) -> FarFile:
         """Give a file of which all arrived."""
-        return FarFile(self, status, attributes or {}, data=data, ended=status)
+        return FarFile(status, attributes or {}, data=data)
 
     def data(self) -> Iterator[bytes | FileEnds]:
         """Give the data of the file at hand, and what it was in the end.
@@ -332,100 +278,3 @@ class FileStream:
 
 def _goes_on(begun: FileBegins, answer: FileBegins) -> bool:
     return begun.path == answer.path and stamp_of(begun.status) == stamp_of(answer.status)
-
-
-class FarFile:
-    """A file that is coming; see `OpenFile`."""
-
-    def __init__(
-        self,
-        stream: FileStream,
-        status: Status,
-        attributes: dict[bytes, bytes],
-        *,
-        data: bytes | None = None,
-        ended: Status | None = None,
-    ) -> None:
-        """`data` None: it is still to come."""
-        self._stream = stream
-        self._status = status
-        self._attributes = attributes
-        self._data = data
-        self._ended = ended
-
-    def status(self) -> os.stat_result:
-        """Give what it was when its data began, or, when they came, what it was after them."""
-        return stat_of(self._ended or self._status)
-
-    def settled(self, sleep: Callable[[float], None]) -> os.stat_result:
-        """Give what it was: the far end let the tick pass."""
-        return stat_of(self._status)
-
-    def attributes(self, namespaces: Set[Namespace]) -> dict[str, bytes]:
-        """Give its extended attributes, as they were when its data began."""
-        return selected_attributes(self._attributes, namespaces)
-
-    def copy_to(
-        self,
-        copy: int,
-        copier: DataCopier,
-        *,
-        before: os.stat_result,
-        told: Told,
-        basis: Callable[[], int | None],
-    ) -> bool:
-        """Write what comes; tell whether it was all."""
-        offset = 0
-        for block in self._blocks():
-            written = write_at(copy, block, offset, skips_zeros=copier.sparse)
-            offset += written
-            told(written)
-        if copier.sparse:
-            fsops.set_size(copy, size=offset)
-        return offset == before.st_size
-
-    def read(self, *, most: int) -> bytes:
-        """Give all of its data.
-
-        Raises:
-            OSError: there are more bytes than `most`, or it cannot be read.
-        """
-        if self._status.size > most:
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-        return b"".join(self._blocks())
-
-    def _blocks(self) -> Iterator[bytes]:
-        if self._data is not None:
-            yield self._data
-            return
-        try:
-            for piece in self._stream.data():
-                if isinstance(piece, FileEnds):
-                    self._ended = piece.status
-                else:
-                    yield piece
-        except OSError:  # nothing more comes of it
-            self._ended = self._status
-            raise
-
-    def pass_over(self) -> None:
-        """Read what is still to come, and forget it."""
-        if self._ended is None:
-            with contextlib.suppress(OSError):  # nobody wants it
-                for _ in self._blocks():
-                    pass
-
-    def close(self) -> None:
-        """Let go of it; what is still to come is passed over when the next one is asked for."""
-
-
-def stat_of(status: Status) -> os.stat_result:
-    """Give what another end's `stat` said.
-
-    Raises:
-        RunError: a number is none that a file has.
-    """
-    try:
-        return beliefs.stat_of(status)
-    except ProtocolError as error:
-        raise FarEndLost(f"the far end: {error}") from error

@@ -24,10 +24,11 @@ from dirsync.model.place import FarPlace
 from dirsync.trees import small_files
 from dirsync.trees.far.chunks import Salvaged
 from dirsync.trees.far.connection import FarConnection, FarEndLost, connection_to
+from dirsync.trees.far.file import FarFile, selected_attributes
 from dirsync.trees.far.http import HttpAsking
 from dirsync.trees.far.large_file import LargeFile
 from dirsync.trees.far.listings import Listings
-from dirsync.trees.far.stream import FarFile, FileStream, selected_attributes
+from dirsync.trees.far.stream import FileStream
 from dirsync.trees.handles import join
 from dirsync.trees.hashing import Content
 from dirsync.trees.local import entry_of
