@@ -78,6 +78,8 @@ def _dirsync(
     environment: Mapping[str, str] | None = None,
     leaves_out: str | None = None,
 ) -> Contender:
+    state = workplace / f"state-{_called(name)}"
+
     def command(source: Path, destination: Path) -> list[str]:
         jobs = workplace / f"{destination.name}.yaml"
         job = {
@@ -88,8 +90,7 @@ def _dirsync(
             "guard": {"source_not_empty": False},
             **keys,
         }
-        called = re.sub("[^a-z0-9]+", "-", destination.name)
-        declared = {"version": 1, "state": str(workplace / "state"), "jobs": {called: job}}
+        declared = {"version": 1, "state": str(state), "jobs": {_called(destination.name): job}}
         jobs.write_text(json.dumps(declared))
         return [sys.executable, str(CHECKOUT / "run.py"), "-c", str(jobs), "--now", "-q"]
 
@@ -102,7 +103,12 @@ def _dirsync(
         command=command,
         environment=environment or {},
         leaves_out=leaves_out,
+        forget=lambda: shutil.rmtree(state, ignore_errors=True),
     )
+
+
+def _called(name: str) -> str:
+    return re.sub("[^a-z0-9]+", "-", name)
 
 
 def _short(value: object) -> str:

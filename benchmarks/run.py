@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import many_jobs, memory, scaling, system_calls, two_machines, watching
+from benchmarks import cloned, many_jobs, memory, scaling, system_calls, two_machines, watching
 from benchmarks.contenders import CHECKOUT, Contender, contenders
 from benchmarks.measure import Measured, UnequalWork, destination_of, measure
 from benchmarks.report import Section, page, table
@@ -47,6 +47,7 @@ def main() -> int:
         more = {
             "A thousand jobs": many_jobs.section(),
             "Peak memory": memory.section(workplace),
+            "A file that can be cloned": cloned.section(workplace),
             "A watched tree": watching.section(workplace),
             "Two machines": two_machines.section(workplace),
             "System calls a file of a first copy": system_calls.section(workplace),

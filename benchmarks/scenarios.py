@@ -69,7 +69,7 @@ def _full(big_gib: int) -> list[Scenario]:
                 rounds=5,
                 asked=Asked(peers=("rsync",)),
             )
-            for name in ("wide-20k", "wide-60k")
+            for name in ("wide-20k", "wide-60k", "wide-2000k")
         ),
         _tree("unchanged-deep", "unchanged, {entries:,} entries, 200 deep", SHAPES["deep-20k"]),
         *_linked(SHAPES["linked-60k"]),

@@ -62,6 +62,7 @@ SHAPES = {
     "wide-60k": Shape(files=58_000),
     "wide-320k": Shape(files=310_000),
     "wide-1300k": Shape(files=1_260_000),
+    "wide-2000k": Shape(files=1_940_000),
     "tracked-320k": Shape(files=300_000, files_per_directory=15),  # 20,141 directories
     "deep-20k": Shape(files=15_000, files_per_directory=3, depth=200),
     "linked-60k": Shape(files=58_000, linked_share=0.2),

@@ -114,7 +114,7 @@ def _unchanged(ends: Ends, *, entries: int, rounds: int) -> Section:
 
 def _first_copy(ends: Ends, *, entries: int, rounds: int) -> Section:
     def emptied() -> None:
-        for name in ("small-dirsync", "small-rsync"):
+        for name in ("small-dirsync", "small-rsync", "state"):  # as if it were the first time
             shutil.rmtree(ends.place / name, ignore_errors=True)
         os.sync()
 
