@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.browsing import launched_browser
 from tests.program import NOBODY
 
 
@@ -23,3 +25,10 @@ def place(tmp_path: Path) -> Iterator[Path]:
         yield path
     finally:
         subprocess.run(["rm", "-rf", "--one-file-system", path], check=True)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser that is running."""
+    with launched_browser() as launched:
+        yield launched

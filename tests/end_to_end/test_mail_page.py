@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import datetime
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from dirsync.cli.output.told import ToldWords
 from dirsync.model.change import Failure
@@ -19,12 +17,9 @@ from dirsync.model.result import Counts, Outcome
 from dirsync.notify.happening import EndedRun, Kept, Staleness
 from dirsync.notify.letter import letter_of
 from dirsync.notify.message import Message, staleness_message, trial_message
+from tests.browsing import DESK, PHONE, TOO_WIDE
 from tests.tidings import BEGUN_AT, HARMFUL, deleted, eventful_run, message_of, result
 
-PHONE, DESK = (390, 844), (1280, 900)
-TOO_WIDE = """() => [...document.querySelectorAll('*')]
-    .filter(each => each.getBoundingClientRect().right > innerWidth + 0.5)
-    .map(each => each.outerHTML.slice(0, 80))"""
 LEAST_CONTRAST = """() => {
     const channel = c => { c /= 255; return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4 };
     const light = c => 0.2126 * channel(c[0]) + 0.7152 * channel(c[1]) + 0.0722 * channel(c[2]);
@@ -42,17 +37,6 @@ LEAST_CONTRAST = """() => {
         .map(([one, two]) => (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05));
     return Math.min(...ratios);
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's chromium; its sandbox does not work for root."""
-    with sync_playwright() as playwright:
-        path = shutil.which("chromium")
-        assert path is not None, "install the Debian package chromium"
-        launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 def messages() -> dict[str, Message]:

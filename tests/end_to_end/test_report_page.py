@@ -7,18 +7,18 @@ import html
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from msgspec.structs import replace
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from dirsync.cli.rendering import report_on
 from dirsync.model.job import Compare, PatternLine, ReportFormat, Rule, Severity, TrackJob
 from dirsync.model.names import shown
 from dirsync.runner.accepting import accept_changes
+from tests.browsing import DESK, PHONE, TOO_WIDE
 from tests.jobs import run, track_job
 from tests.trees import tree
 
@@ -32,27 +32,12 @@ ODD = [
     b"n" * 255,
     "\u6587".encode() * 80,
 ]
-PHONE, DESK = (390, 844), (1280, 900)
 HANDLERS = """() => [...document.querySelectorAll('*')].flatMap(each => [...each.attributes])
     .filter(attribute => attribute.name.startsWith('on')).length"""
 POLICY = (
     r"content=\"default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]+=*'; "
     r"base-uri 'none'; form-action 'none'\""
 )
-TOO_WIDE = """() => [...document.querySelectorAll('*')]
-    .filter(each => each.getBoundingClientRect().right > innerWidth + 0.5)
-    .map(each => each.outerHTML.slice(0, 80))"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's chromium; its sandbox does not work for root."""
-    with sync_playwright() as playwright:
-        path = shutil.which("chromium")
-        assert path is not None, "install the Debian package chromium"
-        launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 def report_of(folder: Path) -> str:
