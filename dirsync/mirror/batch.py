@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct, field
@@ -110,7 +111,9 @@ def carry_out_batch(steps: Steps, batch: Batch, *, stopping: threading.Event, st
         together, operations = _sorted(steps, batch)
         steps.foresee(together, operations)
         left = [operation for files in together for operation in _left_of(steps, files, done.made, stops)]
-        for operation, copy in _carried_out(steps, left + operations, stops=stops):
+        for operation, copy in chain(
+            _one_by_one(steps, left, stops=stops), _carried_out(steps, operations, stops=stops)
+        ):
             if isinstance(copy, Staged):
                 staged.append((operation, copy))
             else:
@@ -145,14 +148,10 @@ def _left_of(
     left: list[Operation] = []
     while files.file_count and not stops():
         ended, byte_count = steps.small.made_of(files)
-        steps.told(byte_count)
-        tried = len(ended)
-        if 0 not in ended and tried == files.file_count:
-            made.append(files)
-            break
-        done = runs_of(ended)
+        tried, done = len(ended), runs_of(ended)
         if done:
             made.append(files.some(done))
+        steps.told(byte_count)  # which may raise
         others = other_runs(done, count=tried)
         if others:
             left += files.some(others).operations()
@@ -172,10 +171,16 @@ def _carried_out(
             yield from made.ended
             left, untried = left + made.left, made.untried
             steps.told(made.byte_count)
-        for operation in left:
-            if stops():
-                return
-            yield operation, steps.stage(operation) if steps.stages(operation) else steps.attempt(operation)
+        yield from _one_by_one(steps, left, stops=stops)
+
+
+def _one_by_one(
+    steps: Steps, operations: list[Operation], *, stops: Callable[[], bool]
+) -> Iterator[tuple[Operation, Staged | Failure | None]]:
+    for operation in operations:
+        if stops():
+            return
+        yield operation, steps.stage(operation) if steps.stages(operation) else steps.attempt(operation)
 
 
 def _published(steps: Steps, staged: list[tuple[Operation, Staged]]) -> list[Ended]:

@@ -140,7 +140,7 @@ class Listing(NamedTuple):
 
     def rows(self, runs: Runs, *, targets: bytes = b"") -> Listing:
         """Give some rows; `targets` are those of the symlinks among them."""
-        if runs == [(0, self.entry_count)]:
+        if list(runs) == [(0, self.entry_count)]:
             return self
         names = self.name_list()
         joined = b"\0".join([name for start, end in runs for name in names[start:end]])

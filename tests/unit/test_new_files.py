@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import stat
+import threading
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dirsync.mirror.batch import Limits, batches
+from dirsync.errors import Cancelled
+from dirsync.mirror.batch import Done, Limits, batches, carry_out_batch
+from dirsync.mirror.steps import Steps
 from dirsync.model.change import Change, ChangeKind
 from dirsync.model.entry import Entry
 from dirsync.model.listing import listing_of, other_runs, runs_of
@@ -159,6 +163,68 @@ def test_batches_hold_all_in_order_and_no_more_than_they_may(
     for batch in cut[:-1]:
         full = sum(step.change.entry.size for step in batch) >= most_bytes
         assert full or len(batch) == most
+
+
+class Carried:
+    """Steps of which it is seen how they are carried out: files of one byte go together."""
+
+    def __init__(self, *, at_once: int = 100, stops_at: int | None = None) -> None:
+        """`at_once`: so many are tried in one call. `stops_at`: the call that is told to stop."""
+        self.small = self
+        self.alone: list[bytes] = []
+        self.tried: list[list[bytes]] = []
+        self._at_once = at_once
+        self._stops_at = stops_at
+
+    def foresee(self, together: list[NewFiles], operations: list[Operation]) -> None:
+        """Nobody has to be asked."""
+
+    def sorted(self, files: NewFiles) -> tuple[NewFiles, list[Operation]]:
+        return files, []
+
+    def made_of(self, files: NewFiles) -> tuple[bytes, int]:
+        self.tried.append(files.paths())
+        ended = bytes(size == 1 for size in files.sizes()[: self._at_once])
+        return ended, sum(ended)
+
+    def told(self, byte_count: int) -> None:
+        if len(self.tried) == self._stops_at:
+            raise Cancelled("stopped", signal_number=15)
+
+    def together(self, operations: list[Operation]) -> list[tuple[list[Operation], bool]]:
+        return [(operations, False)] if operations else []
+
+    def stages(self, operation: Operation) -> bool:
+        return False
+
+    def attempt(self, operation: Operation) -> None:
+        self.alone.append(operation.change.path)
+
+
+def carried(steps: Carried, *batch: Operation | NewFiles) -> Done:
+    return carry_out_batch(
+        cast(Steps, steps), list(batch), stopping=threading.Event(), stops_on_failure=False
+    )
+
+
+def test_what_is_left_is_not_tried_together_again() -> None:
+    steps = Carried(at_once=2)
+    files = new_files(1, 2, 2, 1, 1)
+    alone = Operation(Phase.COPY, change_of(b"a"))
+    done = carried(steps, alone, files)
+
+    assert steps.tried == [files.paths(), files.paths()[2:], files.paths()[4:]]
+    assert steps.alone == [b"d/0001", b"d/0002", b"a"]
+    assert [path for made in done.made for path in made.paths()] == [b"d/0000", b"d/0003", b"d/0004"]
+    assert [ended.operation.change.path for ended in done.ended] == steps.alone
+
+
+def test_what_was_made_is_told_though_it_is_stopped() -> None:
+    files = new_files(1, 1, 1, 1)
+    done = carried(Carried(at_once=2, stops_at=1), files)
+
+    assert [path for made in done.made for path in made.paths()] == files.paths()[:2]
+    assert not done.ended
 
 
 def one_by_one(steps: list[Operation | NewFiles]) -> list[Operation]:
