@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import hashlib
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -33,7 +32,9 @@ def token_hash(token: str) -> bytes:
     A token is long and random, so that one SHA-256 of it is as hard to undo as a slow hash of a
     password would be.
     """
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+    from hashlib import sha256  # takes long to load, and few files have tokens
+
+    return sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
 class Share(Struct, frozen=True, kw_only=True):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import IO, Any, Generic, NamedTuple, TypeVar
@@ -20,7 +18,20 @@ class Packing(NamedTuple):
     unpack: Callable[[bytes], list[Any]]
 
 
-PICKLED = Packing(lambda items: pickle.dumps(items, protocol=pickle.HIGHEST_PROTOCOL), pickle.loads)
+def _pickled(items: Sequence[Any]) -> bytes:
+    import pickle  # few lists get long, and fewer are of what has no packing of its own
+
+    return pickle.dumps(items, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _unpickled(packed: bytes) -> list[Any]:
+    import pickle
+
+    found: list[Any] = pickle.loads(packed)
+    return found
+
+
+PICKLED = Packing(_pickled, _unpickled)
 
 
 class SpillList(Generic[T]):
@@ -62,6 +73,8 @@ class SpillList(Generic[T]):
 
     def _spill(self) -> None:
         if self._file is None:
+            import tempfile  # few lists get long
+
             self._file = tempfile.TemporaryFile(dir=self._folder, prefix="dirsync-plan-")  # noqa: SIM115
         packed = self._packing.pack(self._tail)
         self._offsets.append((self._file.seek(0, 2), len(packed)))

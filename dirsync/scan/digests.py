@@ -14,7 +14,6 @@ order. `native/digests.c` finds them in the same bytes.
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 from array import array
 from collections.abc import Iterable
@@ -91,7 +90,9 @@ def packed_digests(digests: Iterable[tuple[bytes, bytes | None]]) -> bytes:
 
 def _key_of(path: bytes) -> int:
     """Give what a path is sorted and found by."""
-    hashed = hashlib.blake2b(path, digest_size=DIGEST_BYTES).digest()
+    from hashlib import blake2b  # takes long to load, and most runs have no digests
+
+    hashed = blake2b(path, digest_size=DIGEST_BYTES).digest()
     return int.from_bytes(hashed[: 2 * _KEY_BYTES], "big")
 
 
