@@ -15,7 +15,7 @@ from __future__ import annotations
 import marshal
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
 from dirsync.model.change import Change, ChangeKind
@@ -158,9 +158,10 @@ def _touched(plan: Plan) -> Iterator[bytes]:
                 yield plan.before(operation.change.path)
 
 
-def _batches(rows: Iterator[T]) -> Iterator[list[T]]:
-    while batch := list(islice(rows, _ROWS_A_TRANSACTION)):
-        yield batch
+def _batches(rows: Iterator[T]) -> Iterator[Iterator[T]]:
+    """Cut a stream into batches; each is to be read to its end before the next is asked for."""
+    for first in rows:
+        yield chain([first], islice(rows, _ROWS_A_TRANSACTION - 1))
 
 
 def _signed(number: int) -> int:
