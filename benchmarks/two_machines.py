@@ -86,7 +86,7 @@ def section(
         with _both_ends(place) as ends:
             found = [
                 _unchanged(ends, entries=Shape(files=files).entries, rounds=rounds),
-                _first_copy(ends, entries=small_shape.entries, rounds=max(3, rounds // 2)),
+                _first_copy(ends, entries=small_shape.entries, rounds=rounds),
                 _insertion(ends, mib=mib),
             ]
     return Section("\n".join(each.text for each in found), all(each.is_met for each in found))
@@ -116,7 +116,6 @@ def _first_copy(ends: Ends, *, entries: int, rounds: int) -> Section:
     def emptied() -> None:
         for name in ("small-dirsync", "small-rsync", "state"):  # as if it were the first time
             shutil.rmtree(ends.place / name, ignore_errors=True)
-        os.sync()
 
     theirs = ends.rsync("small", ends.place / "small-rsync")
     ours, peer = _in_turn(ends.pull("small"), theirs, rounds=rounds, before=emptied)
@@ -159,6 +158,7 @@ def _in_turn(
     for number in range(rounds):
         before()
         for at in (0, 1) if number % 2 == 0 else (1, 0):
+            os.sync()  # what one has written is none of the other's work
             costs[at].append(_cost((ours, peer)[at]))
     return costs
 
