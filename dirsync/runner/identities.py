@@ -3,8 +3,8 @@
 A row says: what the destination holds at this path, if it holds anything there, was
 made from the source's object with this inode number when that had this ctime. So a
 row is removed, durably, before anything else may come to its path, and written
-when what it says is done and durable. A run that is killed leaves rows missing, and
-then content decides.
+when what it says is done and durable, or done, where nobody asks for more. A run that is
+killed leaves rows missing, and then content decides.
 
 Rows hold for one pair of directories. When either is another than before, all of a
 job's rows go.
@@ -20,7 +20,7 @@ from typing import NamedTuple, TypeVar
 
 from dirsync.model.change import Change, ChangeKind
 from dirsync.model.entry import Entry, Kind
-from dirsync.model.job import MirrorJob
+from dirsync.model.job import Durability, MirrorJob
 from dirsync.model.listing import numbers
 from dirsync.model.new_files import NewFiles
 from dirsync.model.operation import Operation, Phase
@@ -56,8 +56,10 @@ class Identities:
         self._job = job
         self._ledger = ledger
         self._database = ledger.database
+        self._folder = folder
         self._made: SpillList[tuple[int, int, bytes]] = SpillList(folder=folder, packing=_PLAIN)
         self._moved: list[bytes] = []  # the new paths of directories
+        self._may_write = False  # what is noted, at any time
 
     def are_of_these_places(self) -> bool:
         """Whether there are rows, and they hold for the directories at hand."""
@@ -79,6 +81,7 @@ class Identities:
 
     def release(self, plan: Plan) -> None:
         """Remove the rows of every path that a plan is about to touch; call it before the first step."""
+        self._may_write = self._job.durability is Durability.NONE and not plan.moved_from
         if not self.are_of_these_places():
             self.clear()
             self._ledger.remember(self._job.name, _PLACES, self._places())
@@ -118,6 +121,8 @@ class Identities:
         listing = files.listing
         signed = numbers("q", listing.ino)  # as SQLite has integers
         self._made.extend(zip(signed, listing.ctimes_ns(), files.paths(), strict=True))
+        if self._may_write and len(self._made) >= _ROWS_A_TRANSACTION:  # while others copy
+            self._write_made()
 
     def record(self, plan: Plan) -> None:
         """Write the rows of all that was noted; call it when that is durable."""
@@ -125,11 +130,15 @@ class Identities:
         for old, new in sorted(moved, key=lambda move: len(move[0]), reverse=True):  # what is moved out first
             for table in _TABLES:
                 move_rows(self._database, table, job=self._job.name, old=old, new=new)
+        self._write_made()
+
+    def _write_made(self) -> None:
+        made, self._made = self._made, SpillList(folder=self._folder, packing=_PLAIN)
         self._write(
             "INSERT OR REPLACE INTO identities (job, ino, ctime_ns, path) VALUES (?, ?, ?, ?)",
-            ((self._job.name, *made) for made in self._made),
+            ((self._job.name, *row) for row in made),
         )
-        self._made.close()
+        made.close()
 
     def _any(self) -> bool:
         with self._database.translated():
