@@ -8,17 +8,22 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from dirsync.errors import Cancelled
 from dirsync.model.attributes import Namespace
+from dirsync.model.entry import Entry
+from dirsync.model.listing import listing_of
+from dirsync.model.new_files import NewFiles
 from dirsync.model.place import FarPlace
 from dirsync.trees import chunking
 from dirsync.trees.data import DataCopier
 from dirsync.trees.far.connection import FarConnection, FarEndLost
 from dirsync.trees.far.file import FarFile
 from dirsync.trees.far.tree import FarTree
+from dirsync.trees.small_files import Making
 from dirsync.trees.source import FileAhead
 from dirsync.wire import frames, rows
 from dirsync.wire.asks import (
@@ -130,6 +135,8 @@ def test_more_beneath_a_directory_than_was_asked_for_is_refused() -> None:
 # Small files together
 
 
+FILE = stat.S_IFREG | 0o644
+MAKING = Making(False, False, True, False, False, 0o777, 1 << 16, True)
 ROW = rows.packed(Status(stat.S_IFREG | 0o644, 1, 1, 1, 0, 0, 1, 1, 1))
 BELOW_ZERO = rows.packed(Status(stat.S_IFREG | 0o644, -1, 1, 1, 0, 0, 1, 1, 1))
 NO_KIND = rows.packed(Status(0o170000, 1, 1, 1, 0, 0, 1, 1, 1))
@@ -200,6 +207,28 @@ def test_files_together_that_were_cut_off_before_their_data_come_again() -> None
 
     assert [file.read(most=100) for file in opened_small(far, *paths)] == [b"1", b"2", b"1"]
     assert [[wanted.path for wanted in files] for files in asked] == [paths, paths, [b"c"], [b"c"]]
+
+
+def test_stop_before_the_end_of_a_stream_comes_before_its_last_files_are_made(tmp_path: Path) -> None:
+    """What is made and not told is in no count, and never in the history."""
+    listing = listing_of([Entry(b"a", FILE, 1, 1, 1, 0, 0, 1, 1, 1, None)])
+    directory = os.open(tmp_path, os.O_RDONLY)
+    frames_read = 0
+
+    def check() -> None:
+        nonlocal frames_read
+        frames_read += 1
+        if frames_read > 2:  # the message and its data
+            raise Cancelled("stopped", signal_number=15)
+
+    far = far_tree(lambda _: iter(together(ROW, b"1")), check=check)
+    far.foresee(together=[NewFiles(b"d", listing)])
+    try:
+        with pytest.raises(Cancelled):
+            far.copy_small(b"d", [b"a"], into=directory, making=MAKING)
+        assert os.listdir(tmp_path) == []
+    finally:
+        os.close(directory)
 
 
 # Large files
