@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import socket
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from dirsync.trees import chunking
 from dirsync.trees.data import DataCopier
 from dirsync.trees.far.connection import FarConnection, FarEndLost
 from dirsync.trees.far.file import FarFile
+from dirsync.trees.far.http import HttpAsking
 from dirsync.trees.far.tree import FarTree
 from dirsync.trees.small_files import Making
 from dirsync.trees.source import FileAhead
@@ -104,6 +107,53 @@ def test_peer_that_is_only_alive_is_left_when_the_run_is_to_stop() -> None:
 
     with pytest.raises(Cancelled):
         far_tree(lambda _: itertools.repeat(frames.ALIVE), check=check).listing(b"")
+
+
+# The end of a response
+
+
+@contextlib.contextmanager
+def agent_that_sends(body: Callable[[], Iterator[bytes]]) -> Iterator[FarTree]:
+    """Give a tree of an agent that answers the first question with chunks, as HTTP has them."""
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(1 << 16)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for block in body():
+                connection.sendall(b"%x\r\n%s\r\n" % (len(block), block))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answering = threading.Thread(target=serve)
+        answering.start()
+        place = FarPlace(address=f"http://127.0.0.1:{listener.getsockname()[1]}", share="peer")
+        with FarTree(FarConnection(place, HttpAsking(place)), owned=True) as far:
+            yield far
+        answering.join()
+
+
+SEEN = frames.messages(Seen(path=b"a", status=None)) + frames.END
+
+
+def test_connection_that_is_cut_behind_the_last_frame_has_brought_all() -> None:
+    with agent_that_sends(lambda: iter([SEEN])) as far:
+        assert far.entry(b"a") is None
+
+
+def test_body_that_goes_on_behind_the_last_frame_is_not_read() -> None:
+    sent = 0
+
+    def body() -> Iterator[bytes]:
+        nonlocal sent
+        yield SEEN
+        while sent < 64 << 20:
+            sent += 1 << 20
+            yield bytes(1 << 20)
+
+    with agent_that_sends(body) as far:
+        assert far.entry(b"a") is None
+    assert sent < 64 << 20
 
 
 # Listings
