@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct, field
 
-from dirsync.errors import Cancelled
+from dirsync.errors import Cancelled, RunError
 from dirsync.mirror.barrier import make_durable
 from dirsync.mirror.files import Staged
 from dirsync.mirror.steps import Steps
@@ -36,6 +36,7 @@ class Done(Struct):
 
     made: list[NewFiles] = field(default_factory=list)  # of what was planned together, what was made so
     ended: list[Ended] = field(default_factory=list)
+    error: RunError | None = None  # what ends the run, met after these
 
 
 class Limits(NamedTuple):
@@ -98,7 +99,8 @@ def carry_out_batch(steps: Steps, batch: Batch, *, stopping: threading.Event, st
     """Carry out a batch, and tell how each operation ended that was come to.
 
     A request to stop ends it early: what is told is done, and nothing else is; the one
-    who waits for it finds the deadline passed.
+    who waits for it finds the deadline passed. What else ends the run is told beside what
+    was done before; copies that are complete by then get their names.
     """
     done = Done()
     staged: list[tuple[Operation, Staged]] = []
@@ -122,6 +124,8 @@ def carry_out_batch(steps: Steps, batch: Batch, *, stopping: threading.Event, st
         for _, copy in staged:
             steps.drop(copy)
         return done
+    except RunError as error:  # the source is lost; what came of it before is whole
+        done.error = error
     done.ended.extend(_published(steps, staged))
     return done
 

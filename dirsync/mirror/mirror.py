@@ -304,12 +304,21 @@ class Mirror:
         self._stop_if_asked_to()
 
     def _tell_all(self, futures: set[Future[Done]]) -> None:
-        for future in futures:
-            if not future.cancelled():
-                self._tell_each(future.result())
+        """Tell what came of batches, of each though another one raises."""
+        with contextlib.ExitStack() as telling:
+            for future in futures:
+                if not future.cancelled():
+                    telling.callback(self._tell_result, future)
+
+    def _tell_result(self, future: Future[Done]) -> None:
+        self._tell_each(future.result())
 
     def _tell_each(self, done: Done) -> None:
-        """Tell how operations ended; those of a kind that needs no more than that, together."""
+        """Tell how operations ended; those of a kind that needs no more than that, together.
+
+        Raises:
+            RunError: it ended the run.
+        """
         for files in done.made:
             self._watcher.made_files(files)
         for is_made, some in groupby(done.ended, _is_plainly_made):
@@ -318,6 +327,8 @@ class Mirror:
             else:
                 for ended in some:
                     self._tell(ended)
+        if done.error is not None:
+            raise done.error
 
 
 class _Workers:

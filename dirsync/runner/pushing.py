@@ -33,7 +33,7 @@ from dirsync.runner.ledger import Ledger
 from dirsync.runner.observer import Observer, Stage, Totals
 from dirsync.runner.places import look_at_one_source
 from dirsync.trees.far.connection import FarEndLost, Patience, Refusal, Unreachable
-from dirsync.trees.far.http import Stream, Wire
+from dirsync.trees.far.http import Stream, Wire, read_to_end
 from dirsync.trees.local import open_root
 from dirsync.wire import frames
 from dirsync.wire.beliefs import check_path, one_line
@@ -330,13 +330,13 @@ class _Conversation:
         try:
             blocks = _in_blocks(self._answerer.answer(asked.question))
             with self._wire.posted(path, blocks) as response:
-                response.read()
+                read_to_end(response)
         except (Unreachable, StreamCut) as error:
             if self._over.is_set():
                 return
             logger.info("an answer did not arrive: %s", error)
             with contextlib.suppress(Unreachable, RunError), self._wire.posted(path, b"") as response:
-                response.read()  # an answer without an end, so that it is asked again at once
+                read_to_end(response)  # an answer without an end, so that it is asked again at once
         except (RunError, OSError) as error:
             if not self._over.is_set():
                 logger.info("an answer could not be given: %s", error)
@@ -351,7 +351,7 @@ class _Conversation:
         """Say something to the run that it can do without."""
         path = f"/v1/runs/{self._run}/{what}"
         with contextlib.suppress(Unreachable, RunError), self._wire.posted(path, b"") as response:
-            response.read()
+            read_to_end(response)
 
     def _stop_when_told(self) -> None:
         while not self._over.wait(0.2):

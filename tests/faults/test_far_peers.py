@@ -5,20 +5,28 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import socket
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from dirsync.errors import Cancelled
 from dirsync.model.attributes import Namespace
+from dirsync.model.entry import Entry
+from dirsync.model.listing import listing_of
+from dirsync.model.new_files import NewFiles
 from dirsync.model.place import FarPlace
 from dirsync.trees import chunking
 from dirsync.trees.data import DataCopier
 from dirsync.trees.far.connection import FarConnection, FarEndLost
 from dirsync.trees.far.file import FarFile
+from dirsync.trees.far.http import HttpAsking
 from dirsync.trees.far.tree import FarTree
+from dirsync.trees.small_files import Making
 from dirsync.trees.source import FileAhead
 from dirsync.wire import frames, rows
 from dirsync.wire.asks import (
@@ -101,6 +109,53 @@ def test_peer_that_is_only_alive_is_left_when_the_run_is_to_stop() -> None:
         far_tree(lambda _: itertools.repeat(frames.ALIVE), check=check).listing(b"")
 
 
+# The end of a response
+
+
+@contextlib.contextmanager
+def agent_that_sends(body: Callable[[], Iterator[bytes]]) -> Iterator[FarTree]:
+    """Give a tree of an agent that answers the first question with chunks, as HTTP has them."""
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(1 << 16)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for block in body():
+                connection.sendall(b"%x\r\n%s\r\n" % (len(block), block))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answering = threading.Thread(target=serve)
+        answering.start()
+        place = FarPlace(address=f"http://127.0.0.1:{listener.getsockname()[1]}", share="peer")
+        with FarTree(FarConnection(place, HttpAsking(place)), owned=True) as far:
+            yield far
+        answering.join()
+
+
+SEEN = frames.messages(Seen(path=b"a", status=None)) + frames.END
+
+
+def test_connection_that_is_cut_behind_the_last_frame_has_brought_all() -> None:
+    with agent_that_sends(lambda: iter([SEEN])) as far:
+        assert far.entry(b"a") is None
+
+
+def test_body_that_goes_on_behind_the_last_frame_is_not_read() -> None:
+    sent = 0
+
+    def body() -> Iterator[bytes]:
+        nonlocal sent
+        yield SEEN
+        while sent < 64 << 20:
+            sent += 1 << 20
+            yield bytes(1 << 20)
+
+    with agent_that_sends(body) as far:
+        assert far.entry(b"a") is None
+    assert sent < 64 << 20
+
+
 # Listings
 
 
@@ -130,6 +185,8 @@ def test_more_beneath_a_directory_than_was_asked_for_is_refused() -> None:
 # Small files together
 
 
+FILE = stat.S_IFREG | 0o644
+MAKING = Making(False, False, True, False, False, 0o777, 1 << 16, True)
 ROW = rows.packed(Status(stat.S_IFREG | 0o644, 1, 1, 1, 0, 0, 1, 1, 1))
 BELOW_ZERO = rows.packed(Status(stat.S_IFREG | 0o644, -1, 1, 1, 0, 0, 1, 1, 1))
 NO_KIND = rows.packed(Status(0o170000, 1, 1, 1, 0, 0, 1, 1, 1))
@@ -200,6 +257,28 @@ def test_files_together_that_were_cut_off_before_their_data_come_again() -> None
 
     assert [file.read(most=100) for file in opened_small(far, *paths)] == [b"1", b"2", b"1"]
     assert [[wanted.path for wanted in files] for files in asked] == [paths, paths, [b"c"], [b"c"]]
+
+
+def test_stop_before_the_end_of_a_stream_comes_before_its_last_files_are_made(tmp_path: Path) -> None:
+    """What is made and not told is in no count, and never in the history."""
+    listing = listing_of([Entry(b"a", FILE, 1, 1, 1, 0, 0, 1, 1, 1, None)])
+    directory = os.open(tmp_path, os.O_RDONLY)
+    frames_read = 0
+
+    def check() -> None:
+        nonlocal frames_read
+        frames_read += 1
+        if frames_read > 2:  # the message and its data
+            raise Cancelled("stopped", signal_number=15)
+
+    far = far_tree(lambda _: iter(together(ROW, b"1")), check=check)
+    far.foresee(together=[NewFiles(b"d", listing)])
+    try:
+        with pytest.raises(Cancelled):
+            far.copy_small(b"d", [b"a"], into=directory, making=MAKING)
+        assert os.listdir(tmp_path) == []
+    finally:
+        os.close(directory)
 
 
 # Large files

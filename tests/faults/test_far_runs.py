@@ -7,6 +7,7 @@ import errno
 import io
 import itertools
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -18,21 +19,22 @@ from msgspec import structs
 
 from dirsync.answers.answering import Answerer
 from dirsync.errors import RunError
-from dirsync.model.job import MirrorJob, PushJob, Retries
+from dirsync.model.job import Durability, MirrorJob, PushJob, Retries
 from dirsync.model.place import FarPlace, LocalPlace
 from dirsync.model.result import Outcome, RunResult
 from dirsync.model.serving import Access
 from dirsync.trees import fsops, small_files
-from dirsync.trees.far.connection import FarConnection, answers_of, connected
+from dirsync.trees.far.connection import FarConnection, FarEndLost, Patience, answers_of, connected
 from dirsync.trees.far.http import HttpAsking
 from dirsync.trees.far.tree import FarTree
 from dirsync.wire import frames
 from dirsync.wire.asks import AskSurvey, Question
 from dirsync.wire.frames import Frames
 from tests.agents import AgentProcess, Served, far_jobs, served
-from tests.jobs import run, sync_job
+from tests.jobs import run, sync_job, watched_run
 from tests.program import CHECKOUT, Ended, argv, ended
 from tests.trees import Children, Snapshot, differences, snapshot, tree
+from tests.wire import Cutting
 
 
 @pytest.fixture
@@ -172,6 +174,31 @@ def test_plan_of_a_dry_run_that_was_saved_is_carried_out_when_it_is_approved(
 
 
 # Other file systems
+
+
+@pytest.mark.parametrize("durability", [Durability.NONE, Durability.FULL])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_was_made_before_the_far_end_was_lost_is_told(
+    tmp_path: Path, up: Served, monkeypatch: pytest.MonkeyPatch, durability: Durability, workers: int
+) -> None:
+    def wait(_: Patience, error: Exception) -> None:
+        raise FarEndLost(str(error))
+
+    monkeypatch.setattr(Patience, "wait", wait)
+    drawn = random.Random(1)
+    files = {f"f{number}": drawn.randbytes(2_000) for number in range(100)}
+    tree(tmp_path / "share", {f"d{number}": dict(files) for number in range(40)})
+    with Cutting(int(up.address.rsplit(":", 1)[1]), every=3_000_000) as wire:
+        there = structs.replace(up.place(), address=f"https://127.0.0.1:{wire.port}")
+        job = structs.replace(sync_job(tmp_path / "near", tmp_path / "near"), source=there)
+        job = structs.replace(job, workers=workers, durability=durability)
+        result, watched = watched_run(job, tmp_path)
+
+    made = {path for path in snapshot(tmp_path / "near") if path}
+    assert result.outcome is Outcome.FAILED
+    assert len(made) > 500
+    assert {change.path for change in watched.changes} == made
+    assert result.counts.created == len(made)
 
 
 @pytest.mark.parametrize("job", ["pull", "push"])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dirsync.errors import Cancelled
+from dirsync.errors import Cancelled, RunError
 from dirsync.mirror.batch import Done, Limits, batches, carry_out_batch
 from dirsync.mirror.steps import Steps
 from dirsync.model.change import Change, ChangeKind
@@ -168,13 +168,19 @@ def test_batches_hold_all_in_order_and_no_more_than_they_may(
 class Carried:
     """Steps of which it is seen how they are carried out: files of one byte go together."""
 
-    def __init__(self, *, at_once: int = 100, stops_at: int | None = None) -> None:
-        """`at_once`: so many are tried in one call. `stops_at`: the call that is told to stop."""
+    def __init__(
+        self, *, at_once: int = 100, stops_at: int | None = None, fails_at: bytes | None = None
+    ) -> None:
+        """`at_once`: so many are tried in one call. `stops_at`: the call that is told to stop.
+
+        `fails_at`: the path at which the run fails.
+        """
         self.small = self
         self.alone: list[bytes] = []
         self.tried: list[list[bytes]] = []
         self._at_once = at_once
         self._stops_at = stops_at
+        self._fails_at = fails_at
 
     def foresee(self, together: list[NewFiles], operations: list[Operation]) -> None:
         """Nobody has to be asked."""
@@ -198,6 +204,8 @@ class Carried:
         return False
 
     def attempt(self, operation: Operation) -> None:
+        if operation.change.path == self._fails_at:
+            raise RunError("the far end is lost")
         self.alone.append(operation.change.path)
 
 
@@ -225,6 +233,15 @@ def test_what_was_made_is_told_though_it_is_stopped() -> None:
 
     assert [path for made in done.made for path in made.paths()] == files.paths()[:2]
     assert not done.ended
+
+
+def test_what_was_made_is_told_though_the_run_failed() -> None:
+    files = new_files(1, 1, 2)
+    steps = Carried(fails_at=b"d/0002")
+    done = carried(steps, Operation(Phase.COPY, change_of(b"a")), files)
+
+    assert [path for made in done.made for path in made.paths()] == files.paths()[:2]
+    assert str(done.error) == "the far end is lost"
 
 
 def one_by_one(steps: list[Operation | NewFiles]) -> list[Operation]:

@@ -26,6 +26,7 @@ from dirsync.wire.frames import Frames, StreamCut
 
 _CONNECT_SECONDS = 10.0
 _SILENT_SECONDS = 60.0  # an agent at work says that it is alive more often than that
+_LITTLE_BYTES = 4096
 _BUSY = frozenset({429, 502, 503, 504})
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 _encoder = msgspec.msgpack.Encoder()
@@ -201,6 +202,15 @@ class Wire:
         return certificate
 
 
+def read_to_end(response: http.client.HTTPResponse) -> None:
+    """Read what is left of a body, so that its connection can be used again: little, or nothing.
+
+    Where there is more, or the connection is lost, it is not.
+    """
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        response.read(_LITTLE_BYTES)
+
+
 class HttpAsking:
     """Asks an agent about one of its shares."""
 
@@ -220,7 +230,7 @@ class HttpAsking:
             frames = Frames(Stream(response))
             yield frames
             if frames.ended:
-                response.read()  # the end of the body, so that the connection can be used again
+                read_to_end(response)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -247,7 +257,7 @@ def _context_for(place: FarPlace, *, pinned: bytes | None) -> ssl.SSLContext:
 def _reason_in(response: http.client.HTTPResponse) -> str:
     """Give what the agent says of a refusal, on one line."""
     try:
-        text = response.read(4096).decode("utf-8", "replace")
+        text = response.read(_LITTLE_BYTES).decode("utf-8", "replace")
         reason = json.loads(text)["error"]
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return "refused, and not as an agent would; is that its port?"

@@ -119,8 +119,6 @@ class FileStream:
                 self._together = None
         for _ in range(count):
             self._left.popleft()
-        if not self._left:
-            self._end()
 
     def take_whole(self, path: bytes) -> FarFile | None:
         """Take a file off that is next to come, in one message; None: it is not."""
@@ -149,6 +147,8 @@ class FileStream:
                 self._pending.appendleft(data)
             elif isinstance(data, bytes):
                 self._together = self._believed(answer, data)
+                if self._has_all():  # whatever is wrong is known before anything is made of them
+                    self._end()
             else:
                 raise self._nonsense("files together without data")
         return self._together
@@ -225,6 +225,10 @@ class FileStream:
         if not self._left:
             self._end()
 
+    def _has_all(self) -> bool:
+        """Whether nothing but the end is still to come."""
+        return len(self._left) == (0 if self._together is None else len(self._together))
+
     def _end(self) -> None:
         """Read the end of the stream, so that its connection can be used again."""
         if self._coming is not None:
@@ -249,13 +253,13 @@ class FileStream:
         The next frame is asked for when all of one was taken: what was is known if the connection is lost.
         """
         assert self._patience is not None
-        while self._left:
+        while not self._has_all():
             try:
                 with self._connection.frames(self._ask()) as frames:
                     for is_message, payload in frames:
                         self._patience.renew()
                         yield decode_answers(payload) if is_message else [payload]
-                    if self._left:
+                    if not self._has_all():
                         raise self._nonsense("fewer files than were asked for")
             except (Unreachable, StreamCut) as error:
                 self._patience.wait(error)
