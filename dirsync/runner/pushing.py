@@ -335,14 +335,29 @@ class _Conversation:
             if self._over.is_set():
                 return
             logger.info("an answer did not arrive: %s", error)
-            with contextlib.suppress(Unreachable, RunError), self._wire.posted(path, b"") as response:
-                read_to_end(response)  # an answer without an end, so that it is asked again at once
+            with contextlib.suppress(RunError):
+                self._give_up(path)
         except (RunError, OSError) as error:
             if not self._over.is_set():
                 logger.info("an answer could not be given: %s", error)
         finally:
             with self._counting:
                 self._unanswered -= 1
+
+    def _give_up(self, path: str) -> None:
+        """Give an answer without an end, so that it is asked again at once.
+
+        Raises:
+            RunError: the far end is lost, or does not wait for it; or this end was told to stop.
+        """
+        patience = Patience(str(self._wire.place), self._deadline.check, seconds=_PATIENCE_SECONDS)
+        while not self._over.is_set():
+            try:
+                with self._wire.posted(path, b"") as response:
+                    read_to_end(response)
+                return
+            except Unreachable as error:
+                patience.wait(error)
 
     def _acknowledge(self, number: int) -> None:
         self._say(f"heard/{number}")

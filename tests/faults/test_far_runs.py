@@ -11,8 +11,11 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from http.client import HTTPResponse
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -24,8 +27,15 @@ from dirsync.model.place import FarPlace, LocalPlace
 from dirsync.model.result import Outcome, RunResult
 from dirsync.model.serving import Access
 from dirsync.trees import fsops, small_files
-from dirsync.trees.far.connection import FarConnection, FarEndLost, Patience, answers_of, connected
-from dirsync.trees.far.http import HttpAsking
+from dirsync.trees.far.connection import (
+    FarConnection,
+    FarEndLost,
+    Patience,
+    Unreachable,
+    answers_of,
+    connected,
+)
+from dirsync.trees.far.http import HttpAsking, Wire
 from dirsync.trees.far.tree import FarTree
 from dirsync.wire import frames
 from dirsync.wire.asks import AskSurvey, Question
@@ -174,6 +184,32 @@ def test_plan_of_a_dry_run_that_was_saved_is_carried_out_when_it_is_approved(
 
 
 # Other file systems
+
+
+def test_answer_that_is_lost_more_than_once_is_asked_for_again(
+    tmp_path: Path, up: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cut breaks the connections that wait to be used again, too."""
+    posted = Wire.posted
+    lost: list[str] = []
+
+    @contextlib.contextmanager
+    def losing(wire: Wire, path: str, body: Any) -> Iterator[HTTPResponse]:
+        if "/answers/" in path and not path.endswith("/1") and len(lost) < 3:  # not the greeting
+            lost.append(path)
+            raise Unreachable("the connection was lost")
+        with posted(wire, path, body) as response:
+            yield response
+
+    monkeypatch.setattr(Wire, "posted", losing)
+    monkeypatch.setattr("dirsync.agent.sessions._ANSWER_SECONDS", 30.0)
+    wanted = snapshot(tree(tmp_path / "near", {"a": b"1"}))
+    began_at = time.monotonic()
+    result = run(push_job(up, tmp_path / "near", b"in"), state=tmp_path / "state")
+
+    assert result.outcome is Outcome.SUCCEEDED, result.error
+    assert not differences(wanted, snapshot(tmp_path / "share/in"))
+    assert time.monotonic() - began_at < 15.0
 
 
 @pytest.mark.parametrize("durability", [Durability.NONE, Durability.FULL])
