@@ -30,8 +30,3 @@ def sizes(rows: bytes) -> list[int]:
 def statuses(rows: bytes) -> Iterator[Status]:
     """Give the status of each file."""
     return (Status(*row) for row in _ROW.iter_unpack(rows))
-
-
-def packed(status: Status) -> bytes:
-    """Pack the status of a file."""
-    return _ROW.pack(*(getattr(status, field) for field in Status.__struct_fields__))

@@ -28,7 +28,7 @@ from dirsync.trees.far.http import HttpAsking
 from dirsync.trees.far.tree import FarTree
 from dirsync.trees.small_files import Making
 from dirsync.trees.source import FileAhead
-from dirsync.wire import frames, rows
+from dirsync.wire import frames
 from dirsync.wire.asks import (
     LARGE_BYTES,
     AskChunks,
@@ -47,6 +47,7 @@ from dirsync.wire.asks import (
     Status,
 )
 from dirsync.wire.frames import Frames, StreamCut
+from tests.rows import packed_row
 
 MOST_FRAMES = 200_000  # of a stream, until it counts as read without end
 DIRECTORY = stat.S_IFDIR | 0o755
@@ -187,9 +188,9 @@ def test_more_beneath_a_directory_than_was_asked_for_is_refused() -> None:
 
 FILE = stat.S_IFREG | 0o644
 MAKING = Making(False, False, True, False, False, 0o777, 1 << 16, True)
-ROW = rows.packed(Status(stat.S_IFREG | 0o644, 1, 1, 1, 0, 0, 1, 1, 1))
-BELOW_ZERO = rows.packed(Status(stat.S_IFREG | 0o644, -1, 1, 1, 0, 0, 1, 1, 1))
-NO_KIND = rows.packed(Status(0o170000, 1, 1, 1, 0, 0, 1, 1, 1))
+ROW = packed_row(Status(stat.S_IFREG | 0o644, 1, 1, 1, 0, 0, 1, 1, 1))
+BELOW_ZERO = packed_row(Status(stat.S_IFREG | 0o644, -1, 1, 1, 0, 0, 1, 1, 1))
+NO_KIND = packed_row(Status(0o170000, 1, 1, 1, 0, 0, 1, 1, 1))
 
 
 def together(packed: bytes, data: bytes) -> list[bytes]:

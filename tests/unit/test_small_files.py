@@ -25,6 +25,7 @@ from dirsync.wire import rows
 from dirsync.wire.asks import Status
 from dirsync.wire.beliefs import status_of
 from tests.jobs import sync_job
+from tests.rows import packed_row
 from tests.trees import File, HardLink, Link, Node, differences, snapshot, tree
 
 PLAIN = Making(
@@ -115,7 +116,7 @@ def test_what_is_read_together_has_rows_and_data_of_what_was_read(
     assert read.data == b"1111"
     seen = [status_of(os.lstat(os.fsencode(tmp_path / "s") + b"/" + name)) for name in got]
     assert list(rows.statuses(read.rows)) == seen
-    assert b"".join(map(rows.packed, seen)) == read.rows
+    assert b"".join(map(packed_row, seen)) == read.rows
     assert rows.sizes(read.rows) == [1, 0, 1, 1, 1]
 
 
@@ -147,8 +148,8 @@ def test_names_that_are_not_as_many_as_was_said_are_refused(names: bytes) -> Non
 def test_no_file_or_a_number_of_another_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="names"):
         _small.copy(PLAIN, 0, 0, b"", b"")
-    row = rows.packed(Status(0o100600, 1, 0, 0, 0, 0, 1, 1, 1))
-    below_zero = rows.packed(Status(0o100600, -1, 0, 0, 0, 0, 1, 1, 1))
+    row = packed_row(Status(0o100600, 1, 0, 0, 0, 0, 1, 1, 1))
+    below_zero = packed_row(Status(0o100600, -1, 0, 0, 0, 0, 1, 1, 1))
     for given, data, start in [
         (row, b"", 0),
         (row, b"1", 1),
