@@ -87,7 +87,6 @@ class Telling:
 
     def made_files(self, files: NewFiles) -> None:
         """Count files that were planned together, and copied to where there was nothing."""
-        self._renames.note_made_files(files)
         file_count, byte_count = files.file_count, files.byte_count
         self._counts.created += file_count
         self._counts.bytes_copied += byte_count
@@ -97,6 +96,7 @@ class Telling:
             self.mounts_touched |= self.mounts.intersection([files.directory, *ancestors(files.directory)])
         self._operations_done += file_count
         self._observer.progressed(self._operations_done, self._bytes_moved)
+        self._renames.note_made_files(files)  # may write, and fail: what was made is told by then
 
     def _forget_hash(self, change: Change) -> None:
         """Drop the hash on record of a path that the source no longer has."""
