@@ -159,6 +159,8 @@ def _left_of(
         others = other_runs(done, count=tried)
         if others:
             left += files.some(others).operations()
+        if tried == files.file_count:
+            break
         files = files.some([(tried, files.file_count)])
     return left
 

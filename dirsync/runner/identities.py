@@ -15,8 +15,8 @@ from __future__ import annotations
 import marshal
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
-from typing import NamedTuple, TypeVar
+from itertools import chain, islice, repeat
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from dirsync.model.change import Change, ChangeKind
 from dirsync.model.entry import Entry, Kind
@@ -31,6 +31,7 @@ from dirsync.runner.ledger import Ledger
 from dirsync.runner.moved_rows import bounds_beneath, move_rows
 
 T = TypeVar("T")
+_Row: TypeAlias = tuple[str, int, int, bytes]  # job, inode, its ctime, path
 
 _PLAIN = Packing(lambda rows: marshal.dumps(list(rows)), marshal.loads)
 
@@ -60,6 +61,7 @@ class Identities:
         self._made: SpillList[tuple[int, int, bytes]] = SpillList(folder=folder, packing=_PLAIN)
         self._moved: list[bytes] = []  # the new paths of directories
         self._may_write = False  # what is noted, at any time
+        self._writable: list[_Row] = []  # few
 
     def are_of_these_places(self) -> bool:
         """Whether there are rows, and they hold for the directories at hand."""
@@ -120,8 +122,12 @@ class Identities:
         """Note files that were planned together, and copied to where there was nothing."""
         listing = files.listing
         signed = numbers("q", listing.ino)  # as SQLite has integers
-        self._made.extend(zip(signed, listing.ctimes_ns(), files.paths(), strict=True))
-        if self._may_write and len(self._made) >= _ROWS_A_TRANSACTION:  # while others copy
+        ctimes_ns, paths = listing.ctimes_ns(), files.paths()
+        if not self._may_write:
+            self._made.extend(zip(signed, ctimes_ns, paths, strict=True))
+            return
+        self._writable += zip(repeat(self._job.name), signed, ctimes_ns, paths)
+        if len(self._writable) >= _ROWS_A_TRANSACTION:  # while others copy
             self._write_made()
 
     def record(self, plan: Plan) -> None:
@@ -134,9 +140,10 @@ class Identities:
 
     def _write_made(self) -> None:
         made, self._made = self._made, SpillList(folder=self._folder, packing=_PLAIN)
+        writable, self._writable = self._writable, []
         self._write(
             "INSERT OR REPLACE INTO identities (job, ino, ctime_ns, path) VALUES (?, ?, ?, ?)",
-            ((self._job.name, *row) for row in made),
+            chain(((self._job.name, *row) for row in made), writable),
         )
         made.close()
 

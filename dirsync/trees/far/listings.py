@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any, TypeAlias
 
 from dirsync.model.listing import Listing
 from dirsync.trees.far.connection import FarConnection, FarEndLost, Unreachable, answers_of
@@ -15,11 +16,35 @@ _MOST_BYTES = 1 << 30  # of one directory's listing: more than ten million names
 _COLUMNS = 11
 
 
+_Found: TypeAlias = tuple[bytes, Listing | OSError]  # a directory's path, and what was found
+
+
+class _Beneath:
+    """What is still to come of all beneath a directory, for any tree of a connection."""
+
+    def __init__(self) -> None:
+        self._coming: Generator[_Found, None, None] | None = None
+        self._lock = threading.Lock()
+
+    def begin(self, coming: Generator[_Found, None, None] | None) -> None:
+        """Let go of what is still to come, and have something else come."""
+        with self._lock:
+            old, self._coming = self._coming, coming
+            if old is not None:
+                old.close()
+
+    def next(self) -> _Found | None:
+        """Give the next one; None: there is no more."""
+        with self._lock:
+            return None if self._coming is None else next(self._coming, None)
+
+
 class Listings:
     """What was listed at a far end and not yet asked for; for one thread."""
 
     def __init__(self, connection: FarConnection) -> None:
         self._connection = connection
+        self._beneath = connection.kept(_Beneath)
 
     @property
     def _known(self) -> dict[tuple[type, bytes], Any]:
@@ -33,10 +58,9 @@ class Listings:
             OSError: it cannot be listed.
             RunError: the far end is lost.
         """
-        known = self._known.pop((Listing, path), None)
-        if known is None:
+        if not self._has_come(path):
             self.foresee([path])
-            known = self._known.pop((Listing, path))
+        known = self._known.pop((Listing, path))
         if isinstance(known, OSError):
             raise known
         assert isinstance(known, Listing)
@@ -62,12 +86,29 @@ class Listings:
                     patience.wait(error)
 
     def foresee_beneath(self, path: bytes, *, include: tuple[bytes, ...], exclude: tuple[bytes, ...]) -> None:
-        """List a directory and what is beneath, as much as one answer holds."""
-        if (Listing, path) in self._known:
-            return
-        selecting = Selecting(include=include, exclude=exclude)
+        """List a directory and what is beneath, as much as one answer holds; the far end lists ahead."""
+        if not self._has_come(path):
+            selecting = Selecting(include=include, exclude=exclude)
+            self._beneath.begin(self._all_beneath(path, selecting))
+
+    def expect_no_more(self) -> None:
+        """Let go of what is still to come: nothing will ask for it."""
+        self._beneath.begin(None)
+
+    def _has_come(self, path: bytes) -> bool:
+        """Whether a directory's listing is at hand; takes what comes until it is."""
+        while (Listing, path) not in self._known:
+            found = self._beneath.next()
+            if found is None:
+                return False
+            self._known[Listing, found[0]] = found[1]
+        return True
+
+    def _all_beneath(self, path: bytes, selecting: Selecting) -> Generator[_Found, None, None]:
+        """Give what one answer holds of a directory and of all beneath, each listing once."""
         ask = AskListings(paths=[path], beneath=True, selecting=selecting)
         patience = self._connection.patience()
+        given: set[bytes] = set()
         while True:
             expected, rows = {path}, 0
             try:
@@ -76,15 +117,17 @@ class Listings:
                         raise FarEndLost(f"{self._connection.place}: a listing nobody asked for")
                     patience.renew()
                     expected.discard(found)
-                    self._known[Listing, found] = listing
                     if isinstance(listing, Listing):
                         expected.update(_children(found, listing))
                         rows += listing.entry_count + 1
+                    if found not in given:
+                        given.add(found)
+                        yield found, listing
                 return
             except (Unreachable, StreamCut) as error:
                 patience.wait(error)
 
-    def _asked(self, ask: AskListings) -> Iterator[tuple[bytes, Listing | OSError]]:
+    def _asked(self, ask: AskListings) -> Iterator[_Found]:
         """Give the listings of one stream, each put together of its parts."""
         with self._connection.frames(ask) as frames:
             parts = _Parts()

@@ -297,6 +297,7 @@ class FarTree:
             found = self.connection.each(attributes, _ask_attributes, Attributes)
             self._attributes = dict(zip(attributes, found, strict=True))
         if together or files:
+            self._listings.expect_no_more()
             self._forget_files()
             self._wanted_together = [
                 NamesWanted(some.directory, some.listing.names) for some in together if some.file_count
