@@ -26,6 +26,7 @@ from dirsync.model.new_files import NewFiles
 from dirsync.model.operation import Operation, Phase
 from dirsync.plan.plan import Plan
 from dirsync.plan.spill import Packing, SpillList
+from dirsync.runner.database import insert_rows
 from dirsync.runner.ends import directory_at
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.moved_rows import bounds_beneath, move_rows
@@ -141,10 +142,9 @@ class Identities:
     def _write_made(self) -> None:
         made, self._made = self._made, SpillList(folder=self._folder, packing=_PLAIN)
         writable, self._writable = self._writable, []
-        self._write(
-            "INSERT OR REPLACE INTO identities (job, ino, ctime_ns, path) VALUES (?, ?, ?, ?)",
-            chain(((self._job.name, *row) for row in made), writable),
-        )
+        for batch in _batches(chain(((self._job.name, *row) for row in made), writable)):
+            with self._database.transaction() as connection:
+                insert_rows(connection, "INSERT OR REPLACE INTO identities (job, ino, ctime_ns, path)", batch)
         made.close()
 
     def _any(self) -> bool:

@@ -223,6 +223,43 @@ static void test_what_is_not_plain_is_left(void)
     clear();
 }
 
+/* What a new file is like is asked of the first of a call: the others have to be dressed all the same. */
+static void test_each_of_several_is_as_it_should_be(void)
+{
+    struct made files[] = {arrived("plain"), arrived("other"), arrived("third")};
+    files[1].random += RANDOM_BYTES;
+    files[2].random += 2 * RANDOM_BYTES;
+    files[1].uid++;
+    files[2].mode = S_IFREG | 0600;
+    EXPECT(write_files(&USUAL, destination, files, 3) == 3);
+    static const char *const names[] = {"plain", "other", "third"};
+    for (size_t at = 0; at < 3; at++) {
+        struct stat status;
+        EXPECT(files[at].ended == DONE && holds(destination, names[at], "12345", files[at].mode & 07777));
+        EXPECT(fstatat(destination, names[at], &status, 0) == 0 && status.st_uid == files[at].uid);
+        EXPECT(unlinkat(destination, names[at], 0) == 0);
+    }
+    struct making staging = USUAL;
+    staging.places = false;
+    EXPECT(write_files(&staging, destination, files, 2) == 2 && files[0].inode != files[1].inode);
+    EXPECT(unlinkat(destination, ".dirsync-696a6b6c6d6e6f70.tmp", 0) == 0);
+    clear();
+}
+
+static void test_files_that_a_directory_gives_an_acl_are_left(void)
+{
+    /* version 2; user::rwx, user:1:rwx, group::---, mask::rwx, other::--- */
+    static const unsigned char acl[] = {2, 0, 0, 0,    1, 0, 7, 0, 255, 255, 255, 255, 2,   0,   7,   0,
+                                        1, 0, 0, 0,    4, 0, 0, 0, 255, 255, 255, 255, 16,  0,   7,   0,
+                                        255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255};
+    static const char name[] = "system.posix_acl_default";
+    EXPECT(fsetxattr(destination, name, acl, sizeof acl, 0) == 0);
+    struct made files[] = {arrived("plain"), arrived("other")};
+    EXPECT(write_files(&USUAL, destination, files, 2) == 2);
+    EXPECT(files[0].ended == LEFT && files[1].ended == LEFT && entries_of(destination) == 0);
+    EXPECT(fremovexattr(destination, name) == 0);
+}
+
 static void test_a_young_file_is_left(void)
 {
     make_file(source, "young", "1", 0600);
@@ -410,6 +447,8 @@ int main(int count, char **arguments)
     make_sources();
     test_a_copy_is_whole();
     test_what_is_not_plain_is_left();
+    test_each_of_several_is_as_it_should_be();
+    test_files_that_a_directory_gives_an_acl_are_left();
     test_a_young_file_is_left();
     test_nothing_is_made_over_something();
     test_staged_files_get_their_names_later();

@@ -118,21 +118,45 @@ static bool write_whole(int fd, const unsigned char *data, size_t length)
     return true;
 }
 
-/* Set the owner, then the mode (a change of owner clears set-id bits), then times. */
-static bool dress(const struct making *how, int fd, struct made *file)
+/* What a file is like in one directory while it is new. */
+struct newborn {
+    bool is_known;
+    bool has_attributes; /* of its own: the directory has a default ACL, say */
+    uid_t uid;
+    gid_t gid;
+};
+
+/* Look at a new file, if that must be; what is like every other is looked at in one of a call. */
+static bool looked_at(const struct making *how, int fd, struct newborn *newborn, struct made *file)
 {
+    if (newborn->is_known && how->places)
+        return true;
     struct stat status;
     if (fstat(fd, &status) != 0)
         return false;
     file->device = status.st_dev;
     file->inode = status.st_ino;
+    if (!newborn->is_known) {
+        newborn->uid = status.st_uid;
+        newborn->gid = status.st_gid;
+        newborn->has_attributes = how->attributes && has_attributes(fd);
+        newborn->is_known = true;
+    }
+    return true;
+}
+
+/* Set the owner, then the mode (a change of owner clears set-id bits), then times. */
+static bool dress(const struct making *how, int fd, struct newborn *newborn, struct made *file)
+{
+    if (!looked_at(how, fd, newborn, file) || newborn->has_attributes)
+        return false;
     if (how->gives_owner) {
-        if ((file->uid != status.st_uid || file->gid != status.st_gid) && fchown(fd, file->uid, file->gid) != 0)
+        if ((file->uid != newborn->uid || file->gid != newborn->gid) && fchown(fd, file->uid, file->gid) != 0)
             return false;
-    } else if (how->same_group && file->gid != status.st_gid) {
+    } else if (how->same_group && file->gid != newborn->gid) {
         return false;
     }
-    if (fchmod(fd, file->mode & how->bits) != 0 || (how->attributes && has_attributes(fd)))
+    if (fchmod(fd, file->mode & how->bits) != 0)
         return false;
     struct timespec times[] = {{.tv_nsec = UTIME_NOW}, file->mtime};
     return !how->sets_mtime || futimens(fd, times) == 0;
@@ -150,7 +174,7 @@ static int rename_to_free_name(int directory, const char *from, const char *to)
 }
 
 /* Make a file of its data. `source` is what they were read from when it was as `before`; -1: nothing. */
-static bool is_made(const struct making *how, int destination, struct made *file, int source,
+static bool is_made(const struct making *how, int destination, struct newborn *newborn, struct made *file, int source,
                     const struct stat *before)
 {
     char temporary[TEMPORARY_BYTES + 1];
@@ -159,7 +183,7 @@ static bool is_made(const struct making *how, int destination, struct made *file
     if (copy < 0)
         return false;
     struct stat after;
-    bool good = write_whole(copy, file->data, file->length) && dress(how, copy, file) &&
+    bool good = write_whole(copy, file->data, file->length) && dress(how, copy, newborn, file) &&
                 (source < 0 || (fstat(source, &after) == 0 && is_unchanged(before, &after)));
     if (close(copy) != 0) /* some file systems tell only now what they could not write */
         good = false;
@@ -171,8 +195,8 @@ static bool is_made(const struct making *how, int destination, struct made *file
     return false;
 }
 
-static bool is_copied(const struct making *how, int source, int destination, struct made *file,
-                      unsigned char *buffer)
+static bool is_copied(const struct making *how, int source, int destination, struct newborn *newborn,
+                      struct made *file, unsigned char *buffer)
 {
     struct stat before;
     int fd = opened(source, file->name, how->most_bytes, how->attributes, &before);
@@ -187,7 +211,7 @@ static bool is_copied(const struct making *how, int source, int destination, str
     file->mtime = before.st_mtim;
     bool has_holes = how->sparse && before.st_blocks * BLOCK < before.st_size;
     bool good = !has_holes && may_be_made(how, file) && read_whole(fd, buffer, file->length) &&
-                is_made(how, destination, file, fd, &before);
+                is_made(how, destination, newborn, file, fd, &before);
     (void)close(fd);
     file->data = NULL; /* the buffer is another file's next */
     return good;
@@ -202,11 +226,12 @@ static long long now_ns(void)
 size_t copy_files(const struct making *how, int source, int destination, struct made *files, size_t count)
 {
     unsigned char *buffer = malloc(how->most_bytes + 1);
+    struct newborn newborn = {.is_known = false};
     long long began_at = now_ns();
     size_t at = 0;
     while (at < count) {
         struct made *file = &files[at++];
-        file->ended = buffer != NULL && is_copied(how, source, destination, file, buffer) ? DONE : LEFT;
+        file->ended = buffer != NULL && is_copied(how, source, destination, &newborn, file, buffer) ? DONE : LEFT;
         if (now_ns() - began_at > A_MOMENT_NS)
             break;
     }
@@ -222,12 +247,13 @@ static bool is_hole(const unsigned char *data, size_t length)
 
 size_t write_files(const struct making *how, int destination, struct made *files, size_t count)
 {
+    struct newborn newborn = {.is_known = false};
     long long began_at = now_ns();
     size_t at = 0;
     while (at < count) {
         struct made *file = &files[at++];
         bool good = may_be_made(how, file) && !(how->sparse && is_hole(file->data, file->length));
-        file->ended = good && is_made(how, destination, file, -1, NULL) ? DONE : LEFT;
+        file->ended = good && is_made(how, destination, &newborn, file, -1, NULL) ? DONE : LEFT;
         if (now_ns() - began_at > A_MOMENT_NS)
             break;
     }

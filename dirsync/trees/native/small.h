@@ -1,7 +1,8 @@
 /* Small files, many in one call: copied, written, given their names, and read. The fast way of two.
  *
  * The other is the reference: dirsync/mirror/files.py for what is made, dirsync/answers/files.py for
- * what is read. Here is done only what is plainly right, in the same order of the same system calls.
+ * what is read. Here is done only what is plainly right, in the same order of the same system calls, but
+ * for looks that tell nothing new.
  *
  * The claim   That a file is DONE is the only one. Of every other nothing is said, and nothing is there
  *             (but a temporary file that cannot be removed: the next run sweeps it). Whoever asked
@@ -12,7 +13,8 @@
  *             call does not do at once.
  * Making      Under a temporary name, for its owner alone: data, owner, mode, times. The source is
  *             looked at again when it was read. Then the name, which must be free. Nothing is ever
- *             made over something, nor through a symlink.
+ *             made over something, nor through a symlink. Whose a new file is, and whether it has
+ *             attributes, is looked at in the first of a call: it depends on the directory alone.
  * The handles Are the caller's, and are only looked up in: threads may share them.
  * Threads     As in ../../scan/native/lister.h.
  */
