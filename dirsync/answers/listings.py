@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from dirsync.answers.selecting import scope_beneath
-from dirsync.filters import Scope, Verdict
+from dirsync.answers.selecting import scope_beneath, scope_of_top
+from dirsync.filters import Verdict
 from dirsync.model.listing import WIDTHS, Listing
 from dirsync.scan.chosen import list_directory
 from dirsync.trees.handles import join
@@ -14,7 +14,6 @@ from dirsync.trees.local import LocalTree
 from dirsync.wire import frames
 from dirsync.wire.asks import MOST_ROWS, ROWS_A_MESSAGE, AskListings, Listed, Unseen
 from dirsync.wire.beliefs import unseen_of
-from dirsync.wire.frames import ProtocolError
 
 _ATTEMPTS_WHILE_IT_CHANGES = 3
 _ROWS_A_FRAME = 2_000  # of small directories together
@@ -29,8 +28,6 @@ class ListingAnswers:
 
     def answered(self, ask: AskListings) -> Iterator[bytes]:
         """Give the frames that answer one question."""
-        if ask.beneath and len(ask.paths) != 1:
-            raise ProtocolError("all beneath several directories in one question; ask for one")
         batch: list[Listed | Unseen] = []
         rows = 0
         for listed in self._beneath(ask) if ask.beneath else self._each(ask.paths):
@@ -53,9 +50,9 @@ class ListingAnswers:
                 yield from parts_of(path, listing)
 
     def _beneath(self, ask: AskListings) -> Iterator[Listed | Unseen]:
-        """List a directory and what is selected beneath, in depth-first order, until it is enough."""
-        path = ask.paths[0]
-        left: list[tuple[bytes, Scope]] = [(path, scope_beneath(path, ask.selecting))]
+        """List directories and what is selected beneath, in depth-first order, until it is enough."""
+        top = scope_of_top(ask.selecting)
+        left = [(path, scope_beneath(path, top)) for path in reversed(ask.paths)]
         rows = 0
         while left and rows < MOST_ROWS:
             path, scope = left.pop()

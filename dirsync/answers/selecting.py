@@ -11,8 +11,8 @@ _MOST_LINES = 10_000
 _LONGEST_LINE = 4_096  # bytes
 
 
-def scope_beneath(path: bytes, selecting: Selecting) -> Scope:
-    """Give the scope that holds for the children of a directory.
+def scope_of_top(selecting: Selecting) -> Scope:
+    """Give the scope that holds for the children of the directory that is asked about.
 
     Raises:
         ProtocolError: there are too many lines, or one is too long.
@@ -20,7 +20,11 @@ def scope_beneath(path: bytes, selecting: Selecting) -> Scope:
     lines = (*selecting.include, *selecting.exclude)
     if len(lines) > _MOST_LINES or any(len(line) > _LONGEST_LINE for line in lines):
         raise ProtocolError(f"more than {_MOST_LINES} patterns, or one longer than {_LONGEST_LINE} bytes")
-    scope = scope_of(include=_lines(selecting.include), exclude=_lines(selecting.exclude))
+    return scope_of(include=_lines(selecting.include), exclude=_lines(selecting.exclude))
+
+
+def scope_beneath(path: bytes, scope: Scope) -> Scope:
+    """Give the scope that holds for the children of a directory beneath another, which has `scope`."""
     if path and not scope.trivial:
         for name in path.split(b"/"):
             scope = scope.enter(name)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeAlias
 
 from dirsync.answers.pulse import Check, with_signs_of_life
-from dirsync.answers.selecting import scope_beneath
+from dirsync.answers.selecting import scope_beneath, scope_of_top
 from dirsync.scan.survey import Columns, Ground, TooMany, survey
 from dirsync.trees.local import LocalTree
 from dirsync.wire import frames
@@ -59,7 +59,7 @@ class Surveys:
             grounds = survey(
                 tree,
                 ask.root,
-                scope=scope_beneath(ask.root, ask.selecting),
+                scope=scope_beneath(ask.root, scope_of_top(ask.selecting)),
                 columns=Columns(
                     size=counted.size,
                     mtime=counted.mtime,

@@ -79,7 +79,10 @@ class FarStrider:
             left.pop()
             if Sides.SOURCE in directory.sides:
                 self._source.foresee_beneath(
-                    directory.path, include=self._context.include, exclude=self._context.exclude
+                    directory.path,
+                    (each.path for each in reversed(left) if each.sides is Sides.SOURCE),
+                    include=self._context.include,
+                    exclude=self._context.exclude,
                 )
             return iter([(directory, None)])
         batch = [left.pop()]

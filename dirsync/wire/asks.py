@@ -53,7 +53,7 @@ class AskGreeting(Struct, frozen=True, kw_only=True, tag="greeting"):
 class AskListings(Struct, frozen=True, kw_only=True, tag="listings"):
     """List directories. Answered by a `Listed` each, in the order asked.
 
-    With `beneath` the one path's subdirectories follow, and theirs, as many as `MOST_ROWS` allows.
+    With `beneath` each one's subdirectories follow it, and theirs, as many as `MOST_ROWS` allows.
     """
 
     paths: list[bytes]

@@ -34,6 +34,7 @@ from dirsync.wire.asks import (
     AskChunks,
     AskEntries,
     AskFiles,
+    AskListings,
     AskRanges,
     Attributes,
     Chunks,
@@ -178,66 +179,79 @@ def test_more_beneath_a_directory_than_was_asked_for_is_refused() -> None:
             path = path + b"/0000" if path else b"0000"
 
     far = far_tree(answers)
-    far.foresee_beneath(b"", include=(), exclude=())
+    far.foresee_beneath(b"")
     with pytest.raises(FarEndLost, match="a listing nobody asked for"):
         far.listing(b"elsewhere")
     assert len(far.connection.foreseen) <= 60
 
 
 class Walked:
-    """Lists a tree of 100 directories beneath its root, each again when it is asked again."""
+    """Lists a tree of 100 directories beneath its root, or those of them that are asked for."""
 
     def __init__(self, *, cut_at: int | None = None) -> None:
         """`cut_at`: the first answer is cut off behind so many listings."""
         self.names = [b"%02d" % number for number in range(100)]
-        self.asked = self.sent = 0
+        self.asked: list[list[bytes]] = []
+        self.sent = 0
         self._cut_at = cut_at
 
-    def __call__(self, _: Question) -> Iterator[bytes]:
-        self.asked += 1
-        for number, path in enumerate([b"", *self.names]):
-            if number == self._cut_at and self.asked == 1:
-                raise StreamCut("the connection was lost")
-            self.sent += 1
-            yield frames.messages(directories(path, [] if path else self.names))
+    def __call__(self, question: Question) -> Iterator[bytes]:
+        assert isinstance(question.ask, AskListings)
+        self.asked.append(question.ask.paths)
+        for path in question.ask.paths:
+            for each in [b"", *self.names] if not path else [path]:
+                if self.sent == self._cut_at and len(self.asked) == 1:
+                    raise StreamCut("the connection was lost")
+                self.sent += 1
+                yield frames.messages(directories(each, [] if each else self.names))
         yield frames.END
 
 
 def test_what_is_beneath_comes_while_it_is_taken() -> None:
     walked = Walked()
     far = far_tree(walked)
-    far.foresee_beneath(b"", include=(), exclude=())
+    far.foresee_beneath(b"")
 
     assert far.listing(b"").name_list() == walked.names
     assert walked.sent == 1
     for name in walked.names:
-        far.foresee_beneath(name, include=(), exclude=())
+        far.foresee_beneath(name)
         assert far.listing(name).entry_count == 0
-    assert (walked.asked, far.connection.foreseen) == (1, {})
+    assert (walked.asked, far.connection.foreseen) == ([[b""]], {})
+
+
+def test_directories_are_asked_for_together() -> None:
+    walked = Walked()
+    far = far_tree(walked)
+    left = iter(walked.names)
+    for name in left:
+        far.foresee_beneath(name, left)
+        far.listing(name)
+    assert walked.asked == [walked.names]
 
 
 def test_what_is_beneath_goes_on_where_it_was_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
     walked = Walked(cut_at=50)
     far = FarTree(FarConnection(PLACE, Peer(walked)))
-    far.foresee_beneath(b"", include=(), exclude=())
+    far.foresee_beneath(b"")
 
     for path in (b"", *walked.names):
         far.listing(path)
-    assert (walked.asked, walked.sent) == (2, 50 + 101)
-    assert far.connection.foreseen == {}
+    assert walked.asked == [[b""], walked.names[49:]]
+    assert (walked.sent, far.connection.foreseen) == (101, {})
 
 
 def test_what_is_beneath_is_let_go_when_files_are_asked_for() -> None:
     walked = Walked()
     far = far_tree(walked)
-    far.foresee_beneath(b"", include=(), exclude=())
+    far.foresee_beneath(b"")
     far.listing(b"")
 
     far.foresee(files=[FileAhead(b"a", 1)])
-    far.foresee_beneath(b"", include=(), exclude=())
+    far.foresee_beneath(b"")
     far.listing(b"")
-    assert (walked.asked, walked.sent) == (2, 2)
+    assert (len(walked.asked), walked.sent) == (2, 2)
 
 
 # Small files together

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeAlias
 
 from dirsync.model.listing import Listing
@@ -85,11 +86,16 @@ class Listings:
                 except (Unreachable, StreamCut) as error:
                     patience.wait(error)
 
-    def foresee_beneath(self, path: bytes, *, include: tuple[bytes, ...], exclude: tuple[bytes, ...]) -> None:
-        """List a directory and what is beneath, as much as one answer holds; the far end lists ahead."""
+    def foresee_beneath(
+        self, path: bytes, others: Iterable[bytes], *, include: tuple[bytes, ...], exclude: tuple[bytes, ...]
+    ) -> None:
+        """List a directory, then `others`, and what is beneath each, as much as one answer holds.
+
+        The far end lists ahead of what is taken.
+        """
         if not self._has_come(path):
-            selecting = Selecting(include=include, exclude=exclude)
-            self._beneath.begin(self._all_beneath(path, selecting))
+            paths = dict.fromkeys([path, *islice(others, MOST_PATHS - 1)])
+            self._beneath.begin(self._all_beneath(paths, Selecting(include=include, exclude=exclude)))
 
     def expect_no_more(self) -> None:
         """Let go of what is still to come: nothing will ask for it."""
@@ -104,25 +110,25 @@ class Listings:
             self._known[Listing, found[0]] = found[1]
         return True
 
-    def _all_beneath(self, path: bytes, selecting: Selecting) -> Generator[_Found, None, None]:
-        """Give what one answer holds of a directory and of all beneath, each listing once."""
-        ask = AskListings(paths=[path], beneath=True, selecting=selecting)
+    def _all_beneath(self, left: dict[bytes, None], selecting: Selecting) -> Generator[_Found, None, None]:
+        """Give what one answer holds of some directories and of all beneath.
+
+        What was cut off goes on with those that did not come.
+        """
         patience = self._connection.patience()
-        given: set[bytes] = set()
-        while True:
-            expected, rows = {path}, 0
+        while left:
+            ask = AskListings(paths=list(islice(left, MOST_PATHS)), beneath=True, selecting=selecting)
+            rows = 0
             try:
                 for found, listing in self._asked(ask):
-                    if found not in expected or rows >= MOST_ROWS:
+                    if found not in left or rows >= MOST_ROWS:
                         raise FarEndLost(f"{self._connection.place}: a listing nobody asked for")
                     patience.renew()
-                    expected.discard(found)
+                    del left[found]
                     if isinstance(listing, Listing):
-                        expected.update(_children(found, listing))
+                        left.update(dict.fromkeys(_children(found, listing)))
                         rows += listing.entry_count + 1
-                    if found not in given:
-                        given.add(found)
-                        yield found, listing
+                    yield found, listing
                 return
             except (Unreachable, StreamCut) as error:
                 patience.wait(error)

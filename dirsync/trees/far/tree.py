@@ -305,9 +305,16 @@ class FarTree:
             self._wanted = [path for some in together for path in some.paths()]
             self._wanted += [file.path for file in files if file.size < LARGE_BYTES]
 
-    def foresee_beneath(self, path: bytes, *, include: Iterable[bytes], exclude: Iterable[bytes]) -> None:
-        """Hear that a directory will be listed, and all beneath that is selected."""
-        self._listings.foresee_beneath(path, include=tuple(include), exclude=tuple(exclude))
+    def foresee_beneath(
+        self,
+        path: bytes,
+        others: Iterable[bytes] = (),
+        *,
+        include: Iterable[bytes] = (),
+        exclude: Iterable[bytes] = (),
+    ) -> None:
+        """Hear that a directory will be listed, then others, and all beneath each that is selected."""
+        self._listings.foresee_beneath(path, others, include=tuple(include), exclude=tuple(exclude))
 
     def _nonsense(self, error: ProtocolError) -> FarEndLost:
         return FarEndLost(f"{self.connection.place}: {error}")
@@ -318,7 +325,7 @@ class DeepFarTree(FarTree):
 
     def listing(self, path: bytes) -> Listing:
         """List a directory."""
-        self.foresee_beneath(path, include=(), exclude=())
+        self.foresee_beneath(path)
         return super().listing(path)
 
 
