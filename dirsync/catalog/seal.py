@@ -13,7 +13,6 @@ Source: additive multiset hashes, Bellare and Micciancio 1997; BLAKE3; RFC 2104 
 from __future__ import annotations
 
 import functools
-import hmac
 import os
 import stat
 import struct
@@ -176,7 +175,11 @@ class Sealer(Struct, frozen=True):
     def link(self, before: bytes, facts: bytes) -> bytes:
         """Chain anything that happens seldom to the link before it."""
         data = before + facts
-        return self._row(data) if self.key is None else hmac.digest(self.key, data, "sha256")
+        if self.key is None:
+            return self._row(data)
+        import hmac  # takes long to load, and few catalogs have a key
+
+        return hmac.digest(self.key, data, "sha256")
 
 
 @functools.cache
