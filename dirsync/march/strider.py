@@ -13,7 +13,7 @@ from typing import TypeAlias
 from dirsync.filters import Scope, Verdict
 from dirsync.march.found import Context, Directory, Found, Sides
 from dirsync.model.marks import Reach
-from dirsync.scan.stride import IS_POSSIBLE, Sighted, Striding, stride
+from dirsync.scan.stride import IS_POSSIBLE, Sighted, Stride, Striding, stride
 from dirsync.trees.fsops import TEMPORARY_MARK
 from dirsync.trees.handles import ancestors, join, split
 from dirsync.trees.local import LocalTree
@@ -55,21 +55,49 @@ class Strider:
         What was begun is taken off the list. Where no stride may begin, the last directory
         takes a step.
         """
-        if not self._begins_with(left[-1]):
-            return iter([(left.pop(), None)])
-        return self._stride(left)
+        if self._begins_with(left[-1]):
+            return self._stride(left)
+        directory = left.pop()
+        return iter([(directory, self._seen_alone(directory))])
 
     def _begins_with(self, directory: Directory) -> bool:
-        """Whether a stride may begin with a directory."""
+        """Whether a stride may begin with a directory; one that itself differs takes a step in any case."""
+        return directory.change is None and self._may_be_seen(directory)
+
+    def _may_be_seen(self, directory: Directory) -> bool:
+        """Whether a stride sees of a directory what a step has to."""
         skips = self._context.skip_symlinks or not directory.scope.trivial
         return (
             self._may_stride
             and directory.sides is Sides.BOTH
-            and directory.change is None
             and directory.reach is Reach.SUBTREE
             and bool(directory.path)
             and split(_there(directory))[1] == split(directory.path)[1]
             and not (self._context.delete_excluded and skips)
+        )
+
+    def _seen_alone(self, directory: Directory) -> Sighted | None:
+        """See in what the content of a directory differs; None: in nothing, or a step has to see."""
+        if not self._may_be_seen(directory):
+            return None
+        try:
+            seen = self._seen([directory])
+        except OSError:
+            return None
+        return seen.differing[0] if len(seen.differing) == 1 and not seen.unseen else None
+
+    def _seen(self, siblings: list[Directory], *, most_levels: int = 1) -> Stride:
+        """Stride through directories that lie in one, on each side.
+
+        Raises:
+            OSError: that one cannot be entered.
+        """
+        first = siblings[0]
+        return stride(
+            self._source.handles.handle(split(first.path)[0]),
+            self._destination.handles.handle(split(_there(first))[0]),
+            tuple([split(sibling.path)[1] for sibling in siblings]),
+            self._striding(first.scope, most_levels),
         )
 
     def _siblings(self, left: list[Directory]) -> list[Directory]:
@@ -84,21 +112,15 @@ class Strider:
 
     def _stride(self, left: list[Directory]) -> Iterator[Stepped]:
         siblings = self._siblings(left)
-        names = tuple([split(sibling.path)[1] for sibling in siblings])
         try:
-            seen = stride(
-                self._source.handles.handle(split(siblings[0].path)[0]),
-                self._destination.handles.handle(split(_there(siblings[0]))[0]),
-                names,
-                self._striding(siblings[0].scope),
-            )
+            seen = self._seen(siblings, most_levels=LEVELS)
         except OSError:  # a step says what is wrong
             yield left.pop(), None
             return
         del left[-seen.begun :]
         self._found.scanned += seen.entries
         self._found.destination_entries += seen.entries
-        places = _Places(self._context, dict(zip(names, siblings, strict=True)))
+        places = _Places(self._context, {split(sibling.path)[1]: sibling for sibling in siblings})
         for sighted in seen.differing:
             directory = places.directory(sighted.path)
             if self._differs_in_what_is_left_out(sighted, directory.scope):
@@ -125,7 +147,7 @@ class Strider:
             and all(scope.verdict(name, is_directory=False) is Verdict.EXCLUDED for name in new.name_list())
         )
 
-    def _striding(self, scope: Scope) -> Striding:
+    def _striding(self, scope: Scope, most_levels: int) -> Striding:
         context, rules = self._context, self._context.rules
         return Striding(
             size=rules.size,
@@ -134,7 +156,7 @@ class Strider:
             hard_links=context.hard_links,
             telling=scope.ignore_files,
             device=context.source_device,
-            levels=LEVELS if scope.trivial else 1,
+            levels=most_levels if scope.trivial else 1,
             most_rows=MOST_ROWS,
         )
 

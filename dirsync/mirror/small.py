@@ -1,4 +1,4 @@
-"""New small files of one directory, made together; what is not made so goes the usual way."""
+"""Small files of one directory, made together; what is not made so goes the usual way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dirsync.model.operation import Operation
 from dirsync.trees import small_files
 from dirsync.trees.handles import split
 from dirsync.trees.local import LocalTree
-from dirsync.trees.small_files import Made, Making
+from dirsync.trees.small_files import Made, Making, Olds
 from dirsync.trees.source import SourceTree
 
 _ALL_BITS = 0o7777
@@ -33,7 +33,7 @@ class Together(NamedTuple):
 
 
 class SmallCopier:
-    """Copies new small files between two trees; for one thread."""
+    """Copies small files between two trees; for one thread."""
 
     def __init__(self, source: SourceTree, destination: LocalTree, *, settings: Settings) -> None:
         self._source = source
@@ -41,6 +41,8 @@ class SmallCopier:
         self._most_bytes = source.small_bytes
         self._tried = self._left = 0  # files
         self._making = _making(settings, most_bytes=self._most_bytes)
+        # A file that is replaced has nothing of its own that stays, and is not kept.
+        self._replaces = settings.ownership and settings.mode and settings.version_area is None
 
     def together(self, batch: Sequence[Operation]) -> Iterator[tuple[list[Operation], bool]]:
         """Cut a batch into steps that can be tried together (True), and others."""
@@ -56,12 +58,15 @@ class SmallCopier:
         return self._making is not None and not in_vain and small_files.serves()
 
     def _directory_of_small(self, operation: Operation) -> bytes | None:
-        """Give the directory that a new small file belongs to; None: the step is another."""
-        change = operation.change
-        new = change.new
-        if change.old is not None or new is None or new.nlink != 1 or change.leader is not None:
+        """Give the directory that a small file is copied to; None: the step is another."""
+        _, old, new, _, _, leader, *_ = change = operation.change
+        if new is None or new.nlink != 1 or leader is not None or change.is_in_place:
             return None
         if new.size > self._most_bytes or not stat.S_ISREG(new.mode):
+            return None
+        if old is not None and not (
+            self._replaces and old.path == new.path and small_files.may_be_expected(old)
+        ):
             return None
         return new.path.rpartition(b"/")[0]
 
@@ -85,7 +90,7 @@ class SmallCopier:
         return made.ended, made.byte_count
 
     def made(self, operations: Sequence[Operation]) -> Together:
-        """Make files of one directory, whose names should be free, as far as that goes together.
+        """Make files of one directory, as far as that goes together; see `together`.
 
         It tries for a moment only, but one at least.
         """
@@ -93,14 +98,15 @@ class SmallCopier:
         paths = [operation.change.entry.path for operation in operations]
         directory = split(paths[0])[0]
         start = len(directory) + 1 if directory else 0
-        made = self._made(directory, [path[start:] for path in paths])
+        olds = [operation.change.old for operation in operations]
+        made = self._made(directory, [path[start:] for path in paths], olds if any(olds) else ())
         return _told(operations, made, is_placed=self._making.places)
 
-    def _made(self, directory: bytes, names: Sequence[bytes]) -> Made:
+    def _made(self, directory: bytes, names: Sequence[bytes], olds: Olds = ()) -> Made:
         assert self._making is not None
         try:
             into = self._destination.handles.handle(directory)
-            made = self._source.copy_small(directory, names, into=into, making=self._making)
+            made = self._source.copy_small(directory, names, into=into, making=self._making, olds=olds)
         except OSError:  # what it is about will be told of each file
             made = small_files.none_made(len(names))
         self._tried += len(made.ended)
@@ -142,10 +148,11 @@ def _told(operations: Sequence[Operation], made: Made, *, is_placed: bool) -> To
         elif is_placed:
             ended.append((operation, None))
         else:
-            new = operation.change.entry
+            change = operation.change
+            new = change.entry
             copied = Copied(identity_of(new), made.identities[number])
             ended.append(
-                (operation, Staged(new.path, made.temporaries[number], None, copied, has_links=False))
+                (operation, Staged(new.path, made.temporaries[number], change.old, copied, has_links=False))
             )
     return Together(ended, left, list(operations[len(made.ended) :]), made.byte_count)
 

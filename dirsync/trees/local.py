@@ -25,7 +25,7 @@ from dirsync.trees.data import DataCopier, Told
 from dirsync.trees.handles import DirectoryHandles, split
 from dirsync.trees.hashing import TICK_NS, Content
 from dirsync.trees.mounts import mount_holding
-from dirsync.trees.small_files import Made, Making
+from dirsync.trees.small_files import Made, Making, Olds
 
 if TYPE_CHECKING:
     from dirsync.trees.source import FileAhead, SourceTree
@@ -129,13 +129,15 @@ class LocalTree:
         parent, name = split(path)
         return os.open(name, OPEN_FILE, dir_fd=self.handles.handle(parent))
 
-    def copy_small(self, directory: bytes, names: Sequence[bytes], *, into: int, making: Making) -> Made:
+    def copy_small(
+        self, directory: bytes, names: Sequence[bytes], *, into: int, making: Making, olds: Olds = ()
+    ) -> Made:
         """Copy small files of a directory into an open one, as far as that goes together.
 
         Raises:
             OSError: the directory cannot be entered.
         """
-        return small_files.copy(making, self.handles.handle(directory), into, names)
+        return small_files.copy(making, self.handles.handle(directory), into, names, olds=olds)
 
     def bearer(self, path: bytes) -> Bearer:
         """Give what bears the attributes at a path, never followed; valid until the next call.

@@ -9,9 +9,12 @@ for tests and benchmarks.
 from __future__ import annotations
 
 import os
+import stat
+import struct
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
+from dirsync.model.entry import Entry
 from dirsync.trees import fsops
 
 try:
@@ -24,6 +27,8 @@ else:
 _VARIABLE = "DIRSYNC_SMALL_FILES"
 _is_wanted = IS_BUILT and os.environ.get(_VARIABLE) != "python"
 _RANDOM_BYTES = 8
+_EXPECTED = struct.Struct("<IqqqQQ")  # as `native/small.h` has it
+_FREE = bytes(_EXPECTED.size)
 
 
 class Read(NamedTuple):
@@ -56,6 +61,9 @@ class Made(NamedTuple):
     temporaries: Sequence[bytes] = ()  # without `places`: the temporary name of each
 
 
+Olds: TypeAlias = Sequence[Entry | None]  # what each replaces, None: nothing; empty: all names are free
+
+
 def serves() -> bool:
     """Whether files can be made here, at this moment."""
     return _is_wanted and fsops.is_open()
@@ -76,19 +84,44 @@ def none_read(count: int) -> Read:
     return Read(bytes(count), b"", b"")
 
 
-def copy(making: Making, source: int, destination: int, names: Sequence[bytes]) -> Made:
+def copy(making: Making, source: int, destination: int, names: Sequence[bytes], *, olds: Olds = ()) -> Made:
     """Copy files from one open directory to another."""
     random = os.urandom(_RANDOM_BYTES * len(names))
-    return _made(making, random, native.copy(making, source, destination, b"\0".join(names), random))
+    expected = _expected(olds)
+    return _made(
+        making, random, native.copy(making, source, destination, b"\0".join(names), random, expected)
+    )
 
 
 def write(
-    making: Making, destination: int, names: Sequence[bytes], *, rows: bytes, data: bytes, start: int
+    making: Making,
+    destination: int,
+    names: Sequence[bytes],
+    *,
+    rows: bytes,
+    data: bytes,
+    start: int,
+    olds: Olds = (),
 ) -> Made:
     """Write files to an open directory; `data` from `start` on are theirs, as `Read` has them."""
     random = os.urandom(_RANDOM_BYTES * len(names))
-    made = native.write(making, destination, b"\0".join(names), rows, data, start, random)
+    expected = _expected(olds)
+    made = native.write(making, destination, b"\0".join(names), rows, data, start, random, expected)
     return _made(making, random, made)
+
+
+def may_be_expected(old: Entry) -> bool:
+    """Whether a file can be replaced here: one with no other names, whose times a row can tell."""
+    return stat.S_ISREG(old.mode) and old.nlink == 1 and old.mtime_ns < 1 << 63
+
+
+def _expected(olds: Olds) -> bytes:
+    return b"".join(
+        _FREE
+        if old is None
+        else _EXPECTED.pack(old.mode, old.size, old.mtime_ns, old.ctime_ns, old.ino, old.dev)
+        for old in olds
+    )
 
 
 def _made(making: Making, random: bytes, told: tuple[bytes, int, list[tuple[int, int]]]) -> Made:

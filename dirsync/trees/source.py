@@ -13,7 +13,7 @@ from dirsync.model.job import HashAlgorithm
 from dirsync.model.new_files import NewFiles
 from dirsync.trees.data import DataCopier, Told
 from dirsync.trees.hashing import Content
-from dirsync.trees.small_files import Made, Making
+from dirsync.trees.small_files import Made, Making, Olds
 
 
 class FileAhead(NamedTuple):
@@ -105,9 +105,12 @@ class SourceTree(Protocol):
     def small_bytes(self) -> int:
         """The size up to which files can be copied together; 0: none can."""
 
-    def copy_small(self, directory: bytes, names: Sequence[bytes], *, into: int, making: Making) -> Made:
+    def copy_small(
+        self, directory: bytes, names: Sequence[bytes], *, into: int, making: Making, olds: Olds = ()
+    ) -> Made:
         """Copy small files of a directory into an open one, as far as that goes together.
 
+        `olds` says what each replaces; empty: nothing.
         Files that were foreseen are asked for in that order, here as in `opened`.
         """
 

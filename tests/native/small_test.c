@@ -41,6 +41,8 @@ WRAPPED(int, fchmod, (int fd, mode_t mode), (fd, mode))
 WRAPPED(int, futimens, (int fd, const struct timespec times[2]), (fd, times))
 WRAPPED(ssize_t, write, (int fd, const void *bytes, size_t length), (fd, bytes, length))
 WRAPPED(ssize_t, flistxattr, (int fd, char *names, size_t size), (fd, names, size))
+WRAPPED(int, fstatat, (int fd, const char *name, struct stat *status, int flags), (fd, name, status, flags))
+WRAPPED(int, renameat, (int from, const char *old, int to, const char *new), (from, old, to, new))
 WRAPPED(int, clock_gettime, (clockid_t clock, struct timespec *now), (clock, now))
 
 ssize_t __real_pread(int, void *, size_t, off_t);
@@ -172,7 +174,83 @@ static void clear(void)
     EXPECT(entries_of(destination) == 0);
 }
 
+/* What is expected of a name, as `expected` of a file has it. */
+static void expect_there(const char *name, unsigned char expected[EXPECTED_BYTES])
+{
+    struct stat status;
+    int64_t mtime_ns, ctime_ns;
+    EXPECT(__real_fstatat(destination, name, &status, AT_SYMLINK_NOFOLLOW) == 0);
+    EXPECT(in_ns(status.st_mtim, &mtime_ns) && in_ns(status.st_ctim, &ctime_ns));
+    unsigned char *to = put_number(expected, status.st_mode, 4);
+    to = put_number(to, (uint64_t)status.st_size, 8);
+    to = put_number(to, (uint64_t)mtime_ns, 8);
+    to = put_number(to, (uint64_t)ctime_ns, 8);
+    to = put_number(to, status.st_ino, 8);
+    EXPECT(put_number(to, status.st_dev, 8) == expected + EXPECTED_BYTES);
+}
+
+static bool replaces(const struct making *how, const char *name, const unsigned char *expected, bool is_copied)
+{
+    struct made file = is_copied ? named(name) : arrived(name);
+    file.expected = expected;
+    size_t tried = is_copied ? copy_files(how, source, destination, &file, 1) : write_files(how, destination, &file, 1);
+    EXPECT(tried == 1);
+    return file.ended == DONE;
+}
+
 /* Tests */
+
+static void test_what_is_expected_is_replaced(bool is_copied)
+{
+    unsigned char expected[EXPECTED_BYTES];
+    make_file(destination, "plain", "old", 0600);
+    expect_there("plain", expected);
+    EXPECT(replaces(&USUAL, "plain", expected, is_copied) && holds(destination, "plain", "12345", 0640));
+    EXPECT(entries_of(destination) == 1);
+    EXPECT(!replaces(&USUAL, "plain", expected, is_copied) && holds(destination, "plain", "12345", 0640));
+    clear();
+}
+
+static void test_nothing_else_is_replaced(void)
+{
+    unsigned char expected[EXPECTED_BYTES], other[EXPECTED_BYTES];
+    make_file(destination, "plain", "old", 0600);
+    expect_there("plain", expected);
+    for (size_t at = 0; at < EXPECTED_BYTES; at++) { /* each number counts, to its last byte */
+        memcpy(other, expected, sizeof other);
+        other[at] ^= 1;
+        EXPECT(!replaces(&USUAL, "plain", other, true) && holds(destination, "plain", "old", 0600));
+        EXPECT(!replaces(&USUAL, "plain", other, false) && entries_of(destination) == 1);
+    }
+    EXPECT(unlinkat(destination, "plain", 0) == 0 && !replaces(&USUAL, "plain", expected, true));
+    EXPECT(symlinkat("x", destination, "plain") == 0);
+    expect_there("plain", expected);
+    EXPECT(!replaces(&USUAL, "plain", expected, true) && entries_of(destination) == 1);
+    clear();
+}
+
+static void test_a_call_that_fails_leaves_the_old_or_the_new(bool is_copied)
+{
+    unsigned char expected[EXPECTED_BYTES];
+    int handles = open_handles(), failures = 0;
+    for (long left = 0;; left++) {
+        make_file(destination, "plain", "old", 0600);
+        expect_there("plain", expected);
+        has_failed = false;
+        calls_left = left;
+        bool is_done = replaces(&USUAL, "plain", expected, is_copied);
+        calls_left = -1;
+        EXPECT(holds(destination, "plain", is_done ? "12345" : "old", is_done ? 0640 : 0600));
+        EXPECT(open_handles() == handles && entries_of(destination) == 1);
+        clear();
+        if (!has_failed) {
+            EXPECT(is_done);
+            break;
+        }
+        failures++;
+    }
+    EXPECT(failures >= (is_copied ? 15 : 8));
+}
 
 static void test_a_copy_is_whole(void)
 {
@@ -452,6 +530,11 @@ int main(int count, char **arguments)
     test_a_young_file_is_left();
     test_nothing_is_made_over_something();
     test_staged_files_get_their_names_later();
+    test_what_is_expected_is_replaced(true);
+    test_what_is_expected_is_replaced(false);
+    test_nothing_else_is_replaced();
+    test_a_call_that_fails_leaves_the_old_or_the_new(true);
+    test_a_call_that_fails_leaves_the_old_or_the_new(false);
     test_a_call_that_fails_leaves_all_or_nothing(true);
     test_a_call_that_fails_leaves_all_or_nothing(false);
     test_what_changes_while_it_is_read_is_left(append);

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -25,13 +28,13 @@ from dirsync.trees import small_files
 from dirsync.trees.far.connection import decode_answers
 from dirsync.trees.hashing import TICK_NS
 from dirsync.trees.local import OPEN_ROOT, LocalTree
-from dirsync.trees.small_files import Made, Making
+from dirsync.trees.small_files import Made, Making, Olds
 from dirsync.wire import frames, rows
 from dirsync.wire.asks import AskFiles, FileBegins, FilesTogether, FileWanted, Unseen, WholeFile
 from dirsync.wire.frames import Frames
 from tests.jobs import run, sync_job
 from tests.property.test_random_pairs import MANY, Pair, linked, paired_directories, whole, workplace
-from tests.trees import Snapshot, differences, snapshot, tree
+from tests.trees import File, Link, Snapshot, differences, snapshot, tree
 
 # Without symlinks, directories that hold one stay where they are, whatever is done about files.
 SOME = st.sets(st.sampled_from(list(Preserve))).map(lambda some: some | {Preserve.SYMLINKS})
@@ -60,8 +63,10 @@ def counted() -> Iterator[Calls]:
     """Count the files that are made together while the block runs."""
     copy, calls = small_files.copy, Calls()
 
-    def copied(making: Making, source: int, destination: int, names: Sequence[bytes]) -> Made:
-        made = copy(making, source, destination, names)
+    def copied(
+        making: Making, source: int, destination: int, names: Sequence[bytes], *, olds: Olds = ()
+    ) -> Made:
+        made = copy(making, source, destination, names, olds=olds)
         calls.made += sum(made.ended)
         return made
 
@@ -107,6 +112,62 @@ def test_new_small_files_are_made_together(tmp_path: Path) -> None:
         run(job(tmp_path, "destination", set(Preserve), Durability.FULL, 1), state=tmp_path / "state")
 
     assert calls.made == 3
+
+
+@pytest.mark.parametrize("durability", Durability)
+def test_small_files_that_changed_are_replaced_together(tmp_path: Path, durability: Durability) -> None:
+    tree(tmp_path / "source", {"a": b"1", "b": b"2", "link": Link("a"), "new": b"3", "same": b"4"})
+    tree(tmp_path / "destination", {"a": b"old", "b": b"", "link": b"no link", "same": b"4"})
+    time.sleep(2 * TICK_NS / 1e9)
+
+    with counted() as calls:
+        done = counts(
+            run(job(tmp_path, "destination", set(Preserve), durability, 1), state=tmp_path / "state")
+        )
+
+    assert (done.created, done.modified, calls.made) == (1, 3, 3)
+    assert not differences(snapshot(tmp_path / "source"), seen(tmp_path / "destination", dated=True))
+
+
+@pytest.mark.parametrize("preserved", [{Preserve.MODE}, {Preserve.OWNERSHIP}], ids=str)
+def test_a_file_that_keeps_something_of_its_own_is_replaced_alone(
+    tmp_path: Path, preserved: set[Preserve]
+) -> None:
+    tree(tmp_path / "source", {"a": b"1"})
+    tree(tmp_path / "destination", {"a": File(b"old", mode=0o600, uid=1000, gid=1000)})
+    time.sleep(2 * TICK_NS / 1e9)
+
+    with counted() as calls:
+        wanted = preserved | {Preserve.MTIME}
+        run(job(tmp_path, "destination", wanted, Durability.NONE, 1), state=tmp_path / "state")
+
+    status = os.stat(tmp_path / "destination/a")
+    assert (calls.made, (tmp_path / "destination/a").read_bytes()) == (0, b"1")
+    kept = (status.st_uid, stat.S_IMODE(status.st_mode))
+    assert kept == ((1000, 0o644) if Preserve.MODE in preserved else (os.geteuid(), 0o600))
+
+
+def test_a_file_that_changed_since_it_was_compared_is_not_replaced(tmp_path: Path) -> None:
+    tree(tmp_path / "source", {"a": b"1", "b": b"2"})
+    tree(tmp_path / "destination", {"a": b"old", "b": b"old"})
+    time.sleep(2 * TICK_NS / 1e9)
+    copy = small_files.copy
+
+    def copied(*given: Any, **more: Any) -> Made:
+        (tmp_path / "destination/a").write_bytes(b"somebody's")
+        return copy(*given, **more)
+
+    small_files.copy = copied
+    try:
+        result = run(
+            job(tmp_path, "destination", set(Preserve), Durability.NONE, 1), state=tmp_path / "state"
+        )
+    finally:
+        small_files.copy = copy
+
+    assert (result.counts.modified, result.counts.failed) == (1, 1)
+    assert (tmp_path / "destination/a").read_bytes() == b"somebody's"
+    assert (tmp_path / "destination/b").read_bytes() == b"2"
 
 
 def seen(place: Path, *, dated: bool) -> Snapshot:

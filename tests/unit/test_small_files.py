@@ -138,7 +138,7 @@ def test_what_was_read_elsewhere_is_written_where_it_is_plain(
 @pytest.mark.parametrize("names", [b"a", b"a\0b\0c", b""])
 def test_names_that_are_not_as_many_as_was_said_are_refused(names: bytes) -> None:
     with pytest.raises(ValueError, match="names"):
-        _small.copy(PLAIN, 0, 0, names, bytes(16))
+        _small.copy(PLAIN, 0, 0, names, bytes(16), b"")
     with pytest.raises(ValueError, match="names"):
         _small.place(0, names, b"a\0b", 2)
     with pytest.raises(ValueError, match="names"):
@@ -147,7 +147,7 @@ def test_names_that_are_not_as_many_as_was_said_are_refused(names: bytes) -> Non
 
 def test_no_file_or_a_number_of_another_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="names"):
-        _small.copy(PLAIN, 0, 0, b"", b"")
+        _small.copy(PLAIN, 0, 0, b"", b"", b"")
     row = packed_row(Status(0o100600, 1, 0, 0, 0, 0, 1, 1, 1))
     below_zero = packed_row(Status(0o100600, -1, 0, 0, 0, 0, 1, 1, 1))
     for given, data, start in [
@@ -161,9 +161,11 @@ def test_no_file_or_a_number_of_another_kind_is_refused() -> None:
         (below_zero, b"1", 0),
     ]:
         with pytest.raises(ValueError, match="data"):
-            _small.write(PLAIN, 0, b"a", given, data, start, bytes(8))
+            _small.write(PLAIN, 0, b"a", given, data, start, bytes(8), b"")
     with pytest.raises(ValueError, match="names"):
-        _small.write(PLAIN, 0, b"a\0b", row, b"1", 0, bytes(8))
+        _small.write(PLAIN, 0, b"a\0b", row, b"1", 0, bytes(8), b"")
+    with pytest.raises(ValueError, match="expected"):
+        _small.copy(PLAIN, 0, 0, b"a", bytes(8), bytes(43))
 
 
 def settings(place: Path, **more: object) -> Settings:
@@ -175,21 +177,38 @@ def copy_of(name: bytes, source: LocalTree) -> Operation:
     return Operation(Phase.COPY, Change(ChangeKind.CREATED, None, source.entry(name)))
 
 
-def test_new_small_files_go_together_and_nothing_else(
+def test_small_files_with_one_name_go_together_and_nothing_else(
     ends: tuple[LocalTree, LocalTree], tmp_path: Path
 ) -> None:
     source, destination = ends
     steps = [copy_of(name, source) for name in (b"a", b"empty", b"link", b"one", b"named")]
-    old = source.entry(b"a")
-    steps.append(Operation(Phase.COPY, Change(ChangeKind.MODIFIED, old, old)))
+    new = source.entry(b"a")
+    assert new is not None
+    olds = [new, new._replace(nlink=2), source.entry(b"link"), new._replace(mtime_ns=1 << 63)]
+    steps += [Operation(Phase.COPY, Change(ChangeKind.MODIFIED, old, new)) for old in olds]
+    steps.append(Operation(Phase.COPY, Change(ChangeKind.METADATA, new, new)))
     small = SmallCopier(source, destination, settings=settings(tmp_path))
 
     assert list(small.together(steps)) == [
         (steps[:2], True),
         (steps[2:4], False),
-        (steps[4:5], True),
-        (steps[5:], False),
+        (steps[4:6], True),
+        (steps[6:], False),
     ]
+
+
+@pytest.mark.parametrize(
+    "more", [{"ownership": False}, {"mode": False}, {"version_area": b".dirsync/v"}], ids=str
+)
+def test_what_leaves_something_of_itself_is_not_replaced_together(
+    more: dict[str, object], ends: tuple[LocalTree, LocalTree], tmp_path: Path
+) -> None:
+    source, destination = ends
+    old = source.entry(b"a")
+    steps = [Operation(Phase.COPY, Change(ChangeKind.MODIFIED, old, old))]
+    small = SmallCopier(source, destination, settings=settings(tmp_path, **more))
+
+    assert list(small.together(steps)) == [(steps, False)]
 
 
 def test_nobody_tries_while_somebody_stands_at_the_gate(

@@ -32,7 +32,7 @@ from dirsync.trees.far.stream import FileStream
 from dirsync.trees.handles import join
 from dirsync.trees.hashing import Content
 from dirsync.trees.local import entry_of
-from dirsync.trees.small_files import Made, Making
+from dirsync.trees.small_files import Made, Making, Olds
 from dirsync.trees.source import FileAhead
 from dirsync.wire import beliefs
 from dirsync.wire.asks import (
@@ -178,7 +178,9 @@ class FarTree:
         self._files = FileStream(self.connection, [path], namespaces=_ALL_NAMESPACES)
         return self._files.next(path)
 
-    def copy_small(self, directory: bytes, names: Sequence[bytes], *, into: int, making: Making) -> Made:
+    def copy_small(
+        self, directory: bytes, names: Sequence[bytes], *, into: int, making: Making, olds: Olds = ()
+    ) -> Made:
         """Write small files of a directory that come together, as far as that goes."""
         paths = [join(directory, name) for name in names]
         stream = self._stream_for(paths[0])
@@ -192,7 +194,13 @@ class FarTree:
             self._arrived[paths[0]] = whole
             return small_files.none_made(1)
         made = small_files.write(
-            making, into, names[: some.size], rows=some.rows, data=some.data, start=some.start
+            making,
+            into,
+            names[: some.size],
+            rows=some.rows,
+            data=some.data,
+            start=some.start,
+            olds=olds[: some.size],
         )
         for number, is_made in enumerate(made.ended):
             if not is_made:

@@ -2,9 +2,19 @@
 _Making = tuple[bool, bool, bool, bool, bool, int, int, bool]
 _Told = tuple[bytes, int, list[tuple[int, int]]]
 
-def copy(making: _Making, source: int, destination: int, names: bytes, random: bytes, /) -> _Told: ...
+def copy(
+    making: _Making, source: int, destination: int, names: bytes, random: bytes, expected: bytes, /
+) -> _Told: ...
 def write(
-    making: _Making, destination: int, names: bytes, rows: bytes, data: bytes, start: int, random: bytes, /
+    making: _Making,
+    destination: int,
+    names: bytes,
+    rows: bytes,
+    data: bytes,
+    start: int,
+    random: bytes,
+    expected: bytes,
+    /,
 ) -> _Told: ...
 def place(destination: int, temporaries: bytes, names: bytes, count: int, /) -> bytes: ...
 def read(

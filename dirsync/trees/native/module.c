@@ -49,19 +49,45 @@ static int take_names(const char *names, Py_ssize_t length, const char **name, s
     return 0;
 }
 
-/* Make files of names, which the caller keeps alive, and of random bytes. NULL: an exception is set. */
-static struct made *take_files(const char *names, Py_ssize_t length, const char *random, Py_ssize_t random_length)
+/* What files are made of, which the caller keeps alive. */
+struct given {
+    const char *names, *random, *expected;
+    Py_ssize_t names_length, random_length, expected_length;
+};
+
+static size_t count_of(const struct given *given)
 {
-    size_t count = (size_t)random_length / RANDOM_BYTES;
+    return (size_t)given->random_length / RANDOM_BYTES;
+}
+
+/* Point to what is expected of each file, where anything is. */
+static void take_expected(struct made *files, size_t count, const unsigned char *expected)
+{
+    static const unsigned char nothing[4];
+    for (size_t at = 0; at < count; at++, expected += EXPECTED_BYTES)
+        if (memcmp(expected, nothing, sizeof nothing) != 0)
+            files[at].expected = expected;
+}
+
+/* Make files of what is given. NULL: an exception is set. */
+static struct made *take_files(const struct given *given)
+{
+    size_t count = count_of(given);
+    if (given->expected_length != 0 && (size_t)given->expected_length != count * EXPECTED_BYTES) {
+        PyErr_SetString(PyExc_ValueError, "what is expected has to be said of each file, or of none");
+        return NULL;
+    }
     struct made *files = calloc(count + 1, sizeof *files);
     const char **name = calloc(count + 1, sizeof *name);
     if (files == NULL || name == NULL) {
         PyErr_NoMemory();
-    } else if (take_names(names, length, name, count) == 0) {
+    } else if (take_names(given->names, given->names_length, name, count) == 0) {
         for (size_t at = 0; at < count; at++) {
             files[at].name = name[at];
-            files[at].random = (const unsigned char *)random + at * RANDOM_BYTES;
+            files[at].random = (const unsigned char *)given->random + at * RANDOM_BYTES;
         }
+        if (given->expected_length != 0)
+            take_expected(files, count, (const unsigned char *)given->expected);
         free(name);
         return files;
     }
@@ -128,57 +154,60 @@ static PyObject *told_of(const struct making *how, const struct made *files, siz
     "Other threads run meanwhile.\n\n"                                                                     \
     "Raises:\n    ValueError: there are not as many names as temporary ones.\n    MemoryError: there is none left."
 
-PyDoc_STRVAR(copy_doc, "copy($module, making, source, destination, names, random, /)\n--\n\n"
+PyDoc_STRVAR(copy_doc, "copy($module, making, source, destination, names, random, expected, /)\n--\n\n"
                        "Copy files of one open directory to another: small.h. `names` are joined by NUL,\n"
-                       "`random` has 8 bytes for the temporary name of each.\n\n" TELLS);
+                       "`random` has 8 bytes for the temporary name of each, `expected` says what each replaces\n"
+                       "(empty: all names are free).\n\n" TELLS);
 
 static PyObject *native_copy(PyObject *module, PyObject *arguments)
 {
     (void)module;
-    PyObject *given;
+    PyObject *making;
     int source, destination;
-    const char *names, *random;
-    Py_ssize_t length, random_length;
+    struct given given;
     struct making how;
-    if (!PyArg_ParseTuple(arguments, "O!iiy#y#:copy", &PyTuple_Type, &given, &source, &destination, &names, &length,
-                          &random, &random_length) ||
-        take_making(given, &how) != 0)
+    if (!PyArg_ParseTuple(arguments, "O!iiy#y#y#:copy", &PyTuple_Type, &making, &source, &destination, &given.names,
+                          &given.names_length, &given.random, &given.random_length, &given.expected,
+                          &given.expected_length) ||
+        take_making(making, &how) != 0)
         return NULL;
-    struct made *files = take_files(names, length, random, random_length);
+    struct made *files = take_files(&given);
     if (files == NULL)
         return NULL;
     size_t tried;
     Py_BEGIN_ALLOW_THREADS
-    tried = copy_files(&how, source, destination, files, (size_t)random_length / RANDOM_BYTES);
+    tried = copy_files(&how, source, destination, files, count_of(&given));
     Py_END_ALLOW_THREADS
     PyObject *told = told_of(&how, files, tried);
     free(files);
     return told;
 }
 
-PyDoc_STRVAR(write_doc, "write($module, making, destination, names, rows, data, start, random, /)\n--\n\n"
+PyDoc_STRVAR(write_doc, "write($module, making, destination, names, rows, data, start, random, expected, /)\n--\n\n"
                         "Write files to an open directory: small.h. `names` are joined by NUL; `rows` are the files'\n"
-                        "statuses, `data` from `start` on what they hold, one behind another; `random` has 8 bytes\n"
-                        "for the temporary name of each.\n\n" TELLS);
+                        "statuses, `data` from `start` on what they hold, one behind another; `random` and\n"
+                        "`expected` as for copy.\n\n" TELLS);
 
 static PyObject *native_write(PyObject *module, PyObject *arguments)
 {
     (void)module;
-    PyObject *given;
+    PyObject *making;
     int destination;
-    const char *names, *rows, *data, *random;
-    Py_ssize_t length, rows_length, data_length, start, random_length;
+    const char *rows, *data;
+    Py_ssize_t rows_length, data_length, start;
+    struct given given;
     struct making how;
-    if (!PyArg_ParseTuple(arguments, "O!iy#y#y#ny#:write", &PyTuple_Type, &given, &destination, &names, &length, &rows,
-                          &rows_length, &data, &data_length, &start, &random, &random_length) ||
-        take_making(given, &how) != 0)
+    if (!PyArg_ParseTuple(arguments, "O!iy#y#y#ny#y#:write", &PyTuple_Type, &making, &destination, &given.names,
+                          &given.names_length, &rows, &rows_length, &data, &data_length, &start, &given.random,
+                          &given.random_length, &given.expected, &given.expected_length) ||
+        take_making(making, &how) != 0)
         return NULL;
-    size_t count = (size_t)random_length / RANDOM_BYTES;
+    size_t count = count_of(&given);
     if ((size_t)rows_length != count * ROW_BYTES || start < 0 || start > data_length) {
         PyErr_SetString(PyExc_ValueError, "a row and data for each file are needed");
         return NULL;
     }
-    struct made *files = take_files(names, length, random, random_length);
+    struct made *files = take_files(&given);
     if (files == NULL)
         return NULL;
     PyObject *told = NULL;

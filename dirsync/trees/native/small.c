@@ -25,6 +25,22 @@
 #define ATTRIBUTES_ROOM 1024
 #define NO_REPLACE 1 /* RENAME_NOREPLACE */
 
+/* Numbers */
+
+static uint64_t taken_number(const unsigned char *from, int bytes)
+{
+    uint64_t number = 0;
+    for (int byte = 0; byte < bytes; byte++)
+        number |= (uint64_t)from[byte] << 8 * byte;
+    return number;
+}
+
+static bool in_ns(struct timespec moment, int64_t *ns)
+{
+    return !__builtin_mul_overflow((int64_t)moment.tv_sec, NS_A_SECOND, ns) &&
+           !__builtin_add_overflow(*ns, (int64_t)moment.tv_nsec, ns);
+}
+
 /* Looking */
 
 /* Whether a file was changed so lately that another change might leave the same ctime. */
@@ -173,6 +189,27 @@ static int rename_to_free_name(int directory, const char *from, const char *to)
     return (int)syscall(SYS_renameat2, directory, from, directory, to, NO_REPLACE);
 }
 
+/* Whether a name leads to what is expected there, and to nothing that came since. */
+static bool is_expected(int directory, const char *name, const unsigned char *expected)
+{
+    struct stat now;
+    int64_t mtime_ns, ctime_ns;
+    return fstatat(directory, name, &now, AT_SYMLINK_NOFOLLOW) == 0 && in_ns(now.st_mtim, &mtime_ns) &&
+           in_ns(now.st_ctim, &ctime_ns) && now.st_mode == taken_number(expected, 4) && S_ISREG(now.st_mode) &&
+           (uint64_t)now.st_size == taken_number(expected + 4, 8) &&
+           (uint64_t)mtime_ns == taken_number(expected + 12, 8) &&
+           (uint64_t)ctime_ns == taken_number(expected + 20, 8) && now.st_ino == taken_number(expected + 28, 8) &&
+           now.st_dev == taken_number(expected + 36, 8);
+}
+
+static bool gets_its_name(int directory, const char *temporary, const struct made *file)
+{
+    if (file->expected == NULL)
+        return rename_to_free_name(directory, temporary, file->name) == 0;
+    return is_expected(directory, file->name, file->expected) &&
+           renameat(directory, temporary, directory, file->name) == 0;
+}
+
 /* Make a file of its data. `source` is what they were read from when it was as `before`; -1: nothing. */
 static bool is_made(const struct making *how, int destination, struct newborn *newborn, struct made *file, int source,
                     const struct stat *before)
@@ -187,7 +224,7 @@ static bool is_made(const struct making *how, int destination, struct newborn *n
                 (source < 0 || (fstat(source, &after) == 0 && is_unchanged(before, &after)));
     if (close(copy) != 0) /* some file systems tell only now what they could not write */
         good = false;
-    if (good && (!how->places || rename_to_free_name(destination, temporary, file->name) == 0)) {
+    if (good && (!how->places || gets_its_name(destination, temporary, file))) {
         file->bytes = file->length;
         return true;
     }
@@ -302,20 +339,6 @@ static unsigned char *put_number(unsigned char *to, uint64_t number, int bytes)
     for (int byte = 0; byte < bytes; byte++)
         *to++ = (unsigned char)(number >> 8 * byte);
     return to;
-}
-
-static uint64_t taken_number(const unsigned char *from, int bytes)
-{
-    uint64_t number = 0;
-    for (int byte = 0; byte < bytes; byte++)
-        number |= (uint64_t)from[byte] << 8 * byte;
-    return number;
-}
-
-static bool in_ns(struct timespec moment, int64_t *ns)
-{
-    return !__builtin_mul_overflow((int64_t)moment.tv_sec, NS_A_SECOND, ns) &&
-           !__builtin_add_overflow(*ns, (int64_t)moment.tv_nsec, ns);
 }
 
 bool put_row(const struct stat *status, unsigned char row[ROW_BYTES])

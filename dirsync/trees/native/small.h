@@ -12,8 +12,9 @@
  *             changed within the clock's last tick, or while it was read; and whatever any system
  *             call does not do at once.
  * Making      Under a temporary name, for its owner alone: data, owner, mode, times. The source is
- *             looked at again when it was read. Then the name, which must be free. Nothing is ever
- *             made over something, nor through a symlink. Whose a new file is, and whether it has
+ *             looked at again when it was read. Then the name, which must be free, or lead to the very
+ *             file that is to be replaced: that is looked at last of all. Nothing is ever made over
+ *             anything else, nor through a symlink. Whose a new file is, and whether it has
  *             attributes, is looked at in the first of a call: it depends on the directory alone.
  * The handles Are the caller's, and are only looked up in: threads may share them.
  * Threads     As in ../../scan/native/lister.h.
@@ -44,9 +45,14 @@ struct making {
     bool places;         /* each gets its name at once; else it stays under its temporary one */
 };
 
+/* What a file was that is to be replaced: numbers, little-endian, without gaps: its mode in 4 bytes (0: the
+ * name is free); size, mtime and ctime (nanoseconds since 1970), inode and device in 8. */
+#define EXPECTED_BYTES 44
+
 /* One file that is to be made. */
 struct made {
-    const char *name;            /* where it belongs */
+    const char *name;              /* where it belongs */
+    const unsigned char *expected; /* what it replaces; NULL: its name is free */
     const unsigned char *random; /* RANDOM_BYTES for its temporary name */
     /* Of one whose data arrived from elsewhere; else unused. */
     const unsigned char *data;
