@@ -129,6 +129,19 @@ def _loaded_by(arguments: list[str]) -> set[str]:
     return set(printed.stdout.splitlines()[-1].split())
 
 
+def test_msgspec_is_loaded_without_what_only_older_pythons_need() -> None:
+    code = (
+        "import sys; from dirsync.cli import start; start._tune(); import dirsync.model.job; "
+        "loaded = {'inspect', 'typing_extensions'} & set(sys.modules); "
+        "import typing_extensions; typing_extensions.TypedDict; print(sorted(loaded))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, check=True, text=True
+    ).stdout
+
+    assert printed.strip() == "[]"
+
+
 def test_help_loads_nothing_that_only_a_run_needs() -> None:
     loaded = _loaded_by(["--help"])
 
