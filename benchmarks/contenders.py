@@ -209,10 +209,10 @@ def _unison(workplace: Path) -> Contender | None:
 
 
 def _fpsync(workplace: Path) -> Contender | None:
-    """Give the parallel rsync of fpart; it takes nothing away that the source no longer has."""
+    """Give the parallel rsync of fpart, which lists by itself; it takes nothing away that the source lacks."""
     if shutil.which("fpsync") is None:
         return None
-    start = ["fpsync", "-n", str(os.cpu_count() or 1), "-o", "-a", "-t", str(workplace / "fpsync")]
+    start = ["fpsync", "-n", str(os.cpu_count() or 1), "-o", "-lptgoD", "-t", str(workplace / "fpsync")]
     return Contender(
         name="fpsync",
         shown=f"{shlex.join(start[:5])} SRC/ DST/",

@@ -66,7 +66,8 @@ class Strider:
 
     def _may_be_seen(self, directory: Directory) -> bool:
         """Whether a stride sees of a directory what a step has to."""
-        skips = self._context.skip_symlinks or not directory.scope.trivial
+        scope = directory.scope
+        skips = self._context.skip_symlinks or not scope.trivial or bool(scope.ignore_files)
         return (
             self._may_stride
             and directory.sides is Sides.BOTH

@@ -112,7 +112,7 @@ def write(
 
 def may_be_expected(old: Entry) -> bool:
     """Whether a file can be replaced here: one with no other names, whose times a row can tell."""
-    return stat.S_ISREG(old.mode) and old.nlink == 1 and old.mtime_ns < 1 << 63
+    return stat.S_ISREG(old.mode) and old.nlink == 1 and -(1 << 63) <= old.mtime_ns < 1 << 63
 
 
 def _expected(olds: Olds) -> bytes:

@@ -207,6 +207,13 @@ class Walked:
         yield frames.END
 
 
+def walk(far: FarTree, paths: list[bytes]) -> None:
+    """List directories, each as a march does."""
+    for path in paths:
+        far.foresee_beneath(path)
+        far.listing(path)
+
+
 def test_what_is_beneath_comes_while_it_is_taken() -> None:
     walked = Walked()
     far = far_tree(walked)
@@ -214,9 +221,7 @@ def test_what_is_beneath_comes_while_it_is_taken() -> None:
 
     assert far.listing(b"").name_list() == walked.names
     assert walked.sent == 1
-    for name in walked.names:
-        far.foresee_beneath(name)
-        assert far.listing(name).entry_count == 0
+    walk(far, walked.names)
     assert (walked.asked, far.connection.foreseen) == ([[b""]], {})
 
 
@@ -230,16 +235,56 @@ def test_directories_are_asked_for_together() -> None:
     assert walked.asked == [walked.names]
 
 
-def test_what_is_beneath_goes_on_where_it_was_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
+def test_what_is_beneath_is_asked_for_again_where_it_was_cut_off() -> None:
     walked = Walked(cut_at=50)
-    far = FarTree(FarConnection(PLACE, Peer(walked)))
-    far.foresee_beneath(b"")
-
-    for path in (b"", *walked.names):
+    far = far_tree(walked)
+    paths = [b"", *walked.names]
+    for number, path in enumerate(paths):
+        far.foresee_beneath(path, paths[number + 1 :] if path else ())
         far.listing(path)
     assert walked.asked == [[b""], walked.names[49:]]
     assert (walked.sent, far.connection.foreseen) == (101, {})
+
+
+def test_a_march_that_turns_aside_asks_for_nothing_twice() -> None:
+    """Directories that are known to be new lie between those in which others are found on the way."""
+    asked: list[bytes] = []
+
+    def answers(question: Question) -> Iterator[bytes]:
+        assert isinstance(question.ask, AskListings)
+        for path in question.ask.paths:
+            asked.append(path)
+            yield frames.messages(directories(path, []))
+        yield frames.END
+
+    far = far_tree(answers)
+    new = [b"%04d" % number for number in range(300)]
+    for number, path in enumerate(new):
+        for each in (b"found/%04d" % number, path):
+            far.foresee_beneath(each, new[number if each != path else number + 1 :])
+            far.listing(each)
+    assert len(asked) == len(set(asked)) == 600
+    assert far.connection.foreseen == {}
+
+
+def test_a_peer_that_sends_something_else_first_is_left() -> None:
+    """However often it is cut off, nothing is kept of what cannot be next."""
+    sent = 0
+
+    def answers(_: Question) -> Iterator[bytes]:
+        nonlocal sent
+        path = b""
+        while True:
+            sent += 1
+            yield frames.messages(directories(path, [b"0", b"1"]))
+            path = path + b"/1" if path else b"1"
+
+    far = far_tree(answers)
+    far.foresee_beneath(b"")
+    far.listing(b"")
+    with pytest.raises(FarEndLost, match="a listing nobody asked for"):
+        walk(far, [b"0"] * 5)
+    assert sent <= 60_000
 
 
 def test_what_is_beneath_is_let_go_when_files_are_asked_for() -> None:

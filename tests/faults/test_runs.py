@@ -247,6 +247,20 @@ def test_an_ignore_file_that_cannot_be_read_blocks_its_directory(memory: Path) -
     assert os.listdir(memory / "d") == ["x.log"]
 
 
+def test_what_an_ignore_file_excludes_from_now_on_is_deleted_where_that_is_asked_for(tmp_path: Path) -> None:
+    tree(tmp_path / "s", {"kept": {"a.o": b"1"}, "sub": {"a.o": b"1", "k": b"2"}})
+    plain = sync_job(tmp_path / "s", tmp_path / "d")
+    job = structs.replace(plain, ignore_files=(b".ignore",), delete_excluded=True)
+    run(job, state=tmp_path / "state")
+    (tmp_path / "s/sub/.ignore").write_bytes(b"*.o\n")
+
+    result = run(job, state=tmp_path / "state")
+
+    assert (result.counts.created, result.counts.deleted) == (1, 1)
+    assert sorted(os.listdir(tmp_path / "d/sub")) == [".ignore", "k"]
+    assert os.listdir(tmp_path / "d/kept") == ["a.o"]
+
+
 def test_a_link_to_an_ignore_file_is_no_ignore_file(tmp_path: Path) -> None:
     tree(tmp_path / "s", {"rules": b"*.log", ".ignore": Link("rules"), "a.log": b"1"})
     job = structs.replace(sync_job(tmp_path / "s", tmp_path / "d"), ignore_files=(b".ignore",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import islice
@@ -15,29 +16,65 @@ from dirsync.wire.frames import ProtocolError, StreamCut
 
 _MOST_BYTES = 1 << 30  # of one directory's listing: more than ten million names
 _COLUMNS = 11
+_MOST_OTHERS = 512  # directories asked for together with one
+_MOST_STREAMS = 4  # at once
+
+logger = logging.getLogger(__name__)
 
 
 _Found: TypeAlias = tuple[bytes, Listing | OSError]  # a directory's path, and what was found
 
 
-class _Beneath:
-    """What is still to come of all beneath a directory, for any tree of a connection."""
+class _Stream:
+    """What is still to come of some directories and of all beneath, in depth-first order."""
 
-    def __init__(self) -> None:
-        self._coming: Generator[_Found, None, None] | None = None
-        self._lock = threading.Lock()
+    def __init__(self, left: dict[bytes, None], coming: Generator[_Found, None, None]) -> None:
+        """`left` is what is known to be on its way, the next one last; `coming` keeps it up."""
+        self._left = left
+        self._coming = coming
 
-    def begin(self, coming: Generator[_Found, None, None] | None) -> None:
-        """Let go of what is still to come, and have something else come."""
-        with self._lock:
-            old, self._coming = self._coming, coming
-            if old is not None:
-                old.close()
+    def may_bring(self, path: bytes) -> bool:
+        """Whether a directory may still come: it is on its way, or one above it is."""
+        while path and path not in self._left:
+            path = path.rpartition(b"/")[0]
+        return path in self._left
 
     def next(self) -> _Found | None:
         """Give the next one; None: there is no more."""
-        with self._lock:
-            return None if self._coming is None else next(self._coming, None)
+        found = next(self._coming, None)
+        if found is not None and not self._left:
+            next(self._coming, None)  # the end of the stream, so that its connection can be used again
+        return found
+
+    def close(self) -> None:
+        """Let go of what is still to come."""
+        self._left.clear()
+        self._coming.close()
+
+
+class _Streams:
+    """The streams of a connection, for any tree of it: one within another, where a march turns aside."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._open: list[_Stream] = []
+
+    def begin(self, stream: _Stream) -> None:
+        """Have one more come; the oldest of too many is let go."""
+        self._open.append(stream)
+        for old in self._open[:-_MOST_STREAMS]:
+            old.close()
+        del self._open[:-_MOST_STREAMS]
+
+    def that_may_bring(self, path: bytes) -> _Stream | None:
+        """Give the stream by which a directory may still come."""
+        return next((stream for stream in reversed(self._open) if stream.may_bring(path)), None)
+
+    def end(self) -> None:
+        """Let go of them all."""
+        for stream in self._open:
+            stream.close()
+        self._open.clear()
 
 
 class Listings:
@@ -45,7 +82,7 @@ class Listings:
 
     def __init__(self, connection: FarConnection) -> None:
         self._connection = connection
-        self._beneath = connection.kept(_Beneath)
+        self._streams = connection.kept(_Streams)
 
     @property
     def _known(self) -> dict[tuple[type, bytes], Any]:
@@ -59,7 +96,9 @@ class Listings:
             OSError: it cannot be listed.
             RunError: the far end is lost.
         """
-        if not self._has_come(path):
+        with self._streams.lock:
+            has_come = self._has_come(path)
+        if not has_come:
             self.foresee([path])
         known = self._known.pop((Listing, path))
         if isinstance(known, OSError):
@@ -93,45 +132,54 @@ class Listings:
 
         The far end lists ahead of what is taken.
         """
-        if not self._has_come(path):
-            paths = dict.fromkeys([path, *islice(others, MOST_PATHS - 1)])
-            self._beneath.begin(self._all_beneath(paths, Selecting(include=include, exclude=exclude)))
+        with self._streams.lock:
+            if self._has_come(path):
+                return
+            paths = [path, *(each for each in islice(others, _MOST_OTHERS) if not self._may_come(each))]
+            left = dict.fromkeys(reversed(paths))
+            selecting = Selecting(include=include, exclude=exclude)
+            self._streams.begin(_Stream(left, self._all_beneath(paths, left, selecting)))
 
     def expect_no_more(self) -> None:
-        """Let go of what is still to come: nothing will ask for it."""
-        self._beneath.begin(None)
+        """Let go of what is still to come, and of what came: nothing will ask for it."""
+        with self._streams.lock:
+            self._streams.end()
+            self._known.clear()
+
+    def _may_come(self, path: bytes) -> bool:
+        return (Listing, path) in self._known or self._streams.that_may_bring(path) is not None
 
     def _has_come(self, path: bytes) -> bool:
-        """Whether a directory's listing is at hand; takes what comes until it is."""
+        """Whether a directory's listing is at hand; takes what comes before it where it is on its way."""
         while (Listing, path) not in self._known:
-            found = self._beneath.next()
-            if found is None:
+            stream = self._streams.that_may_bring(path)
+            if stream is None:
                 return False
-            self._known[Listing, found[0]] = found[1]
+            found = stream.next()
+            if found is not None:
+                self._known[Listing, found[0]] = found[1]
         return True
 
-    def _all_beneath(self, left: dict[bytes, None], selecting: Selecting) -> Generator[_Found, None, None]:
-        """Give what one answer holds of some directories and of all beneath.
+    def _all_beneath(
+        self, paths: list[bytes], left: dict[bytes, None], selecting: Selecting
+    ) -> Generator[_Found, None, None]:
+        """Give what one answer holds of some directories and of all beneath, and keep `left` up.
 
-        What was cut off goes on with those that did not come.
+        What is cut off is asked for again by who needs it.
         """
-        patience = self._connection.patience()
-        while left:
-            ask = AskListings(paths=list(islice(left, MOST_PATHS)), beneath=True, selecting=selecting)
-            rows = 0
-            try:
-                for found, listing in self._asked(ask):
-                    if found not in left or rows >= MOST_ROWS:
-                        raise FarEndLost(f"{self._connection.place}: a listing nobody asked for")
-                    patience.renew()
-                    del left[found]
-                    if isinstance(listing, Listing):
-                        left.update(dict.fromkeys(_children(found, listing)))
-                        rows += listing.entry_count + 1
-                    yield found, listing
-                return
-            except (Unreachable, StreamCut) as error:
-                patience.wait(error)
+        rows = 0
+        try:
+            for found, listing in self._asked(AskListings(paths=paths, beneath=True, selecting=selecting)):
+                if rows >= MOST_ROWS or not _comes_next(found, left, asked=paths):
+                    raise FarEndLost(f"{self._connection.place}: a listing nobody asked for")
+                if isinstance(listing, Listing):
+                    left.update(dict.fromkeys(reversed(list(_children(found, listing)))))
+                    rows += listing.entry_count + 1
+                yield found, listing
+        except (Unreachable, StreamCut) as error:
+            logger.info("%s: listings cut off: %s", self._connection.place, error)
+        finally:
+            left.clear()
 
     def _asked(self, ask: AskListings) -> Iterator[_Found]:
         """Give the listings of one stream, each put together of its parts."""
@@ -180,6 +228,17 @@ class _Parts:
         """Give all as one, and begin anew."""
         parts, self._parts, self._bytes = self._parts, [], 0
         return _joined(parts)
+
+
+def _comes_next(found: bytes, left: dict[bytes, None], *, asked: list[bytes]) -> bool:
+    """Take a directory off what is left, and those before it, which may be any that were not asked for."""
+    while left:
+        path, _ = left.popitem()
+        if path == found:
+            return True
+        if path in asked:
+            return False
+    return False
 
 
 def _children(path: bytes, listing: Listing) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
  *
  * The other is the reference: dirsync/mirror/files.py for what is made, dirsync/answers/files.py for
  * what is read. Here is done only what is plainly right, in the same order of the same system calls, but
- * for looks that tell nothing new.
+ * for looks at what a directory gives each new file.
  *
  * The claim   That a file is DONE is the only one. Of every other nothing is said, and nothing is there
  *             (but a temporary file that cannot be removed: the next run sweeps it). Whoever asked
