@@ -209,7 +209,7 @@ def _unison(workplace: Path) -> Contender | None:
 
 
 def _fpsync(workplace: Path) -> Contender | None:
-    """Give the parallel rsync of fpart, which lists by itself; it takes nothing away that the source lacks."""
+    """Give the parallel rsync of fpart, which lists by itself; it takes away nothing the source lacks."""
     if shutil.which("fpsync") is None:
         return None
     start = ["fpsync", "-n", str(os.cpu_count() or 1), "-o", "-lptgoD", "-t", str(workplace / "fpsync")]
