@@ -18,8 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from dirsync.errors import RunError
-from dirsync.model.change import Change, Failure
-from dirsync.model.new_files import NewFiles
+from dirsync.model.change import Change, Changes, Failure
 from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
 from dirsync.runner.observer import Stage, Totals
@@ -253,9 +252,9 @@ class SessionObserver:
         """Tell of a change."""
         self._session.tell(changed_of(change))
 
-    def created(self, files: NewFiles) -> None:
+    def created(self, many: Changes) -> None:
         """Tell of many changes."""
-        for change in files.changes():
+        for change in many.changes():
             self.changed(change)
 
     def failed(self, failure: Failure) -> None:

@@ -146,12 +146,10 @@ class Catalog:
         found = (self.read(directory_of, row) for row in self.store.directories_at(job_id, paths))
         return {directory.path: directory for directory in found}
 
-    def directory_with(self, job_id: int, ino: int) -> list[RecordedDirectory]:
-        """List the directories of an inode number; more than one where file systems meet."""
-        rows = self.store.rows(
-            f"SELECT {_DIRECTORIES} FROM directories WHERE job_id = ? AND ino = ?", (job_id, ino)
-        )
-        return [self.read(directory_of, row) for row in rows]
+    def directories_with(self, job_id: int, inos: Sequence[int]) -> Iterator[RecordedDirectory]:
+        """Give the directories of some inode numbers; more than one of each where file systems meet."""
+        for row in self.store.directories_with(job_id, inos):
+            yield self.read(directory_of, row)
 
     def directories_after(self, job_id: int, directory_id: int, *, limit: int) -> list[RecordedDirectory]:
         """List the directories after one, by their ids."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from msgspec.structs import replace
 
+from dirsync.catalog.altered_digests import AlteredDigests
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.rows import RUN_COLUMNS, row_of_change, row_of_directory, row_of_run
 from dirsync.catalog.seal import SEAL_BYTES, added, mark_of, taken
@@ -45,6 +46,7 @@ class Recording:
         self._changes: list[Row] = []
         self._staged: set[int] = set()  # directories that the catalog holds, put or dropped
         self._unfinished: dict[int, RecordedDirectory] = {}  # those of them that more may come of, so far
+        self.digests = AlteredDigests()
 
     def new_directory(self, path: bytes, *, ino: int) -> RecordedDirectory:
         """Give a directory that the catalog does not hold yet."""
@@ -57,7 +59,7 @@ class Recording:
         new: RecordedDirectory,
         *,
         entries: Sequence[Recorded],
-        instead: Iterable[Recorded],
+        instead: Sequence[Recorded],
         more: bool = False,
     ) -> None:
         """Have a directory as it is now: `entries` are those that are new or altered in it.
@@ -79,7 +81,7 @@ class Recording:
         self._flush(at_least=_BATCH)
 
     def put_more(
-        self, directory_id: int, *, entries: Sequence[Recorded], instead: Iterable[Recorded]
+        self, directory_id: int, *, entries: Sequence[Recorded], instead: Sequence[Recorded]
     ) -> None:
         """Have more entries of a directory that was put so that more may follow; none of them twice."""
         directory = self._unfinished[directory_id]
@@ -96,29 +98,28 @@ class Recording:
         return directory_id in self._unfinished
 
     def _stage_once(self, directory: RecordedDirectory) -> None:
-        """Note that a directory is staged: twice, and the seal would be wrong for good."""
+        """Note that a directory on record is staged: twice, and the seal would be wrong for good."""
         assert directory.directory_id not in self._staged, f"staged twice: {directory.path!r}"
         self._staged.add(directory.directory_id)
+        self.digests.leave(directory.path)
 
     def _with_entries(
-        self, id_: int, sum_: int, entries: Sequence[Recorded], instead: Iterable[Recorded]
+        self, id_: int, sum_: int, entries: Sequence[Recorded], instead: Sequence[Recorded]
     ) -> int:
         """Stage entries of a directory; give the sum of its entries' seals, that was `sum_` before."""
-        seal = self._sealer.entry
-        names = {entry.name for entry in entries}
-        for gone in instead:
-            sum_ = taken(sum_, seal(id_, gone))
-            if gone.name not in names:
-                self._dropped.append((id_, gone.name))
-        for entry in entries:
-            sum_ = added(sum_, seal(id_, entry))
-            self._entries.append((id_, *entry))
-        return sum_
+        seals = self._sealer.entries
+        if instead:
+            names = {entry.name for entry in entries}
+            self._dropped += [(id_, gone.name) for gone in instead if gone.name not in names]
+            sum_ = taken(sum_, seals(id_, instead))
+        self._entries += [(id_, *entry) for entry in entries]
+        return added(sum_, seals(id_, entries))
 
     def _put_directory(self, new: RecordedDirectory) -> None:
         whole = self._sealer.directory(new)
         self._seal = added(self._seal, whole)
         self._directories.append(row_of_directory(new._replace(mark=mark_of(whole))))
+        self.digests.put(new.path, new.digest)
 
     def drop(self, directory: RecordedDirectory) -> None:
         """Have a directory and all its entries gone."""
@@ -171,8 +172,8 @@ class Recording:
             self._staging.add_changes(self._changes)
             self._changes.clear()
 
-    def commit(self, run: RecordedRun, *, scope: bytes, ending: Ending) -> RecordedRun:
-        """Bring everything into the catalog, durably and at once; give the run as it was recorded.
+    def commit(self, run: RecordedRun, *, scope: bytes, ending: Ending) -> CatalogJob:
+        """Bring everything into the catalog, durably and at once; give the job as it is now.
 
         `scope` names what of the declaration decided what was recorded. `ending` is told
         beforehand how the job will be, and gives the block in which it becomes so.
@@ -211,7 +212,7 @@ class Recording:
                 (self._job.job_id, *row_of_run(run), seal, link),
             )
             store.run("DELETE FROM hashed WHERE job_id = ?", (self._job.job_id,))
-        return run
+        return after
 
     @property
     def has_rows(self) -> bool:

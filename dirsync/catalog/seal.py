@@ -16,6 +16,7 @@ import functools
 import os
 import stat
 import struct
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -72,25 +73,30 @@ class Sealer(Struct, frozen=True):
 
     def entry(self, directory_id: int, row: Recorded) -> int:
         """Seal an entry, as a number to be added up."""
-        name, mode, size, mtime_ns, ctime_ns, uid, gid, ino, target, hash_, hashed_at = row
-        head = _ENTRY.pack(
-            b"e",
-            hashed_at is None,
-            directory_id,
-            len(name),
-            mode,
-            size,
-            mtime_ns,
-            ctime_ns,
-            uid,
-            gid,
-            ino,
-            0 if hashed_at is None else hashed_at,
-            _NOTHING if target is None else len(target),
-            _NOTHING if hash_ is None else len(hash_),
-        )
-        data = b"".join((head, name, b"" if target is None else target, b"" if hash_ is None else hash_))
-        return int.from_bytes(self._row(data), "big")
+        return self.entries(directory_id, (row,))
+
+    def entries(self, directory_id: int, rows: Iterable[Recorded]) -> int:
+        """Add up the seals of entries of a directory."""
+        seal, total = self._row, 0
+        for name, mode, size, mtime_ns, ctime_ns, uid, gid, ino, target, hash_, hashed_at in rows:
+            head = _ENTRY.pack(
+                b"e",
+                hashed_at is None,
+                directory_id,
+                len(name),
+                mode,
+                size,
+                mtime_ns,
+                ctime_ns,
+                uid,
+                gid,
+                ino,
+                0 if hashed_at is None else hashed_at,
+                _NOTHING if target is None else len(target),
+                _NOTHING if hash_ is None else len(hash_),
+            )
+            total += int.from_bytes(seal(b"".join((head, name, target or b"", hash_ or b""))), "big")
+        return total % _MODULUS
 
     def directory(self, row: RecordedDirectory) -> int:
         """Seal a directory with all its entries, as a number to be added up."""

@@ -12,6 +12,7 @@ from dirsync.catalog.sqlite_file import MADE, connected, is_full, made_by_this_p
 from dirsync.catalog.store import DIRECTORY_COLUMNS, ENTRY_COLUMNS, Damage, Damaged, Row, Staging, Value
 from dirsync.errors import Busy, RunError
 from dirsync.model.names import escaped
+from dirsync.sqlite_connection import insert_rows
 
 _AT_ONCE = 400  # values in one statement
 
@@ -55,6 +56,11 @@ class SqliteStore:
         """Run a statement once for each row."""
         with self.translated():
             self._connection.executemany(statement, rows)
+
+    def insert(self, into: str, rows: Iterable[Sequence[Value]]) -> None:
+        """Insert rows of one width; `into` is all of the statement that comes before `VALUES`."""
+        with self.translated():
+            insert_rows(self._connection, into, rows)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -106,11 +112,18 @@ class SqliteStore:
 
     def directories_at(self, job_id: int, paths: Sequence[bytes]) -> Iterator[Row]:
         """Give the rows of the directories at these paths."""
-        for start in range(0, len(paths), _AT_ONCE):
-            part = paths[start : start + _AT_ONCE]
+        yield from self._directories(job_id, "path", paths)
+
+    def directories_with(self, job_id: int, inos: Sequence[int]) -> Iterator[Row]:
+        """Give the rows of the directories of some inode numbers."""
+        yield from self._directories(job_id, "ino", inos)
+
+    def _directories(self, job_id: int, column: str, values: Sequence[Value]) -> Iterator[Row]:
+        for start in range(0, len(values), _AT_ONCE):
+            part = values[start : start + _AT_ONCE]
             places = ", ".join("?" * len(part))
             yield from self.rows(
-                f"SELECT {_DIRECTORIES} FROM directories WHERE job_id = ? AND path IN ({places})",
+                f"SELECT {_DIRECTORIES} FROM directories WHERE job_id = ? AND {column} IN ({places})",
                 (job_id, *part),
             )
 
@@ -222,28 +235,27 @@ class _Staging:
 
     def put_entries(self, rows: Iterable[Row]) -> None:
         """Take entries that are to be there."""
-        self._insert("staged_entries", 1 + len(ENTRY_COLUMNS), rows)
+        self._insert("staged_entries", rows)
 
     def drop_entries(self, rows: Iterable[tuple[int, bytes]]) -> None:
         """Take entries that are to go."""
-        self._insert("dropped_entries", 2, rows)
+        self._insert("dropped_entries", rows)
 
     def put_directories(self, rows: Iterable[Row]) -> None:
         """Take directories that are to be there."""
-        self._insert("staged_directories", len(DIRECTORY_COLUMNS), rows)
+        self._insert("staged_directories", rows)
 
     def drop_directories(self, directory_ids: Iterable[int]) -> None:
         """Take directories that are to go."""
-        self._insert("dropped_directories", 1, ((each,) for each in directory_ids))
+        self._insert("dropped_directories", ((each,) for each in directory_ids))
 
     def add_changes(self, rows: Iterable[Row]) -> None:
         """Take changes."""
-        self._insert("staged_changes", len(CHANGE_COLUMNS), rows)
+        self._insert("staged_changes", rows)
 
-    def _insert(self, table: str, width: int, rows: Iterable[Sequence[Value]]) -> None:
-        places = ", ".join("?" * width)
+    def _insert(self, table: str, rows: Iterable[Sequence[Value]]) -> None:
         self._store.run("SAVEPOINT staging")  # one transaction of the temporary database for all rows
-        self._store.run_many(f"INSERT INTO temp.{table} VALUES ({places})", rows)
+        self._store.insert(f"INSERT INTO temp.{table}", rows)
         self._store.run("RELEASE staging")
 
     def merge(self) -> None:

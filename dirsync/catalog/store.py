@@ -88,6 +88,10 @@ class Store(Protocol):
         """Give the rows (`DIRECTORY_COLUMNS`) of the directories at these paths, as far as there are any."""
         ...
 
+    def directories_with(self, job_id: int, inos: Sequence[int]) -> Iterator[Row]:
+        """Give the rows (`DIRECTORY_COLUMNS`) of the directories of some inode numbers, in no order."""
+        ...
+
     def directories_beneath(self, job_id: int, path: bytes) -> Iterator[Row]:
         """Give the rows (`DIRECTORY_COLUMNS`) of the directories at and beneath a path, in no order.
 

@@ -51,6 +51,7 @@ class SeenDirectory(NamedTuple):
     """One directory whose digest is not the one on record."""
 
     path: bytes
+    ino: int  # as its parent was listed; 0: it is the root
     digest: bytes | None  # None: something in it is unknown
     listing: Listing
     unselected: frozenset[bytes]  # names that the job does not record
@@ -191,8 +192,10 @@ def _looked_at(
     if changed:
         unselected = names.unselected(listing)
         entered = unselected and unselected.intersection(split(each.path)[1] for each in inside)
-        seen = SeenDirectory(path, digest, listing, unselected, entered, names.foreign(listing))
-        found.changed.append(seen)
+        foreign = names.foreign(listing)
+        found.changed.append(
+            SeenDirectory(path, directory.ino, digest, listing, unselected, entered, foreign)
+        )
     return inside
 
 

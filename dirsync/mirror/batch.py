@@ -83,7 +83,7 @@ def _cut(copy: Operation | NewFiles, ends: list[int], *, end: int) -> Iterable[O
 
 def is_small(batch: Batch) -> bool:
     """Whether a batch is done so soon that no worker is worth it."""
-    counts = [step.file_count if isinstance(step, NewFiles) else 1 for step in batch]
+    counts = [step.entry_count if isinstance(step, NewFiles) else 1 for step in batch]
     if sum(counts) > SMALL.operations:
         return False
     sizes = (step.byte_count if isinstance(step, NewFiles) else _bytes_of(step) for step in batch)
@@ -150,7 +150,7 @@ def _left_of(
 ) -> list[Operation]:
     """Make new files together, and note them; give the steps of those that were left."""
     left: list[Operation] = []
-    while files.file_count and not stops():
+    while files.entry_count and not stops():
         ended, byte_count = steps.small.made_of(files)
         tried, done = len(ended), runs_of(ended)
         if done:
@@ -159,9 +159,9 @@ def _left_of(
         others = other_runs(done, count=tried)
         if others:
             left += files.some(others).operations()
-        if tried == files.file_count:
+        if tried == files.entry_count:
             break
-        files = files.some([(tried, files.file_count)])
+        files = files.some([(tried, files.entry_count)])
     return left
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import stat
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from dirsync.model.entry import Entry
 
@@ -86,6 +86,19 @@ class Change(NamedTuple):
         if new is None or self.kind is ChangeKind.MOVED or self.leader is not None or self.is_in_place:
             return 0
         return new.size if stat.S_ISREG(new.mode) else 0
+
+
+class Changes(Protocol):
+    """Many changes, that are made one by one only where somebody asks for each."""
+
+    @property
+    def entry_count(self) -> int:
+        """How many they are."""
+        ...
+
+    def changes(self) -> list[Change]:
+        """Give each."""
+        ...
 
 
 class Failure(NamedTuple):

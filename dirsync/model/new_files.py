@@ -22,7 +22,7 @@ class NewFiles(NamedTuple):
     listing: Listing  # of them alone
 
     @property
-    def file_count(self) -> int:
+    def entry_count(self) -> int:
         """How many they are. (`len` of a tuple is its width.)"""
         return self.listing.entry_count
 

@@ -56,10 +56,10 @@ class Plan:
 
     def add_new_files(self, files: NewFiles) -> None:
         """Append the copies of files that the destination does not have."""
-        byte_count, file_count = files.byte_count, files.file_count
-        for piece in files.cut([*range(BATCH, file_count, BATCH), file_count]):
-            self._phases[Phase.COPY].append(piece, weight=piece.file_count)
-        self.counts.created += file_count
+        byte_count, entry_count = files.byte_count, files.entry_count
+        for piece in files.cut([*range(BATCH, entry_count, BATCH), entry_count]):
+            self._phases[Phase.COPY].append(piece, weight=piece.entry_count)
+        self.counts.created += entry_count
         self.counts.bytes_copied += byte_count
         self.growth_bytes += byte_count
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from dirsync.model.change import Change, ChangeKind, Failure
-from dirsync.model.new_files import NewFiles
+from dirsync.model.change import Change, ChangeKind, Changes, Failure
 from dirsync.model.result import RunResult
 from dirsync.notify.happening import EndedRun, Kept
 from dirsync.runner.observer import Observer, Stage, Totals
@@ -55,13 +54,13 @@ class Collecting:
                 self._others.append(change)
         self._inner.changed(change)
 
-    def created(self, files: NewFiles) -> None:
+    def created(self, many: Changes) -> None:
         kept = self._kept
         room = KEPT - kept.other_count
         if room > 0:
-            self._others += files.changes()[:room]
-        kept.other_count += files.file_count
-        self._inner.created(files)
+            self._others += many.changes()[:room]
+        kept.other_count += many.entry_count
+        self._inner.created(many)
 
     def failed(self, failure: Failure) -> None:
         kept = self._kept

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -16,7 +15,6 @@ from dirsync.runner.database_schema import BUSY_SECONDS, prepare
 from dirsync.runner.state import ensure_state_directory
 
 _FILE = "ledger.db"
-_ROWS_A_STATEMENT = 100  # of up to nine columns: any SQLite takes 999 values
 
 
 class Database(Struct, frozen=True, kw_only=True):
@@ -69,20 +67,6 @@ def open_database(state: str) -> Iterator[Database]:
         yield Database(connection=connection, path=path)
     finally:
         connection.close()
-
-
-def insert_rows(connection: sqlite3.Connection, into: str, rows: Iterable[Sequence[object]]) -> None:
-    """Insert rows of one width, many by each statement; `into` is all of it that comes before `VALUES`.
-
-    For each statement Python lets other threads run, and waits until they let it: 3,000 rows one by
-    one took 0.8 s beside a busy thread, and take 0.03 s so.
-    """
-    left = iter(rows)
-    while some := list(islice(left, _ROWS_A_STATEMENT)):
-        places = f"({', '.join('?' * len(some[0]))})"
-        connection.execute(
-            f"{into} VALUES {', '.join([places] * len(some))}", list(chain.from_iterable(some))
-        )
 
 
 def storable(number: int) -> int | bytes:

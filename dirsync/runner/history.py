@@ -54,7 +54,7 @@ class History:
 
     def note_made_files(self, files: NewFiles, *, byte_count: int) -> None:
         """Keep the changes of files that were planned together."""
-        if self._are_kept(files.file_count, byte_count=byte_count):
+        if self._are_kept(files.entry_count, byte_count=byte_count):
             self._changes.extend(files.changes())
 
     def _are_kept(self, count: int, *, byte_count: int) -> bool:

@@ -26,10 +26,10 @@ from dirsync.model.new_files import NewFiles
 from dirsync.model.operation import Operation, Phase
 from dirsync.plan.plan import Plan
 from dirsync.plan.spill import Packing, SpillList
-from dirsync.runner.database import insert_rows
 from dirsync.runner.ends import directory_at
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.moved_rows import bounds_beneath, move_rows
+from dirsync.sqlite_connection import insert_rows
 
 T = TypeVar("T")
 _Row: TypeAlias = tuple[str, int, int, bytes]  # job, inode, its ctime, path

@@ -11,8 +11,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from dirsync.model.change import Change, Failure
-from dirsync.model.new_files import NewFiles
+from dirsync.model.change import Change, Changes, Failure
 from dirsync.model.result import RunResult
 
 
@@ -51,7 +50,7 @@ class Observer(Protocol):
     def changed(self, change: Change) -> None:
         """One path was changed; in a dry run or a check job: differs."""
 
-    def created(self, files: NewFiles) -> None:
+    def created(self, many: Changes) -> None:
         """Many paths were changed: what `changed` says, of each of them."""
 
     def failed(self, failure: Failure) -> None:
@@ -72,8 +71,8 @@ class Silent:
     def planned(self, totals: Totals) -> None: ...
     def progressed(self, operations: int, bytes_copied: int) -> None: ...
     def changed(self, change: Change) -> None: ...
-    def created(self, files: NewFiles) -> None:
-        for change in files.changes():
+    def created(self, many: Changes) -> None:
+        for change in many.changes():
             self.changed(change)
 
     def failed(self, failure: Failure) -> None: ...

@@ -87,14 +87,14 @@ class Telling:
 
     def made_files(self, files: NewFiles) -> None:
         """Count files that were planned together, and copied to where there was nothing."""
-        file_count, byte_count = files.file_count, files.byte_count
-        self._counts.created += file_count
+        entry_count, byte_count = files.entry_count, files.byte_count
+        self._counts.created += entry_count
         self._counts.bytes_copied += byte_count
         self._observer.created(files)
         self._history.note_made_files(files, byte_count=byte_count)
         if self.mounts:
             self.mounts_touched |= self.mounts.intersection([files.directory, *ancestors(files.directory)])
-        self._operations_done += file_count
+        self._operations_done += entry_count
         self._observer.progressed(self._operations_done, self._bytes_moved)
         self._renames.note_made_files(files)  # may write, and fail: what was made is told by then
 

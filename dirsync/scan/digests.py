@@ -1,13 +1,13 @@
 """What the digest of every directory of a tree was, in 24 bytes a directory.
 
 A directory is found by 64 bits of a hash of its path: the upper half says in which
-bucket, the lower half which of the one or two there. Two paths that agree in all of
+bucket, the lower half which of the few there. Two paths that agree in all of
 them do no harm: a digest that is not the directory's own does not equal what its
 listing comes to, so the directory is compared, as if it had changed.
 
 Packed, they are the number of bits by which a hash's upper half is shifted to name its
 bucket (one byte), where each bucket starts and where the last one ends, the lower halves
-in the order of the hashes (u32, as this machine has them), and the digests in that
+in the order of the buckets (u32, as this machine has them), and the digests in that
 order. `native/digests.c` finds them in the same bytes.
 """
 
@@ -16,8 +16,9 @@ from __future__ import annotations
 import functools
 import os
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
+from operator import add
 
 from dirsync.model.listing import DIGEST_BYTES
 
@@ -25,6 +26,7 @@ _KEY_BYTES = 4
 _RECORD_BYTES = _KEY_BYTES + DIGEST_BYTES
 _HALF_BITS = 32
 _LOWER_HALF = (1 << _HALF_BITS) - 1
+_MOST_A_BUCKET = 8  # rows, on average; packed anew, there are one or two
 
 
 class Digests:
@@ -47,14 +49,54 @@ class Digests:
 
     def of(self, path: bytes) -> bytes | None:
         """Give a directory's digest; None: it has none, or is not known."""
-        key = _key_of(path)
+        at = self._row_of(_key_of(path))
+        if at is None:
+            return None
+        return self._digests_of(at, at + 1)
+
+    def altered(self, digests: Mapping[bytes, bytes | None]) -> bytes | None:
+        """Pack them anew, with other digests of some paths, or none; what that takes grows with these.
+
+        None: there came so many that buckets would get long, so pack all of them.
+        """
+        by_key = {_key_of(path): digest for path, digest in digests.items()}
+        edits = sorted(self._edit(key, digest) for key, digest in by_key.items())
+        grown = array("i", bytes(_KEY_BYTES * len(self._starts)))
+        keys, found, left_at = array("I"), [], 0
+        for at, bucket, goes, key, digest in edits:
+            keys += self._keys[left_at:at]
+            found.append(self._digests_of(left_at, at))
+            if digest:
+                keys.append(key)
+                found.append(digest)
+            grown[bucket + 1] += bool(digest) - goes
+            left_at = at + goes
+        keys += self._keys[left_at:]
+        found.append(self._digests_of(left_at, len(self)))
+        if len(keys) > _MOST_A_BUCKET * _buckets(self._shift):
+            return None
+        starts = array("I", map(add, self._starts, accumulate(grown)))
+        return b"".join((bytes([self._shift]), starts.tobytes(), keys.tobytes(), *found))
+
+    def _edit(self, key: int, digest: bytes | None) -> tuple[int, int, int, int, bytes]:
+        """Say at which row, in which bucket, whether that row goes, and what comes before the next one."""
+        bucket = key >> _HALF_BITS >> self._shift
+        at = self._row_of(key)
+        goes = at is not None
+        at = self._starts[bucket + 1] if at is None else at
+        kept = digest if digest is not None and len(digest) == DIGEST_BYTES else b""
+        return at, bucket, goes, key & _LOWER_HALF, kept
+
+    def _row_of(self, key: int) -> int | None:
         bucket = key >> _HALF_BITS >> self._shift
         try:
-            at = self._keys.index(key & _LOWER_HALF, self._starts[bucket], self._starts[bucket + 1])
+            return self._keys.index(key & _LOWER_HALF, self._starts[bucket], self._starts[bucket + 1])
         except ValueError:
             return None
-        beginning = self._digests_at + at * DIGEST_BYTES
-        return self.packed[beginning : beginning + DIGEST_BYTES]
+
+    def _digests_of(self, start: int, end: int) -> bytes:
+        beginning = self._digests_at
+        return self.packed[beginning + start * DIGEST_BYTES : beginning + end * DIGEST_BYTES]
 
     def put_into(self, file: str) -> Digests:
         """Write them to a file; give those that other processes can be handed.

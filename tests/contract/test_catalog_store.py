@@ -142,6 +142,15 @@ def test_directories_are_found_by_any_number_of_paths(store: Store) -> None:
     assert found == set(range(0, 1500, 2))
 
 
+def test_directories_are_found_by_any_number_of_inodes(store: Store) -> None:
+    stage(store, directories=[directory(number, b"%d" % number, ino=-number // 2) for number in range(1500)])
+    stage(store, directories=[directory(1, b"a", ino=-5)], job=2)
+
+    found = sorted(str(row[1]) for row in store.directories_with(JOB, range(-1000, -4)))
+    assert found == sorted(str(b"%d" % number) for number in range(9, 1500))
+    assert not list(store.directories_with(JOB, []))
+
+
 def test_entries_come_by_directory_with_their_names_in_order(store: Store) -> None:
     rows = [entry(number, name) for number in range(900) for name in (b"b", b"", b"\xff", b"a/"[:1], b"B")]
     stage(store, directories=[directory(number, b"%d" % number) for number in range(900)], entries=rows)

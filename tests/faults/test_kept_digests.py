@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dirsync.catalog import altered_digests
 from dirsync.catalog.catalog import Catalog
 from tests.faults.test_tracking import told, tracked
 from tests.jobs import run, watched_run
@@ -27,8 +28,23 @@ def test_a_run_over_the_state_of_the_last_one_reads_no_digest(
     monkeypatch.delattr(Catalog, "digests")
 
     assert watched_run(job, tmp_path)[1].changes == []
-    (tmp_path / "s/d/e/f").write_bytes(b"33")
-    assert told(watched_run(job, tmp_path)[1]) == [("modified", b"d/e/f")]
+    for content in (b"33", b"444"):  # nor does one after a change
+        (tmp_path / "s/d/e/f").write_bytes(content)
+        assert told(watched_run(job, tmp_path)[1]) == [("modified", b"d/e/f")]
+
+
+def test_what_too_many_changes_left_on_record_is_read_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = tracked(tmp_path, {"d": {"f": b"1"}, "e": {"f": b"1"}})
+    monkeypatch.setattr(altered_digests, "MOST", 1)
+    for name in ("d", "e"):
+        (tmp_path / "s" / name / "f").write_bytes(b"22")
+    assert len(told(watched_run(job, tmp_path)[1])) == 2
+    before = kept(tmp_path).read_bytes()
+
+    assert watched_run(job, tmp_path)[1].changes == []
+    assert kept(tmp_path).read_bytes() != before
 
 
 def _cut(file: Path, _: Path) -> None:
@@ -69,6 +85,11 @@ def test_a_file_that_is_not_of_the_state_on_record_is_made_anew(
 
 def test_a_dry_run_keeps_none(tmp_path: Path) -> None:
     job = tracked(tmp_path, {"d": {"f": b"1"}})
-    watched_run(job, tmp_path, dry_run=True)
+    before = kept(tmp_path).read_bytes()
+    (tmp_path / "s/d/f").write_bytes(b"22")
+    assert told(watched_run(job, tmp_path, dry_run=True)[1]) == [("modified", b"d/f")]
+    assert kept(tmp_path).read_bytes() == before
 
+    kept(tmp_path).unlink()
+    watched_run(job, tmp_path, dry_run=True)
     assert not list((tmp_path / "state").glob("*.digests"))

@@ -25,6 +25,7 @@ from dirsync.model.job import Compare, Comparison, TrackJob
 from dirsync.model.recorded import RecordedChange
 from dirsync.model.result import Outcome
 from dirsync.model.snapshot import Seen as Seen_
+from dirsync.runner.tracking.kept_digests import digests_file, kept_digests, state_of
 from dirsync.runner.tracking.states import EarlierState
 from tests.jobs import UNGUARDED, track_job, watched_run
 from tests.property.test_random_pairs import MANY, workplace
@@ -217,6 +218,20 @@ def recorded(job: TrackJob) -> dict[bytes, tuple[object, ...]]:
     return view
 
 
+def check_kept_digests(job: TrackJob, folder: Path) -> None:
+    """Check that what is kept for the next run is what is on record now, no less and no more."""
+    assert job.catalog is not None
+    with open_catalog(job.catalog, may_create=False) as catalog:
+        known = catalog.job(job.name)
+        kept = kept_digests(digests_file(str(folder / "state"), job.name), catalog.sealer)
+        assert known is not None
+        assert kept is not None
+        assert kept.state == state_of(catalog, known)
+        on_record = {path: digest for path, digest in catalog.digests(known.job_id) if digest is not None}
+        assert len(kept.digests) == len(on_record)
+        assert {path: kept.digests.of(path) for path in on_record} == on_record
+
+
 def states(job: TrackJob, folder: Path) -> list[dict[bytes, tuple[object, ...]]]:
     """Read the state after each run, the first one first."""
     assert job.catalog is not None
@@ -287,6 +302,7 @@ def test_the_catalog_says_what_was_done(
         result, watched = watched_run(job, place)
         assert result.outcome is Outcome.SUCCEEDED
         assert {change.path for change in watched.changes} == snapshot(source).keys() - {b""}
+        check_kept_digests(job, place)
         were = [seen(source)]
         for some in rounds:
             before = snapshot(source)
@@ -311,6 +327,7 @@ def test_the_catalog_says_what_was_done(
             without_root = {each for each in expected(before, after, hashes=hashes, moves=[]) if each[1]}
             assert diff_of_last_run(job, place) == without_root
             assert recorded(job) == seen(source)
+            check_kept_digests(job, place)
             assert result.counts.scanned == len(after) - 1
             were.append(seen(source))
         assert not watched_run(job, place)[1].changes

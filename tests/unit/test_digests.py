@@ -6,6 +6,8 @@ import pickle
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dirsync.scan import digests as digests_module
 from dirsync.scan.digests import Digests, packed_digests
@@ -41,6 +43,46 @@ def test_paths_whose_hashes_are_the_same_do_no_harm(monkeypatch: pytest.MonkeyPa
 
     assert digests.of(b"a") == digests.of(b"b") == b"2" * 16
     assert digests.of(b"cc") == b"3" * 16
+
+
+deeds = st.dictionaries(
+    st.integers(0, 60).map(b"%d".__mod__), st.none() | st.binary(min_size=16, max_size=16)
+)
+
+
+@given(before=deeds, altered=st.lists(deeds, max_size=4))
+def test_altered_they_are_as_if_packed_anew(
+    before: dict[bytes, bytes | None], altered: list[dict[bytes, bytes | None]]
+) -> None:
+    expected = dict(before)
+    digests = Digests(packed_digests(before.items()))
+    for some in altered:
+        expected |= some
+        packed = digests.altered(some)
+        digests = Digests(packed_digests(expected.items()) if packed is None else packed)
+
+        there = {path: digest for path, digest in expected.items() if digest is not None}
+        assert len(digests) == len(there)
+        assert {path: digests.of(path) for path in expected} == expected
+
+
+def test_altered_they_are_not_packed_anew_until_their_buckets_are_long() -> None:
+    digests = Digests(packed_digests((path, digest_of(path)) for path in paths(1000)))
+    more = {b"more/%d" % number: b"m" * 16 for number in range(9000)}
+
+    assert digests.altered(more) is None
+    packed = digests.altered(dict(list(more.items())[:3000]))
+    assert packed is not None
+    assert len(packed) == len(digests.packed) + 3000 * 20
+    assert Digests(packed).of(b"more/2999") == b"m" * 16
+
+
+def test_altered_where_hashes_are_the_same_they_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digests_module, "_key_of", lambda path: len(path))
+    packed = Digests(packed_digests([(b"a", b"1" * 16)])).altered({b"b": b"2" * 16, b"c": None})
+    assert packed is not None
+
+    assert Digests(packed).of(b"a") in (None, b"2" * 16)
 
 
 def test_a_process_that_is_handed_them_reads_their_file(tmp_path: Path) -> None:

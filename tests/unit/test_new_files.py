@@ -43,7 +43,7 @@ def change_of(path: bytes, *, size: int = 1) -> Change:
 def test_they_are_what_they_are_one_by_one() -> None:
     files = new_files(1, 0, 3)
 
-    assert (files.file_count, files.byte_count) == (3, 4)
+    assert (files.entry_count, files.byte_count) == (3, 4)
     assert files.paths() == [b"d/0000", b"d/0001", b"d/0002"]
     assert files.changes() == [
         change_of(b"d/%04d" % number, size=size) for number, size in enumerate((1, 0, 3))
@@ -134,7 +134,7 @@ def test_many_are_planned_in_pieces() -> None:
     plan = Plan()
     plan.add_new_files(new_files(*[1] * 10_000))
 
-    assert [step.file_count for step in plan.copies() if isinstance(step, NewFiles)] == [4096, 4096, 1808]
+    assert [step.entry_count for step in plan.copies() if isinstance(step, NewFiles)] == [4096, 4096, 1808]
     assert len(plan) == plan.counts.created == 10_000
 
 

@@ -178,6 +178,12 @@ class PostgresStore:
                 if row[1] in part:
                     yield row
 
+    def directories_with(self, job_id: int, inos: Sequence[int]) -> Iterator[Row]:
+        """Give the rows of the directories of some inode numbers."""
+        statement = f"SELECT {_DIRECTORIES} FROM directories WHERE job_id = ? AND ino = ANY(?)"
+        for start in range(0, len(inos), _PATHS_AT_ONCE):
+            yield from self.few_rows(statement, (job_id, list(inos[start : start + _PATHS_AT_ONCE])))
+
     def directories_beneath(self, job_id: int, path: bytes) -> Iterator[Row]:
         """Give the rows of the directories at and beneath a path: by the ltree, or by a range of prefixes."""
         if not path:

@@ -10,9 +10,8 @@ from dirsync.cli.output.lines import Lines, Mask, error_line
 from dirsync.cli.output.progress import Figures, Progress
 from dirsync.cli.output.reasons import change_line
 from dirsync.cli.output.summary import Failures, error_lines, summary_line
-from dirsync.model.change import Change, Failure
+from dirsync.model.change import Change, Changes, Failure
 from dirsync.model.job import Job, JobType
-from dirsync.model.new_files import NewFiles
 from dirsync.model.result import RunResult
 from dirsync.runner.observer import Stage, Totals
 
@@ -65,9 +64,9 @@ class HumanObserver:
             self._batch.append(self._prefix + change_line(change, job_type=self._type))
             self._refresh()
 
-    def created(self, files: NewFiles) -> None:
+    def created(self, many: Changes) -> None:
         if self._layout.lists_changes:
-            for change in files.changes():
+            for change in many.changes():
                 self.changed(change)
 
     def failed(self, failure: Failure) -> None:
@@ -126,7 +125,7 @@ class QuietObserver:
     def planned(self, totals: Totals) -> None: ...
     def progressed(self, operations: int, bytes_copied: int) -> None: ...
     def changed(self, change: Change) -> None: ...
-    def created(self, files: NewFiles) -> None: ...
+    def created(self, many: Changes) -> None: ...
     def noticed(self, text: str) -> None: ...
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 from dirsync.cli.output.lines import Lines, Mask, error_line
-from dirsync.model.change import Aspect, Change, ChangeKind, Failure
+from dirsync.model.change import Aspect, Change, ChangeKind, Changes, Failure
 from dirsync.model.job import Job
 from dirsync.model.names import fields_of
-from dirsync.model.new_files import NewFiles
 from dirsync.model.result import RunResult
 from dirsync.model.result_fields import Fields as Fields
 from dirsync.model.result_fields import counts_fields as counts_fields
@@ -28,8 +27,8 @@ class MachineObserver:
     def changed(self, change: Change) -> None:
         self._lines.line(as_line(change_fields(change, job=self._job, mask=self._lines.mask)))
 
-    def created(self, files: NewFiles) -> None:
-        for change in files.changes():
+    def created(self, many: Changes) -> None:
+        for change in many.changes():
             self.changed(change)
 
     def failed(self, failure: Failure) -> None:

@@ -7,13 +7,14 @@ came and went, is known only when all of the tree was seen: that is left as find
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.recording import Recording
 from dirsync.catalog.seal import told
 from dirsync.compare.counting import Counting, aspects_of, change_of
-from dirsync.march.tracking import TrackFound
-from dirsync.model.change import Aspect, ChangeKind, Failure
+from dirsync.march.tracking import SeenDirectory, TrackFound
+from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.content import Stamp
 from dirsync.model.job import Compare, TrackJob
 from dirsync.model.recorded import (
@@ -27,7 +28,28 @@ from dirsync.trees.handles import join
 from dirsync.trees.local import LocalTree
 
 Failed = Callable[[Failure], None]
-Came = Callable[[bytes, Recorded], None]  # an entry, and the directory it is in
+
+
+class CameFirst(NamedTuple):
+    """What a job's first run found in one directory."""
+
+    directory: bytes  # its path
+    rows: list[Recorded]
+
+    @property
+    def entry_count(self) -> int:
+        """How many entries they are."""
+        return len(self.rows)
+
+    @property
+    def byte_count(self) -> int:
+        """How long its files are, together."""
+        return sum([row.file_bytes for row in self.rows])
+
+    def changes(self) -> list[Change]:
+        """Give each as it is told."""
+        where = self.directory
+        return [Change(ChangeKind.CREATED, None, row.entry(join(where, row.name))) for row in self.rows]
 
 
 class Comparing:
@@ -44,14 +66,14 @@ class Comparing:
         source: LocalTree,
         hasher: Hasher,
         findings: Findings,
-        came_first: Came | None,
+        came_first: Callable[[CameFirst], None] | None,
         scope_changed: bool,
         due_before: int | None,
         failed: Failed,
     ) -> None:
         """Stage what is found with `recording`; `scope_changed`: the job may select less than on record.
 
-        `came_first` is told of each entry of a job's first run, which is no finding; None: it
+        `came_first` is told of all that a job's first run finds, which is no finding; None: it
         is not the first. `due_before`: content that was read before (seconds since 1970) is
         going to be read again; None: none is.
         """
@@ -105,6 +127,11 @@ class Comparing:
 
     def _compare(self, known: Match, fingerprints: dict[bytes, Fingerprint]) -> None:
         seen, now, _, _, before = known
+        if not before and not fingerprints:
+            self._came(seen.path, list(now.values()))
+            self._tell_unknown(seen)
+            self._stage(known, list(now.values()), [], digest=seen.digest)
+            return
         entries: list[Recorded] = []
         instead: list[Recorded] = []
         complete = seen.digest is not None
@@ -114,7 +141,7 @@ class Comparing:
             complete &= is_known
             kept = row if is_known or old is None else _to_be_read(row, old)
             if old is None:
-                self._came(seen.path, row)
+                self._came(seen.path, [row])
             elif kept == old:
                 continue
             else:
@@ -129,9 +156,12 @@ class Comparing:
         for name in seen.foreign & before.keys():
             if self._scope_changed:
                 self._leave(join(seen.path, name))
+        self._tell_unknown(seen)
+        self._stage(known, entries, instead, digest=seen.digest if complete else None)
+
+    def _tell_unknown(self, seen: SeenDirectory) -> None:
         for unknown in seen.listing.unknown:
             self._failed(Failure(join(seen.path, unknown.name), unknown.reason))
-        self._stage(known, entries, instead, digest=seen.digest if complete else None)
 
     def _with_hash(
         self, parent: bytes, row: Recorded, old: Recorded | None, fingerprints: dict[bytes, Fingerprint]
@@ -152,20 +182,18 @@ class Comparing:
         row = row._replace(size=size, mtime_ns=storable(mtime_ns), ctime_ns=storable(ctime_ns))
         return row._replace(hash=made.hash, hashed_at=made.hashed_at), as_scanned
 
-    def _came(self, parent: bytes, row: Recorded) -> None:
-        if not row.name:
-            return  # the root itself, on the first run
-        if row.is_passage:
-            self._findings.explained.add(parent)
-            return
-        self.entries_added += 1
-        self.bytes_added += row.file_bytes
+    def _came(self, parent: bytes, rows: list[Recorded]) -> None:
+        came = [row for row in rows if row.name and not row.is_passage]  # without a name: the root itself
+        self.entries_added += len(came)
+        self.bytes_added += sum([row.file_bytes for row in came])
         if self._came_first is not None:
-            self._came_first(parent, row)
+            self._came_first(CameFirst(parent, came))
             return
-        severity = self._counting.at(parent, row.name, is_directory=row.is_directory).severity
-        self._findings.came.append(Finding(join(parent, row.name), None, row, severity))
-        self._findings.explained.add(parent)
+        for row in came:
+            severity = self._counting.at(parent, row.name, is_directory=row.is_directory).severity
+            self._findings.came.append(Finding(join(parent, row.name), None, row, severity))
+        if any(row.name for row in rows):
+            self._findings.explained.add(parent)
 
     def _altered(self, parent: bytes, old: Recorded, new: Recorded) -> None:
         if old.is_passage or new.is_passage:
@@ -190,7 +218,7 @@ class Comparing:
             if not old.is_directory:
                 self._went(parent, old)
         if not new.is_passage:
-            self._came(parent, new)
+            self._came(parent, [new])
             if not new.is_directory:
                 self._went(parent, old)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from dirsync.catalog.seal import SEAL_BYTES, Sealer
@@ -68,14 +69,31 @@ def digests_on_record(
         return kept.digests
     packed = packed_digests(catalog.digests(known.job_id))
     if file is not None:
-        _keep(file, catalog.sealer.digests(state, packed), state, packed)
+        _keep(file, catalog.sealer, state, packed)
     return Digests(packed)
 
 
-def _keep(file: str, *parts: bytes) -> None:
+def keep_altered(
+    file: str,
+    catalog: Catalog,
+    now: CatalogJob,
+    *,
+    before: Digests | None,
+    altered: Mapping[bytes, bytes | None],
+) -> None:
+    """Keep the digests that a run left on record.
+
+    They are those `before` it (None: it was the job's first), but for some paths (None: nothing there).
+    """
+    packed = packed_digests(altered.items()) if before is None else before.altered(altered)
+    if packed is not None:
+        _keep(file, catalog.sealer, state_of(catalog, now), packed)
+
+
+def _keep(file: str, sealer: Sealer, state: bytes, packed: bytes) -> None:
     """Write the file; one that is cut off has another seal."""
     try:
         with open(file, "wb") as kept:
-            kept.writelines(parts)
+            kept.writelines((sealer.digests(state, packed), state, packed))
     except OSError as error:
         logger.warning("digests are not kept for the next run: %s", error)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from dirsync.catalog.catalog import Catalog
 from dirsync.march.tracking import SeenDirectory
 from dirsync.model.job import TrackJob
-from dirsync.model.recorded import Recorded, RecordedDirectory, passage_of, recorded_of, recorded_rows
+from dirsync.model.recorded import Recorded, RecordedDirectory, passage_of, recorded_of, recorded_rows, signed
 from dirsync.runner.tracking.overlay import Overlay
 from dirsync.trees.handles import join
 from dirsync.trees.local import LocalTree
@@ -38,6 +38,7 @@ class Matching:
         self._source = source
         self._new_inodes: dict[bytes, int] = {}  # by path, of directories that are not on record there
         self._replaced: set[bytes] = set()  # those of them where something else is on record
+        self._alike: dict[int, list[RecordedDirectory]] = {}  # on record, by the inodes of a piece's new ones
         self.moved = Overlay()
         self.staged: set[int] = set()  # directories on record that were seen, or that could not be listed
 
@@ -46,6 +47,9 @@ class Matching:
         where = [self.moved.recorded(seen.path) for seen in changed]
         directories = self._catalog.directories_at(self._job_id, where)
         rows = self._rows_of(directories.values())
+        self._alike = {}
+        if self._job.moves:
+            self._look_up(seen.ino for seen, at in zip(changed, where, strict=True) if at not in directories)
         return [self._match(seen, directories, rows) for seen in changed]
 
     def of_unlisted(self, path: bytes) -> RecordedDirectory | None:
@@ -135,10 +139,19 @@ class Matching:
         ino = self._new_inodes.get(path, _NOT_FOLLOWED)
         if ino == _NOT_FOLLOWED or path in self._replaced:
             return
-        for directory in self._catalog.directory_with(self._job_id, ino):
+        if signed(ino) not in self._alike:
+            self._look_up([ino])
+        for directory in self._alike[signed(ino)]:
             is_known = directory.directory_id in self.staged or not directory.path
             if not is_known and self._is_gone(self.moved.now(directory.path)):
                 yield directory
+
+    def _look_up(self, inos: Iterable[int]) -> None:
+        """Find the directories on record of some inodes."""
+        wanted = [signed(ino) for ino in inos]
+        self._alike.update((ino, []) for ino in wanted)
+        for directory in self._catalog.directories_with(self._job_id, wanted):
+            self._alike[directory.ino].append(directory)
 
     def _is_gone(self, path: bytes) -> bool:
         """Whether nothing is at a path any more; whatever is there is compared with what was."""

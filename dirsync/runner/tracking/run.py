@@ -33,14 +33,13 @@ from dirsync.runner.observer import Observer, Stage
 from dirsync.runner.places import look_at_source
 from dirsync.runner.source_identity import check_source, remember_source
 from dirsync.runner.tracking.catalogs import catalog_of, has_catalog, recorded_job
-from dirsync.runner.tracking.comparing import Comparing
+from dirsync.runner.tracking.comparing import CameFirst, Comparing
 from dirsync.runner.tracking.conclusion import Concluded, Conclusion
 from dirsync.runner.tracking.ends import ending
 from dirsync.runner.tracking.findings import Findings, Unfinished
 from dirsync.runner.tracking.hashing import Hasher
 from dirsync.runner.tracking.refreshing import Refresher, Reread
 from dirsync.runner.tracking.scan import TrackScan
-from dirsync.trees.handles import join
 from dirsync.trees.local import open_tree
 
 logger = logging.getLogger(__name__)
@@ -133,9 +132,9 @@ class TrackStages:
                 self._observer.stage(Stage.RECORD)
                 run = self._concluded(known, rows, run_id, comparing, conclusion)
                 if not self._dry_run:
-                    rows.commit(
-                        run, scope=self._scan.scope, ending=ending(self._ledger, self._job.name, before=known)
-                    )
+                    noted = ending(self._ledger, self._job.name, before=known)
+                    after = rows.commit(run, scope=self._scan.scope, ending=noted)
+                    self._scan.recorded(catalog, after, rows.digests)
                     self._prune(catalog)
         except BaseException:
             hasher.keep()
@@ -255,11 +254,11 @@ class TrackStages:
 
     # What it comes to
 
-    def _came_first(self, parent: bytes, row: Recorded) -> None:
-        """Count and tell an entry of the first run, which is no change."""
-        self._counts.created += 1
-        self._bytes_of[ChangeKind.CREATED] += row.file_bytes
-        self._observer.changed(Change(ChangeKind.CREATED, None, row.entry(join(parent, row.name))))
+    def _came_first(self, found: CameFirst) -> None:
+        """Count and tell entries of the first run, which are no changes."""
+        self._counts.created += found.entry_count
+        self._bytes_of[ChangeKind.CREATED] += found.byte_count
+        self._observer.created(found)
 
     def _settled(
         self,

@@ -25,12 +25,14 @@ from dirsync.runner.tracking.kept_digests import (
     KeptDigests,
     digests_on_record,
     is_of_scope,
+    keep_altered,
     kept_digests,
 )
 from dirsync.scan.chosen import LISTER, Lister
 from dirsync.scan.digests import Digests
 
 if TYPE_CHECKING:
+    from dirsync.catalog.altered_digests import AlteredDigests
     from dirsync.catalog.catalog import Catalog  # whose loading the scan need not wait for
 
 _IN_THREADS = LISTER is Lister.NATIVE  # which spends its time outside Python
@@ -56,6 +58,8 @@ class TrackScan:
         self._keeps = keeps
         self._check = check
         self._kept: KeptDigests | None = None
+        self._digests: Digests | None = None  # on record before this run; None: none in its scope
+        self._is_first = False
         self._ahead: Ahead | None = None
         self._ahead_of: TrackJob | None = None  # pinned to the source that is scanned ahead
         plain = replace(job, moves=True, keep_seconds=None, fingerprint=Fingerprint())
@@ -95,11 +99,12 @@ class TrackScan:
             RunError: a process of the scan was killed.
             OSError: the root that was there is gone.
         """
-        if known.last_run is None or known.scope != self.scope:
+        self._is_first = known.last_run is None
+        if self._is_first or known.scope != self.scope:
             yield from _march(pinned, None, self._check)
             return
         file = self._file if self._keeps else None
-        digests = digests_on_record(catalog, known, kept=self._kept, file=file)
+        digests = self._digests = digests_on_record(catalog, known, kept=self._kept, file=file)
         is_of_record = self._kept is not None and digests is self._kept.digests
         if self._ahead is not None and self._ahead_of == pinned and is_of_record:
             yield from self._ahead.pieces()
@@ -109,6 +114,12 @@ class TrackScan:
             return
         with tempfile.NamedTemporaryFile(prefix="dirsync-") as shared:
             yield from _march(pinned, digests.put_into(shared.name), self._check)
+
+    def recorded(self, catalog: Catalog, now: CatalogJob, altered: AlteredDigests) -> None:
+        """Hear how the job was recorded, and keep the digests for the next run."""
+        few = altered.all()
+        if self._keeps and few and (self._is_first or self._digests is not None):
+            keep_altered(self._file, catalog, now, before=self._digests, altered=few)
 
 
 def _march(pinned: TrackJob, digests: Digests | None, check: Check) -> Iterator[TrackFound]:

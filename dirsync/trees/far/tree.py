@@ -308,7 +308,7 @@ class FarTree:
             self._listings.expect_no_more()
             self._forget_files()
             self._wanted_together = [
-                NamesWanted(some.directory, some.listing.names) for some in together if some.file_count
+                NamesWanted(some.directory, some.listing.names) for some in together if some.entry_count
             ]
             self._wanted = [path for some in together for path in some.paths()]
             self._wanted += [file.path for file in files if file.size < LARGE_BYTES]
