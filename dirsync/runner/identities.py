@@ -6,6 +6,10 @@ row is removed, durably, before anything else may come to its path, and written
 when what it says is done and durable, or done, where nobody asks for more. A run that is
 killed leaves rows missing, and then content decides.
 
+Where a file is made anew from the same object, the row may stay meanwhile: it tells of a
+ctime that the object never has again. Most changed files are such, and a row that is
+altered costs a quarter of one that is removed and written.
+
 Rows hold for one pair of directories. When either is another than before, all of a
 job's rows go.
 """
@@ -39,6 +43,8 @@ _PLAIN = Packing(lambda rows: marshal.dumps(list(rows)), marshal.loads)
 _PLACES = "places of identities"
 _TABLES = ("identities", "hashes", "unverified")  # that tell of paths, and hold when a directory above moves
 _ROWS_A_TRANSACTION = 20_000  # other jobs wait for the database meanwhile: some 0.1 s
+_MOST_KEPT = 20_000  # inodes in memory; the rows of more are removed and written anew
+_INODES_AT_ONCE = 500
 _MADE = frozenset({ChangeKind.CREATED, ChangeKind.MODIFIED, ChangeKind.MOVED})
 _REMEMBERED = frozenset({Kind.FILE, Kind.DIRECTORY})
 
@@ -61,6 +67,7 @@ class Identities:
         self._folder = folder
         self._made: SpillList[tuple[int, int, bytes]] = SpillList(folder=folder, packing=_PLAIN)
         self._moved: list[bytes] = []  # the new paths of directories
+        self._kept: dict[int, bytes] = {}  # inodes whose rows stayed, and are to have another ctime
         self._may_write = False  # what is noted, at any time
         self._writable: list[_Row] = []  # few
 
@@ -90,14 +97,32 @@ class Identities:
             self._ledger.remember(self._job.name, _PLACES, self._places())
             return
         job = self._job.name
+        self._kept = self._of_same_objects(plan)
         self._write(
             "DELETE FROM identities WHERE job = ? AND path = ?",
-            ((job, path) for path in _touched(plan)),
+            ((job, path) for path in _touched(plan, kept=self._kept)),
         )
         self._write(
             "DELETE FROM identities WHERE job = ? AND path > ? AND path < ?",
             ((job, *bounds_beneath(path)) for path in plan.moved_from),
         )
+
+    def _of_same_objects(self, plan: Plan) -> dict[int, bytes]:
+        """Find files that are to be made anew from the object of which they were made; inode and path."""
+        if plan.moved_from:
+            return {}
+        remade = islice(filter(_remakes, _changes(plan)), _MOST_KEPT)
+        wanted = {_signed(change.entry.ino): change.path for change in remade}
+        found: dict[int, bytes] = {}
+        inos = iter(wanted)
+        with self._database.translated():
+            while some := list(islice(inos, _INODES_AT_ONCE)):
+                places = ", ".join("?" * len(some))
+                found |= self._database.connection.execute(
+                    f"SELECT ino, path FROM identities WHERE job = ? AND ino IN ({places})",
+                    (self._job.name, *some),
+                ).fetchall()
+        return {ino: path for ino, path in found.items() if wanted[ino] == path}
 
     def note(self, operation: Operation) -> None:
         """Note a step that was carried out."""
@@ -144,8 +169,23 @@ class Identities:
         writable, self._writable = self._writable, []
         for batch in _batches(chain(((self._job.name, *row) for row in made), writable)):
             with self._database.transaction() as connection:
-                insert_rows(connection, "INSERT OR REPLACE INTO identities (job, ino, ctime_ns, path)", batch)
+                altered: list[tuple[int, str, int, bytes]] = []
+                others = self._but_kept(batch, altered)
+                insert_rows(
+                    connection, "INSERT OR REPLACE INTO identities (job, ino, ctime_ns, path)", others
+                )
+                connection.executemany(
+                    "UPDATE identities SET ctime_ns = ? WHERE job = ? AND ino = ? AND path = ?", altered
+                )
         made.close()
+
+    def _but_kept(self, rows: Iterable[_Row], altered: list[tuple[int, str, int, bytes]]) -> Iterator[_Row]:
+        """Give rows but for those that stayed, whose new ctimes are noted."""
+        for job, ino, ctime_ns, path in rows:
+            if self._kept.get(ino) == path:
+                altered.append((ctime_ns, job, ino, path))
+            else:
+                yield job, ino, ctime_ns, path
 
     def _any(self) -> bool:
         with self._database.translated():
@@ -165,13 +205,31 @@ class Identities:
         return "\n".join(directory_at(place) for place in (self._job.source, self._job.destination))
 
 
-def _touched(plan: Plan) -> Iterator[bytes]:
-    """Give every path at which a plan makes, alters or removes something, where it is before and after."""
+def _touched(plan: Plan, *, kept: dict[int, bytes]) -> Iterator[bytes]:
+    """Give every path at which a plan makes, alters or removes something, where it is before and after.
+
+    But for those whose rows are kept.
+    """
+    for change in _changes(plan):
+        is_kept = _remakes(change) and kept.get(_signed(change.entry.ino)) == change.path
+        if not change.is_in_place and not is_kept:
+            yield change.path
+            yield plan.before(change.path)
+
+
+def _changes(plan: Plan) -> Iterator[Change]:
     for phase in Phase:
         for operation in plan.operations(phase):
-            if operation.counted and not operation.change.is_in_place:
-                yield operation.change.path
-                yield plan.before(operation.change.path)
+            if operation.counted:
+                yield operation.change
+
+
+def _remakes(change: Change) -> bool:
+    """Whether a file is to be made anew where there is one."""
+    new, old = change.new, change.old
+    if change.kind is not ChangeKind.MODIFIED or change.leader is not None or new is None or old is None:
+        return False
+    return stat.S_ISREG(new.mode) and stat.S_ISREG(old.mode)
 
 
 def _batches(rows: Iterator[T]) -> Iterator[Iterator[T]]:
