@@ -139,29 +139,27 @@ class Answerer:
         algorithm = _algorithm(ask.algorithm)
         for path in ask.paths:
             found: list[bytes] = []
-            yield from with_signs_of_life(partial(self._hashed, tree, path, algorithm, ask), found)
+            work = partial(_hashed, tree, path, algorithm, from_disk=ask.from_disk)
+            yield from with_signs_of_life(work, found, check=self._check)
             yield from found
 
-    def _hashed(
-        self, tree: LocalTree, path: bytes, algorithm: HashAlgorithm, ask: AskHashes, is_wanted: Check
-    ) -> bytes:
-        def both() -> None:
-            self._check()
-            is_wanted()
 
-        try:
-            content = tree.content(path, algorithm, check=both, from_disk=ask.from_disk)
-        except OSError as error:
-            return frames.messages(unseen_of(path, error))
-        return frames.messages(
-            Hashed(
-                path=path,
-                hash=content.hash,
-                status=status_of(content.status),
-                unchanged=content.unchanged,
-                certain=content.certain,
-            )
+def _hashed(
+    tree: LocalTree, path: bytes, algorithm: HashAlgorithm, check: Check, *, from_disk: bool
+) -> bytes:
+    try:
+        content = tree.content(path, algorithm, check=check, from_disk=from_disk)
+    except OSError as error:
+        return frames.messages(unseen_of(path, error))
+    return frames.messages(
+        Hashed(
+            path=path,
+            hash=content.hash,
+            status=status_of(content.status),
+            unchanged=content.unchanged,
+            certain=content.certain,
         )
+    )
 
 
 def _algorithm(name: str) -> HashAlgorithm:

@@ -19,11 +19,13 @@ class _NobodyWaits(Exception):
     """The answer is not wanted any more."""
 
 
-def with_signs_of_life(work: Callable[[Check], T], result: list[T]) -> Generator[bytes, None, None]:
+def with_signs_of_life(
+    work: Callable[[Check], T], result: list[T], *, check: Check
+) -> Generator[bytes, None, None]:
     """Do some work in a thread, and give a frame now and then until it is done; `result` gets what it gives.
 
-    When nobody takes the frames any more, what the work is given to check with stops it, and this
-    waits for that: what it works on may be closed then.
+    What the work is given to check with is `check`, and stops it too when nobody takes the frames any
+    more. This waits for that: what it works on may be closed then.
 
     Raises:
         Whatever the work raises.
@@ -31,13 +33,14 @@ def with_signs_of_life(work: Callable[[Check], T], result: list[T]) -> Generator
     errors: list[BaseException] = []
     is_unwanted = threading.Event()
 
-    def check() -> None:
+    def check_both() -> None:
+        check()
         if is_unwanted.is_set():
             raise _NobodyWaits
 
     def run() -> None:
         try:
-            result.append(work(check))
+            result.append(work(check_both))
         except BaseException as error:  # it is raised where somebody waits
             errors.append(error)
 

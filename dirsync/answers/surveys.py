@@ -38,7 +38,7 @@ class Surveys:
         grounds = self._at_hand(ask)
         if grounds is None:
             found: list[Grounds] = []
-            yield from with_signs_of_life(partial(self._walked, ask, tree, check), found)
+            yield from with_signs_of_life(partial(self._walked, ask, tree), found, check=check)
             grounds = found[0]
         for start in range(0, len(ask.paths), _ANSWERS_A_FRAME):
             batch = ask.paths[start : start + _ANSWERS_A_FRAME]
@@ -48,13 +48,8 @@ class Surveys:
         with self._lock:
             return self._known.get((ask.name, ask.root))
 
-    def _walked(self, ask: AskSurvey, tree: LocalTree, check: Check, is_wanted: Check) -> Grounds:
+    def _walked(self, ask: AskSurvey, tree: LocalTree, check: Check) -> Grounds:
         counted = ask.counted
-
-        def both() -> None:
-            check()
-            is_wanted()
-
         try:
             grounds = survey(
                 tree,
@@ -67,7 +62,7 @@ class Surveys:
                     hard_links=counted.hard_links,
                 ),
                 most_directories=min(ask.most_directories, _MOST_DIRECTORIES),
-                check=both,
+                check=check,
             )
         except TooMany:
             grounds = {}

@@ -104,7 +104,7 @@ def test_work_for_a_client_that_went_away_stops_before_its_tree_is_closed() -> N
         finally:
             is_over.set()
 
-    frames = pulse.with_signs_of_life(work, [])
+    frames = pulse.with_signs_of_life(work, [], check=lambda: None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pulse, "_PULSE_SECONDS", 0.01)
         next(frames)
