@@ -10,6 +10,7 @@ from itertools import chain, islice
 
 _PAUSE_SECONDS = 0.01
 _VALUES_A_STATEMENT = 2_999  # where SQLite takes as many
+_FEWER_ROWS = 16
 
 
 def write_ahead(connection: sqlite3.Connection, *, patience_seconds: float) -> None:
@@ -60,11 +61,17 @@ def insert_rows(connection: sqlite3.Connection, into: str, rows: Iterable[Sequen
     For each statement Python lets other threads run, and waits until they let it: 3,000 rows one by
     one took 0.8 s beside a busy thread, and take 0.03 s so.
     """
-    most = min(connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER), _VALUES_A_STATEMENT)
+    values = min(connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER), _VALUES_A_STATEMENT)
     left = iter(rows)
     for first in left:
-        some = [first, *islice(left, most // len(first) - 1)]
-        places = f"({', '.join('?' * len(first))})"
-        connection.execute(
-            f"{into} VALUES {', '.join([places] * len(some))}", list(chain.from_iterable(some))
-        )
+        most = max(1, values // len(first))
+        some = [first, *islice(left, most - 1)]
+        for count in (most, _FEWER_ROWS, 1):  # few statements, for Python keeps each
+            while len(some) >= count:
+                _insert(connection, into, some[:count])
+                del some[:count]
+
+
+def _insert(connection: sqlite3.Connection, into: str, rows: list[Sequence[object]]) -> None:
+    places = f"({', '.join('?' * len(rows[0]))})"
+    connection.execute(f"{into} VALUES {', '.join([places] * len(rows))}", list(chain.from_iterable(rows)))

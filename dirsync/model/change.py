@@ -80,6 +80,14 @@ class Change(NamedTuple):
         return self.old is not None and self.kind is not ChangeKind.MOVED and not self.is_in_place
 
     @property
+    def replaces_a_file(self) -> bool:
+        """Whether the content of a file is another, or may be."""
+        new, old = self.new, self.old
+        if self.kind is not ChangeKind.MODIFIED or new is None or old is None:
+            return False
+        return stat.S_ISREG(new.mode) and stat.S_ISREG(old.mode)
+
+    @property
     def bytes_to_copy(self) -> int:
         """The size of a file that has to be copied; else 0."""
         new = self.new

@@ -53,3 +53,8 @@ class Entry(NamedTuple):
     def permissions(self) -> int:
         """The permission bits, set-id and sticky bits included."""
         return stat.S_IMODE(self.mode)
+
+
+def signed(ino: int) -> int:
+    """Give an inode number as the signed number of 64 bits that a database holds."""
+    return ino - (1 << 64) if ino >= 1 << 63 else ino

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from dirsync.model.change import Aspect, ChangeKind
-from dirsync.model.entry import Entry, Kind, kind_of_mode
+from dirsync.model.entry import Entry, Kind, kind_of_mode, signed
 from dirsync.model.job import JobType, Severity
 from dirsync.model.listing import EPOCH_NS, Listing, numbers
 from dirsync.model.result import Counts, Outcome
@@ -211,11 +211,6 @@ def recorded_of(entry: Entry) -> Recorded:
         signed(entry.ino),
         entry.target,
     )
-
-
-def signed(ino: int) -> int:
-    """Give an inode number as the signed number of 64 bits that a database holds."""
-    return ino - (1 << 64) if ino >= 1 << 63 else ino
 
 
 def storable(number_: int) -> int:

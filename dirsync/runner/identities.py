@@ -6,9 +6,9 @@ row is removed, durably, before anything else may come to its path, and written
 when what it says is done and durable, or done, where nobody asks for more. A run that is
 killed leaves rows missing, and then content decides.
 
-Where a file is made anew from the same object, the row may stay meanwhile: it tells of a
-ctime that the object never has again. Most changed files are such, and a row that is
-altered costs a quarter of one that is removed and written.
+Where a file is made anew from the same object, which has another ctime by now, the row may
+stay meanwhile: it tells of a ctime that the object never has again. Most changed files are
+such, and a row that is altered costs a quarter of one that is removed and written.
 
 Rows hold for one pair of directories. When either is another than before, all of a
 job's rows go.
@@ -23,7 +23,7 @@ from itertools import chain, islice, repeat
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from dirsync.model.change import Change, ChangeKind
-from dirsync.model.entry import Entry, Kind
+from dirsync.model.entry import Entry, Kind, signed
 from dirsync.model.job import Durability, MirrorJob
 from dirsync.model.listing import numbers
 from dirsync.model.new_files import NewFiles
@@ -80,7 +80,7 @@ class Identities:
         with self._database.translated():
             row = self._database.connection.execute(
                 "SELECT ctime_ns, path FROM identities WHERE job = ? AND ino = ?",
-                (self._job.name, _signed(entry.ino)),
+                (self._job.name, signed(entry.ino)),
             ).fetchone()
         return None if row is None else Remembered(*row)
 
@@ -108,21 +108,30 @@ class Identities:
         )
 
     def _of_same_objects(self, plan: Plan) -> dict[int, bytes]:
-        """Find files that are to be made anew from the object of which they were made; inode and path."""
+        """Find files to be made anew from the object they were made of, which changed; inode and path.
+
+        Where only the destination changed, the row's ctime is one that the object has, and the
+        row would be believed if the run were cut off.
+        """
         if plan.moved_from:
             return {}
-        remade = islice(filter(_remakes, _changes(plan)), _MOST_KEPT)
-        wanted = {_signed(change.entry.ino): change.path for change in remade}
-        found: dict[int, bytes] = {}
+        remade = islice((step for step in plan.copies() if isinstance(step, Operation)), _MOST_KEPT)
+        wanted = {signed(step.change.entry.ino): step.change for step in remade if _remakes(step.change)}
+        kept: dict[int, bytes] = {}
         inos = iter(wanted)
+        while some := list(islice(inos, _INODES_AT_ONCE)):
+            for ino, ctime_ns, path in self._rows_of(some):
+                if wanted[ino].path == path and wanted[ino].entry.ctime_ns != ctime_ns:
+                    kept[ino] = path
+        return kept
+
+    def _rows_of(self, inos: Sequence[int]) -> list[tuple[int, int, bytes]]:
+        places = ", ".join("?" * len(inos))
         with self._database.translated():
-            while some := list(islice(inos, _INODES_AT_ONCE)):
-                places = ", ".join("?" * len(some))
-                found |= self._database.connection.execute(
-                    f"SELECT ino, path FROM identities WHERE job = ? AND ino IN ({places})",
-                    (self._job.name, *some),
-                ).fetchall()
-        return {ino: path for ino, path in found.items() if wanted[ino] == path}
+            return self._database.connection.execute(
+                f"SELECT ino, ctime_ns, path FROM identities WHERE job = ? AND ino IN ({places})",
+                (self._job.name, *inos),
+            ).fetchall()
 
     def note(self, operation: Operation) -> None:
         """Note a step that was carried out."""
@@ -132,14 +141,14 @@ class Identities:
             return
         if change.leader is not None:  # what it is linked to may have been made of an older content
             return
-        self._made.append((_signed(new.ino), new.ctime_ns, new.path))
+        self._made.append((signed(new.ino), new.ctime_ns, new.path))
         if change.kind is ChangeKind.MOVED and new.is_directory:
             self._moved.append(new.path)
 
     def note_made(self, changes: Sequence[Change]) -> None:
         """Note files and symlinks that were copied to where there was nothing."""
         self._made.extend(
-            (_signed(new.ino), new.ctime_ns, new.path)
+            (signed(new.ino), new.ctime_ns, new.path)
             for new in [change.new for change in changes]
             if new is not None and stat.S_ISREG(new.mode)
         )
@@ -210,34 +219,21 @@ def _touched(plan: Plan, *, kept: dict[int, bytes]) -> Iterator[bytes]:
 
     But for those whose rows are kept.
     """
-    for change in _changes(plan):
-        is_kept = _remakes(change) and kept.get(_signed(change.entry.ino)) == change.path
-        if not change.is_in_place and not is_kept:
-            yield change.path
-            yield plan.before(change.path)
-
-
-def _changes(plan: Plan) -> Iterator[Change]:
     for phase in Phase:
         for operation in plan.operations(phase):
-            if operation.counted:
-                yield operation.change
+            change = operation.change
+            is_kept = _remakes(change) and kept.get(signed(change.entry.ino)) == change.path
+            if operation.counted and not change.is_in_place and not is_kept:
+                yield change.path
+                yield plan.before(change.path)
 
 
 def _remakes(change: Change) -> bool:
-    """Whether a file is to be made anew where there is one."""
-    new, old = change.new, change.old
-    if change.kind is not ChangeKind.MODIFIED or change.leader is not None or new is None or old is None:
-        return False
-    return stat.S_ISREG(new.mode) and stat.S_ISREG(old.mode)
+    """Whether a file is to be copied to where there is one, by itself."""
+    return change.replaces_a_file and change.leader is None
 
 
 def _batches(rows: Iterator[T]) -> Iterator[Iterator[T]]:
     """Cut a stream into batches; each is to be read to its end before the next is asked for."""
     for first in rows:
         yield chain([first], islice(rows, _ROWS_A_TRANSACTION - 1))
-
-
-def _signed(number: int) -> int:
-    """Fit 64 bits without a sign into SQLite's integers."""
-    return number - (1 << 64) if number >= 1 << 63 else number

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dirsync.march.found import Found
-from dirsync.model.change import Aspect, Change, ChangeKind, Failure
+from dirsync.model.change import Aspect, Change, Failure
 from dirsync.model.content import Hashed, Soundness, Stamp, judged
-from dirsync.model.entry import Kind
 from dirsync.model.job import MirrorJob
 from dirsync.model.names import shown
 from dirsync.runner.hashes import HashRecord
@@ -43,7 +42,7 @@ class RotSieve:
 
         `before` gives the path under which a file in a renamed directory is on record.
         """
-        in_doubt = [change for change in found.changes if _replaces_a_file(change)]
+        in_doubt = [change for change in found.changes if change.replaces_a_file]
         stamps = [item.stamp for item in found.hashed] + [Stamp.of(change.entry) for change in in_doubt]
         known = self._record.known(stamps) if before is None else self._known_before(stamps, before)
         held = {
@@ -96,16 +95,6 @@ class RotSieve:
             return False
         stamp = Stamp.of(entry_of(change.path, content.status, None))
         return content.certain and stamp == Stamp.of(change.entry) and content.hash != on_record
-
-
-def _replaces_a_file(change: Change) -> bool:
-    return (
-        change.kind is ChangeKind.MODIFIED
-        and change.new is not None
-        and change.new.kind is Kind.FILE
-        and change.old is not None
-        and change.old.kind is Kind.FILE
-    )
 
 
 def _is_silent(path: bytes, found: Found) -> bool:

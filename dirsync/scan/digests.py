@@ -1,9 +1,9 @@
 """What the digest of every directory of a tree was, in 24 bytes a directory.
 
-A directory is found by 64 bits of a hash of its path: the upper half says in which
-bucket, the lower half which of the few there. Two paths that agree in all of
-them do no harm: a digest that is not the directory's own does not equal what its
-listing comes to, so the directory is compared, as if it had changed.
+A directory is found by a hash of its path: its upper half says in which bucket, its lower
+half which of the few there. Where two paths agree in both, there is one digest for them. That
+does no harm: a digest that is not the directory's own does not equal what its listing comes to,
+so the directory is compared, as if it had changed.
 
 Packed, they are the number of bits by which a hash's upper half is shifted to name its
 bucket (one byte), where each bucket starts and where the last one ends, the lower halves
@@ -27,6 +27,7 @@ _RECORD_BYTES = _KEY_BYTES + DIGEST_BYTES
 _HALF_BITS = 32
 _LOWER_HALF = (1 << _HALF_BITS) - 1
 _MOST_A_BUCKET = 8  # rows, on average; packed anew, there are one or two
+_MOST_BUCKETS_A_ROW = 8
 
 
 class Digests:
@@ -49,48 +50,45 @@ class Digests:
 
     def of(self, path: bytes) -> bytes | None:
         """Give a directory's digest; None: it has none, or is not known."""
-        at = self._row_of(_key_of(path))
-        if at is None:
-            return None
-        return self._digests_of(at, at + 1)
+        row = self._row_at(_place_of(path, shift=self._shift))
+        return None if row is None else self._digests_of(row, row + 1)
 
     def altered(self, digests: Mapping[bytes, bytes | None]) -> bytes | None:
-        """Pack them anew, with other digests of some paths, or none; what that takes grows with these.
+        """Pack them anew, with other digests of some paths, or none; no other path has to be known.
 
-        None: there came so many that buckets would get long, so pack all of them.
+        None: there are too many for the buckets by now, or too few, so pack all of them.
         """
-        by_key = {_key_of(path): digest for path, digest in digests.items()}
-        edits = sorted(self._edit(key, digest) for key, digest in by_key.items())
+        altered = {_place_of(path, shift=self._shift): digest for path, digest in digests.items()}
         grown = array("i", bytes(_KEY_BYTES * len(self._starts)))
         keys, found, left_at = array("I"), [], 0
-        for at, bucket, goes, key, digest in edits:
-            keys += self._keys[left_at:at]
-            found.append(self._digests_of(left_at, at))
+        for row, place, goes, digest in sorted(self._edit(*each) for each in altered.items()):
+            keys += self._keys[left_at:row]
+            found.append(self._digests_of(left_at, row))
             if digest:
-                keys.append(key)
+                keys.append(place & _LOWER_HALF)
                 found.append(digest)
-            grown[bucket + 1] += bool(digest) - goes
-            left_at = at + goes
+            grown[(place >> _HALF_BITS) + 1] += bool(digest) - goes
+            left_at = row + goes
         keys += self._keys[left_at:]
         found.append(self._digests_of(left_at, len(self)))
-        if len(keys) > _MOST_A_BUCKET * _buckets(self._shift):
+        buckets = _buckets(self._shift)
+        if len(keys) > _MOST_A_BUCKET * buckets or buckets > _MOST_BUCKETS_A_ROW * len(keys):
             return None
         starts = array("I", map(add, self._starts, accumulate(grown)))
-        return b"".join((bytes([self._shift]), starts.tobytes(), keys.tobytes(), *found))
+        return _packed(self._shift, starts, keys, found)
 
-    def _edit(self, key: int, digest: bytes | None) -> tuple[int, int, int, int, bytes]:
-        """Say at which row, in which bucket, whether that row goes, and what comes before the next one."""
-        bucket = key >> _HALF_BITS >> self._shift
-        at = self._row_of(key)
-        goes = at is not None
-        at = self._starts[bucket + 1] if at is None else at
+    def _edit(self, place: int, digest: bytes | None) -> tuple[int, int, int, bytes]:
+        """Say at which row, at which place, whether that row goes, and what comes before the next one."""
+        row = self._row_at(place)
         kept = digest if digest is not None and len(digest) == DIGEST_BYTES else b""
-        return at, bucket, goes, key & _LOWER_HALF, kept
+        if row is None:
+            return self._starts[(place >> _HALF_BITS) + 1], place, 0, kept
+        return row, place, 1, kept
 
-    def _row_of(self, key: int) -> int | None:
-        bucket = key >> _HALF_BITS >> self._shift
+    def _row_at(self, place: int) -> int | None:
+        bucket = place >> _HALF_BITS
         try:
-            return self._keys.index(key & _LOWER_HALF, self._starts[bucket], self._starts[bucket + 1])
+            return self._keys.index(place & _LOWER_HALF, self._starts[bucket], self._starts[bucket + 1])
         except ValueError:
             return None
 
@@ -123,11 +121,24 @@ def _read_once(file: str, mtime_ns: int) -> Digests:
 def packed_digests(digests: Iterable[tuple[bytes, bytes | None]]) -> bytes:
     """Pack the digests of paths as `Digests` finds them."""
     known = {_key_of(path): digest for path, digest in digests if digest and len(digest) == DIGEST_BYTES}
-    keys = sorted(known)
-    shift = _HALF_BITS - max(len(keys).bit_length() - 1, 0)
-    lower_halves = array("I", [key & _LOWER_HALF for key in keys])
-    columns = (_starts(keys, shift=shift).tobytes(), lower_halves.tobytes())
-    return b"".join((bytes([shift]), *columns, *map(known.__getitem__, keys)))
+    shift = _HALF_BITS - max(len(known).bit_length() - 1, 0)
+    by_place = {_place(key, shift=shift): digest for key, digest in known.items()}
+    places = sorted(by_place)
+    lower_halves = array("I", [place & _LOWER_HALF for place in places])
+    return _packed(shift, _starts(places, shift=shift), lower_halves, map(by_place.__getitem__, places))
+
+
+def _packed(shift: int, starts: array[int], lower_halves: array[int], digests: Iterable[bytes]) -> bytes:
+    return b"".join((bytes([shift]), starts.tobytes(), lower_halves.tobytes(), *digests))
+
+
+def _place_of(path: bytes, *, shift: int) -> int:
+    return _place(_key_of(path), shift=shift)
+
+
+def _place(key: int, *, shift: int) -> int:
+    """Give the bucket of a hash, and behind it, in 32 bits, the lower half: all by which a row is told."""
+    return (key >> _HALF_BITS >> shift) << _HALF_BITS | (key & _LOWER_HALF)
 
 
 def _key_of(path: bytes) -> int:
@@ -143,8 +154,8 @@ def _buckets(shift: int) -> int:
     return 1 << (_HALF_BITS - shift)
 
 
-def _starts(keys: list[int], *, shift: int) -> array[int]:
+def _starts(places: list[int], *, shift: int) -> array[int]:
     counts = array("I", bytes(_KEY_BYTES * (_buckets(shift) + 1)))
-    for key in keys:
-        counts[(key >> _HALF_BITS >> shift) + 1] += 1
+    for place in places:
+        counts[(place >> _HALF_BITS) + 1] += 1
     return array("I", accumulate(counts))

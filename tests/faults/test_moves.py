@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
+import sqlite3
 import stat
 import subprocess
 import tempfile
@@ -537,6 +539,86 @@ def test_killed_between_the_rename_and_its_record(place: Place) -> None:
     subprocess.run(["rm", "-r", place.source / "a"], check=True)
 
     assert sorted(place.lines()) == ["deleted a", "deleted a/x", "moved c > d"]
+
+
+def rows(place: Place) -> dict[bytes, int]:
+    """Read which paths are remembered, each with a ctime."""
+    with contextlib.closing(sqlite3.connect(place.path / "state/ledger.db")) as database:
+        return dict(database.execute("SELECT path, ctime_ns FROM identities"))
+
+
+def ctimes(place: Place) -> dict[bytes, int]:
+    files = (path for path in place.source.rglob("*") if path.is_file())
+    return {os.fsencode(path.relative_to(place.source)): os.stat(path).st_ctime_ns for path in files}
+
+
+def cut_off(place: Place, *, at: str) -> None:
+    """Run the job, and kill it when it is about to do something."""
+    child = os.fork()
+    if child == 0:
+        try:
+            fsops.gate = lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == at else None
+            place.run()
+        finally:
+            os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def test_an_edited_file_is_remembered_as_it_is_now_and_believed_when_it_moves(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.holds({"a": {**files(3), "x": b"1"}})
+    (place.source / "a/x").write_bytes(b"22")  # in place: the same object
+    os.replace(tree(place.path / "new", {"f": b"333"}) / "f", place.source / "a/f00001")  # another one
+    assert sorted(place.lines()) == ["modified a/f00001 (mtime size)", "modified a/x (mtime size)"]
+    assert {path: rows(place)[path] for path in ctimes(place)} == ctimes(place)
+    place.rename("a", "b")
+    monkeypatch.setattr(hashing, "hash_handle", None)
+
+    assert place.lines() == ["moved a > b"]
+
+
+def test_a_replica_that_was_edited_is_not_believed_after_a_run_that_was_cut_off(place: Place) -> None:
+    """The row of a file that alone changed at the destination goes before that is copied anew."""
+    place.holds({"D": {**files(3), "f": File(b"good!", mtime_ns=T)}})
+    (place.mirror / "D/f").write_bytes(b"evil!")
+    os.utime(place.mirror / "D/f", ns=(T, T))
+    plain = place.job
+    place.job = structs.replace(plain, comparison=Comparison(by=frozenset({Compare.HASH})))
+    cut_off(place, at="rename")
+    assert (place.mirror / "D/f").read_bytes() == b"evil!"
+    assert b"D/f" not in rows(place)
+    place.job = plain
+    place.rename("D", "E")
+
+    assert place.lines() == ["moved D > E", "modified E/f (hash)"]
+    assert (place.mirror / "E/f").read_bytes() == b"good!"
+
+
+def test_a_row_that_stayed_when_a_run_was_cut_off_is_not_believed(place: Place) -> None:
+    place.holds({"D": {**files(3), "f": File(b"good!", mtime_ns=T)}})
+    before = rows(place)
+    (place.source / "D/f").write_bytes(b"newer")
+    cut_off(place, at="rename")
+    assert rows(place) == before
+    (place.mirror / "D/f").write_bytes(b"evil!")
+    for side in (place.source, place.mirror):
+        os.utime(side / "D/f", ns=(T + 5, T + 5))
+    place.rename("D", "E")
+
+    assert place.lines() == ["moved D > E", "modified E/f (hash)"]
+
+
+def test_two_paths_of_one_object_are_remembered_by_one_row_that_is_true(place: Place) -> None:
+    place.holds({"a": File(b"1", mtime_ns=T), "b": File(b"2", mtime_ns=T), "k": b"3"})
+    os.link(place.source / "a", place.source / "link")
+    os.replace(place.source / "link", place.source / "b")  # the object of `a` is at `b` as well
+    (place.source / "a").write_bytes(b"44")
+    assert sorted(place.lines()) == ["modified a (mtime size)", "modified b (mtime size)"]
+    found = rows(place)
+
+    assert len(found) == 2
+    assert {path: ctimes(place)[path] for path in found} == found
 
 
 def test_a_plain_user_moves_what_is_read_only(place: Place) -> None:

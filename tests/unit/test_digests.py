@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from pathlib import Path
 
@@ -71,18 +72,49 @@ def test_altered_they_are_not_packed_anew_until_their_buckets_are_long() -> None
     more = {b"more/%d" % number: b"m" * 16 for number in range(9000)}
 
     assert digests.altered(more) is None
+    assert digests.altered(dict.fromkeys(paths(1000)[50:])) is None  # few are left
+    fewer = digests.altered(dict.fromkeys(paths(1000)[200:]))
+    assert fewer is not None
+    assert len(Digests(fewer)) == 200
     packed = digests.altered(dict(list(more.items())[:3000]))
     assert packed is not None
     assert len(packed) == len(digests.packed) + 3000 * 20
     assert Digests(packed).of(b"more/2999") == b"m" * 16
 
 
-def test_altered_where_hashes_are_the_same_they_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(digests_module, "_key_of", lambda path: len(path))
-    packed = Digests(packed_digests([(b"a", b"1" * 16)])).altered({b"b": b"2" * 16, b"c": None})
-    assert packed is not None
+alike = st.builds(
+    b"%x".__mod__, st.builds(lambda upper, lower: upper << 30 | lower, st.integers(0, 15), st.integers(0, 2))
+)
 
-    assert Digests(packed).of(b"a") in (None, b"2" * 16)
+
+@given(before=st.sets(alike), altered=st.lists(st.dictionaries(alike, st.booleans()), max_size=5))
+def test_altered_where_hashes_are_alike_no_path_gets_a_digest_that_is_gone(
+    before: set[bytes], altered: list[dict[bytes, bool]]
+) -> None:
+    """Paths are their own hashes here; those of a bucket whose lower halves agree have one row."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digests_module, "_key_of", lambda path: int(path, 16))
+        numbers, ever = itertools.count(), set(before)
+        now = {path: b"%016d" % next(numbers) for path in before}
+        digests = Digests(packed_digests(now.items()))
+        for some in altered:
+            changed = {path: b"%016d" % next(numbers) if there else None for path, there in some.items()}
+            now = {path: digest for path, digest in {**now, **changed}.items() if digest is not None}
+            packed = digests.altered(changed)
+            digests = Digests(packed_digests(now.items()) if packed is None else packed)
+
+            found = {path: digests.of(path) for path in {*now, *changed}}
+            assert set(found.values()) <= {None, *now.values()}
+            assert len(digests) == digests._starts[-1] <= len(now)
+            assert list(digests._starts) == sorted(digests._starts)
+            ever |= changed.keys()
+            for path in found:
+                if not any(_are_alike(path, other) for other in ever - {path}):
+                    assert found[path] == now.get(path)
+
+
+def _are_alike(path: bytes, other: bytes) -> bool:
+    return (int(path, 16) - int(other, 16)) % (1 << 32) == 0
 
 
 def test_a_process_that_is_handed_them_reads_their_file(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from dirsync.catalog.catalog import Catalog
 from dirsync.march.tracking import SeenDirectory
+from dirsync.model.entry import signed
 from dirsync.model.job import TrackJob
-from dirsync.model.recorded import Recorded, RecordedDirectory, passage_of, recorded_of, recorded_rows, signed
+from dirsync.model.recorded import Recorded, RecordedDirectory, passage_of, recorded_of, recorded_rows
 from dirsync.runner.tracking.overlay import Overlay
 from dirsync.trees.handles import join
 from dirsync.trees.local import LocalTree
@@ -148,7 +149,7 @@ class Matching:
 
     def _look_up(self, inos: Iterable[int]) -> None:
         """Find the directories on record of some inodes."""
-        wanted = [signed(ino) for ino in inos]
+        wanted = list(dict.fromkeys(map(signed, inos)))  # each once, also where file systems meet
         self._alike.update((ino, []) for ino in wanted)
         for directory in self._catalog.directories_with(self._job_id, wanted):
             self._alike[directory.ino].append(directory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -34,6 +35,8 @@ from dirsync.scan.digests import Digests
 if TYPE_CHECKING:
     from dirsync.catalog.altered_digests import AlteredDigests
     from dirsync.catalog.catalog import Catalog  # whose loading the scan need not wait for
+
+logger = logging.getLogger(__name__)
 
 _IN_THREADS = LISTER is Lister.NATIVE  # which spends its time outside Python
 
@@ -118,8 +121,12 @@ class TrackScan:
     def recorded(self, catalog: Catalog, now: CatalogJob, altered: AlteredDigests) -> None:
         """Hear how the job was recorded, and keep the digests for the next run."""
         few = altered.all()
-        if self._keeps and few and (self._is_first or self._digests is not None):
+        if not self._keeps or not few or (self._digests is None and not self._is_first):
+            return
+        try:
             keep_altered(self._file, catalog, now, before=self._digests, altered=few)
+        except RunError as error:  # the run is recorded, whatever became of the connection since
+            logger.warning("digests are not kept for the next run: %s", error)
 
 
 def _march(pinned: TrackJob, digests: Digests | None, check: Check) -> Iterator[TrackFound]:
