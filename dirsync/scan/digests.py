@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import os
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from operator import add
 
@@ -122,10 +122,21 @@ def packed_digests(digests: Iterable[tuple[bytes, bytes | None]]) -> bytes:
     """Pack the digests of paths as `Digests` finds them."""
     known = {_key_of(path): digest for path, digest in digests if digest and len(digest) == DIGEST_BYTES}
     shift = _HALF_BITS - max(len(known).bit_length() - 1, 0)
-    by_place = {_place(key, shift=shift): digest for key, digest in known.items()}
-    places = sorted(by_place)
-    lower_halves = array("I", [place & _LOWER_HALF for place in places])
-    return _packed(shift, _starts(places, shift=shift), lower_halves, map(by_place.__getitem__, places))
+    keys = list(_of_rows(sorted(known), shift=shift))
+    lower_halves = array("I", [key & _LOWER_HALF for key in keys])
+    return _packed(shift, _starts(keys, shift=shift), lower_halves, map(known.__getitem__, keys))
+
+
+def _of_rows(keys: list[int], *, shift: int) -> Iterator[int]:
+    """Give the hashes in a list, in order, but for those that have their row in common with one before."""
+    bucket, lower_halves = -1, set[int]()
+    for key in keys:
+        if key >> _HALF_BITS >> shift != bucket:
+            bucket = key >> _HALF_BITS >> shift
+            lower_halves.clear()
+        if key & _LOWER_HALF not in lower_halves:
+            lower_halves.add(key & _LOWER_HALF)
+            yield key
 
 
 def _packed(shift: int, starts: array[int], lower_halves: array[int], digests: Iterable[bytes]) -> bytes:
@@ -133,11 +144,8 @@ def _packed(shift: int, starts: array[int], lower_halves: array[int], digests: I
 
 
 def _place_of(path: bytes, *, shift: int) -> int:
-    return _place(_key_of(path), shift=shift)
-
-
-def _place(key: int, *, shift: int) -> int:
-    """Give the bucket of a hash, and behind it, in 32 bits, the lower half: all by which a row is told."""
+    """Give the bucket of a path, and behind it, in 32 bits, the lower half: all by which a row is told."""
+    key = _key_of(path)
     return (key >> _HALF_BITS >> shift) << _HALF_BITS | (key & _LOWER_HALF)
 
 
@@ -154,8 +162,8 @@ def _buckets(shift: int) -> int:
     return 1 << (_HALF_BITS - shift)
 
 
-def _starts(places: list[int], *, shift: int) -> array[int]:
+def _starts(keys: list[int], *, shift: int) -> array[int]:
     counts = array("I", bytes(_KEY_BYTES * (_buckets(shift) + 1)))
-    for place in places:
-        counts[(place >> _HALF_BITS) + 1] += 1
+    for key in keys:
+        counts[(key >> _HALF_BITS >> shift) + 1] += 1
     return array("I", accumulate(counts))
