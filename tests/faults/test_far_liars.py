@@ -162,7 +162,7 @@ def test_answers_that_nobody_reads_do_not_keep_a_run_that_is_over(tmp_path: Path
 def test_agent_that_says_nothing_any_more_is_left_when_the_run_is_to_stop(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dirsync.runner.pushing._GIVE_UP_SECONDS", 0.5)
+    monkeypatch.setattr("dirsync.runner.conversation._GIVE_UP_SECONDS", 0.5)
 
     def tells(server: Liar) -> Iterator[bytes]:
         yield frames.messages(BEGAN)
@@ -226,7 +226,7 @@ def genuine_stream() -> bytes:
 
 
 def test_spoilt_runs_end_without_harm(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dirsync.runner.pushing._PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("dirsync.runner.conversation._PATIENCE_SECONDS", 0.0)
     drawn = random.Random(SEED)
     before = snapshot(source)
     outcomes: dict[Outcome, int] = {}
