@@ -116,12 +116,14 @@ class Identities:
         if plan.moved_from:
             return {}
         remade = islice((step for step in plan.copies() if isinstance(step, Operation)), _MOST_KEPT)
-        wanted = {signed(step.change.entry.ino): step.change for step in remade if _remakes(step.change)}
+        new = (step.change.entry for step in remade if _remakes(step.change))
+        wanted = {signed(entry.ino): (entry.path, entry.ctime_ns) for entry in new}
         kept: dict[int, bytes] = {}
         inos = iter(wanted)
         while some := list(islice(inos, _INODES_AT_ONCE)):
             for ino, ctime_ns, path in self._rows_of(some):
-                if wanted[ino].path == path and wanted[ino].entry.ctime_ns != ctime_ns:
+                wanted_path, ctime_now_ns = wanted[ino]
+                if path == wanted_path and ctime_ns != ctime_now_ns:
                     kept[ino] = path
         return kept
 

@@ -35,16 +35,12 @@ class CameFirst(NamedTuple):
 
     directory: bytes  # its path
     rows: list[Recorded]
+    byte_count: int  # how long its files are, together
 
     @property
     def entry_count(self) -> int:
         """How many entries they are."""
         return len(self.rows)
-
-    @property
-    def byte_count(self) -> int:
-        """How long its files are, together."""
-        return sum([row.file_bytes for row in self.rows])
 
     def changes(self) -> list[Change]:
         """Give each as it is told."""
@@ -185,9 +181,10 @@ class Comparing:
     def _came(self, parent: bytes, rows: list[Recorded]) -> None:
         came = [row for row in rows if row.name and not row.is_passage]  # without a name: the root itself
         self.entries_added += len(came)
-        self.bytes_added += sum([row.file_bytes for row in came])
+        byte_count = sum([row.file_bytes for row in came])
+        self.bytes_added += byte_count
         if self._came_first is not None:
-            self._came_first(CameFirst(parent, came))
+            self._came_first(CameFirst(parent, came, byte_count))
             return
         for row in came:
             severity = self._counting.at(parent, row.name, is_directory=row.is_directory).severity
