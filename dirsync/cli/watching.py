@@ -9,8 +9,6 @@ from msgspec import Struct
 from dirsync.cli.logs.setup import Wishes
 from dirsync.cli.output.human import HumanObserver, Layout, QuietObserver
 from dirsync.cli.output.lines import Lines
-from dirsync.cli.output.live import LiveProgress
-from dirsync.cli.output.machine import MachineObserver
 from dirsync.cli.output.progress import NoProgress, PlainProgress, Progress
 from dirsync.cli.output.tones import is_terminal
 from dirsync.cli.parsing import Options
@@ -110,6 +108,8 @@ def run_watched(
 
 def _observer(job: Job, show: Show, *, lines: Lines, progress: Progress, layout: Layout) -> Observer:
     if show.json:
+        from dirsync.cli.output.machine import MachineObserver
+
         return MachineObserver(job, lines=lines, quiet=show.quiet)
     if show.quiet:
         return QuietObserver(mask=lines.mask)
@@ -129,4 +129,8 @@ def progress_named(name: str, show: Show, *, side_by_side: bool) -> Progress:
         return PlainProgress(name)
     if show.json or side_by_side:
         return NoProgress()
-    return LiveProgress(name) if is_terminal() else PlainProgress(name)
+    if not is_terminal():
+        return PlainProgress(name)
+    from dirsync.cli.output.live import LiveProgress
+
+    return LiveProgress(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Self
 
@@ -40,7 +39,8 @@ def _writings(secret: str) -> set[str]:
     texts = {secret, *lines} if secret.strip() else set()
     if not texts:
         return texts
-    from urllib.parse import quote  # loads much, and few have secrets
+    import json  # these load much, and few have secrets
+    from urllib.parse import quote
 
     quoted = {quote(text, safe="", errors="surrogateescape") for text in texts}
     return texts | quoted | {json.dumps(text)[1:-1] for text in texts} | {repr(text)[1:-1] for text in texts}

@@ -9,17 +9,18 @@ from __future__ import annotations
 import logging
 import stat
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from dirsync.errors import RunError
 from dirsync.model.change import Change, ChangeKind
-from dirsync.model.entry import Entry
 from dirsync.model.job import TwoTrees
-from dirsync.model.new_files import NewFiles
-from dirsync.model.recorded import Recorded, RecordedRun, recorded_of
 from dirsync.model.result import RunResult
 from dirsync.plan.packing import CHANGES
 from dirsync.plan.spill import SpillList
 from dirsync.runner.ledger import Ledger
+
+if TYPE_CHECKING:
+    from dirsync.model.new_files import NewFiles
 
 _MANY = 4096  # changes, from which on it is asked whether they are needed
 
@@ -92,6 +93,7 @@ class History:
 
     def _record(self, result: RunResult) -> None:
         from dirsync.catalog.recording import recording  # runs that change nothing need no catalog
+        from dirsync.model.recorded import RecordedRun, recorded_of
         from dirsync.runner.tracking.catalogs import catalog_of, recorded_job
         from dirsync.runner.tracking.ends import ending
 
@@ -105,8 +107,8 @@ class History:
                     rows.change(
                         change.path,
                         kind=change.kind,
-                        old=_recorded(change.old),
-                        new=_recorded(change.new),
+                        old=change.old and recorded_of(change.old),
+                        new=change.new and recorded_of(change.new),
                         aspects=change.aspects,
                         severity=None,
                         old_path=self.moved_from.get(change.path),
@@ -131,7 +133,3 @@ class History:
 def _bytes_of(change: Change) -> int:
     entry = change.new or change.old
     return entry.size if entry is not None and stat.S_ISREG(entry.mode) else 0
-
-
-def _recorded(entry: Entry | None) -> Recorded | None:
-    return None if entry is None else recorded_of(entry)

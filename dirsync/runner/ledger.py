@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -18,8 +19,10 @@ from dirsync.errors import RunError
 from dirsync.model.job import JobType
 from dirsync.model.names import escaped
 from dirsync.model.result import Counts, Outcome, RunResult
-from dirsync.model.tallies import RunsTally
 from dirsync.runner.database import Database, open_database
+
+if TYPE_CHECKING:
+    from dirsync.model.tallies import RunsTally  # of reports
 
 _COUNTS = tuple(name for name in Counts.__struct_fields__)
 _COLUMNS = ", ".join(
@@ -147,6 +150,8 @@ class Ledger:
 
     def tally(self, job: str, *, since: datetime) -> RunsTally:
         """Count the runs of a job that began at or after a moment and have ended, and what they did."""
+        from dirsync.model.tallies import RunsTally
+
         sums = ", ".join(f"sum({name})" for name in _COUNTS)
         with self.database.translated():
             rows = self._connection.execute(

@@ -13,7 +13,6 @@ from dirsync.model.stop import Deadline
 from dirsync.plan.plan import Plan
 from dirsync.runner.identities import Identities
 from dirsync.runner.ledger import Ledger
-from dirsync.runner.moving import find_moves
 from dirsync.runner.rot import RotSieve
 
 _REFUSED = "a move was refused"
@@ -42,6 +41,8 @@ class Renames:
             return plan
         if self._ledger.recall(self._job.name, _REFUSED):
             return plan
+        from dirsync.runner.moving import find_moves  # few runs have anything to pair
+
         try:
             return find_moves(
                 self._job,

@@ -19,15 +19,15 @@ from dirsync.model.entry import Entry
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.new_files import NewFiles
 from dirsync.model.place import FarPlace, LocalPlace, Place
-from dirsync.trees import hashing, small_files
+from dirsync.trees import hashing
 from dirsync.trees.attributes import Bearer, namespaces_at
-from dirsync.trees.data import DataCopier, Told
 from dirsync.trees.handles import DirectoryHandles, split
 from dirsync.trees.hashing import TICK_NS, Content
 from dirsync.trees.mounts import mount_holding
-from dirsync.trees.small_files import Made, Making, Olds
 
 if TYPE_CHECKING:
+    from dirsync.trees.data import DataCopier, Told
+    from dirsync.trees.small_files import Made, Making, Olds
     from dirsync.trees.source import FileAhead, SourceTree
 
 OPEN_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC  # the root itself may be reached through links
@@ -137,6 +137,8 @@ class LocalTree:
         Raises:
             OSError: the directory cannot be entered.
         """
+        from dirsync.trees import small_files  # most runs copy nothing
+
         return small_files.copy(making, self.handles.handle(directory), into, names, olds=olds)
 
     def bearer(self, path: bytes) -> Bearer:

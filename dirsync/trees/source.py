@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence, Set
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from dirsync.model.attributes import Namespace
 from dirsync.model.entry import Entry
 from dirsync.model.job import HashAlgorithm
 from dirsync.model.new_files import NewFiles
-from dirsync.trees.data import DataCopier, Told
 from dirsync.trees.hashing import Content
-from dirsync.trees.small_files import Made, Making, Olds
+
+if TYPE_CHECKING:  # most runs copy nothing
+    from dirsync.trees.data import DataCopier, Told
+    from dirsync.trees.small_files import Made, Making, Olds
 
 
 class FileAhead(NamedTuple):
