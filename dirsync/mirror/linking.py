@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from dirsync.errors import PathError
 from dirsync.mirror.barrier import make_durable
 from dirsync.mirror.expected import CHANGED, check_expected
-from dirsync.mirror.files import Copied, FileCopier
+from dirsync.mirror.files import Copied, FileCopier, Staged
 from dirsync.mirror.lost import Lost
 from dirsync.mirror.placing import drop, place
 from dirsync.mirror.settings import Settings
@@ -23,9 +24,10 @@ from dirsync.model.change import Aspect, Change, Leader
 from dirsync.model.entry import Entry
 from dirsync.model.links import Identity, identity_of
 from dirsync.model.names import shown
-from dirsync.trees import fsops
+from dirsync.trees import fsops, small_files
 from dirsync.trees.handles import split
 from dirsync.trees.local import LocalTree
+from dirsync.trees.small_files import ToLink
 from dirsync.trees.source import SourceTree
 
 _FULL = frozenset({errno.EMLINK, errno.EXDEV})  # this object can have no more names, or none there
@@ -50,6 +52,11 @@ class Leaders:
         self._stands_in: dict[bytes, bytes] = {}  # the path that is copied for one that failed
         self.copied: set[bytes] = set()  # paths that were copied, though they were to be linked
         self.left: set[bytes] = set()  # paths that stay as they are, for they cannot be linked
+
+    def note(self, copy: Staged) -> None:
+        """Note a copy that has its name, if what it was made of has others, which will be linked to it."""
+        if copy.has_links:
+            self.made(copy.path, copy.copied)
 
     def made(self, path: bytes, copied: Copied, *, leading: bytes | None = None) -> None:
         """Note a file that this run copied or altered; it leads where `leading` was to."""
@@ -108,6 +115,46 @@ class Linker:
             self._copy(change, leader)
         elif not self._is_linked(change.path, model):
             self._link(change, leader, model)
+
+    def link_together(self, changes: Sequence[Change]) -> list[bool]:
+        """Link paths as far as that is plain and goes many in one call; of each, whether it is linked."""
+        linked = [False] * len(changes)
+        if not isinstance(self._source, LocalTree) or not self._serves_together():
+            return linked
+        for (parent, leading), numbered in self._by_directories(changes).items():
+            numbers, wanted = zip(*numbered, strict=True)
+            try:
+                source = self._source.handles.handle(parent)
+                with self._destination.handles.held(leading) as there:
+                    into = self._destination.handles.handle(parent)
+                    ended = small_files.link(source, there, into, wanted)
+            except OSError:  # what it is about will be told of each path
+                continue
+            for number, is_linked in zip(numbers, ended, strict=True):
+                linked[number] = bool(is_linked)
+        return linked
+
+    def _serves_together(self) -> bool:
+        settings = self._settings
+        return not settings.stop_on_failure and settings.source_check is None and small_files.serves()
+
+    def _by_directories(
+        self, changes: Sequence[Change]
+    ) -> dict[tuple[bytes, bytes], list[tuple[int, ToLink]]]:
+        """Give what may be linked together, numbered: by the directory it is in, and that of what leads."""
+        found: dict[tuple[bytes, bytes], list[tuple[int, ToLink]]] = {}
+        for number, change in enumerate(changes):
+            leader = change.leader
+            if leader is None or change.old is not None or change.is_whole:
+                continue
+            model = self._model(change, leader)
+            if model is None:
+                continue
+            (parent, name), (there, leading) = split(change.path), split(model.path)
+            wanted = ToLink(name, leading, model.source, model.destination, model.entry)
+            if small_files.may_be_linked(wanted):
+                found.setdefault((parent, there), []).append((number, wanted))
+        return found
 
     def _model(self, change: Change, leader: Leader) -> Model | None:
         """Give what to link a path to; None: the leader failed, or has changed since it was compared."""

@@ -26,7 +26,7 @@ from dirsync.trees.handles import ancestors
 from dirsync.trees.local import LocalTree
 from dirsync.trees.source import SourceTree
 
-_FORESEEN = 256  # operations that a far source hears of at once
+_AT_ONCE = 256  # operations that a far source hears of together, or that are done together
 
 
 class Planned(Protocol):
@@ -167,8 +167,8 @@ class Mirror:
         steps.salvage.clear()
 
     def _one_by_one(self, steps: Steps, operations: Iterator[Operation]) -> None:
-        for operation in self._foreseen(steps, operations):
-            if self._is_done_already(operation):
+        for operation, is_done in self._begun(steps, operations):
+            if is_done or self._is_done_already(operation):
                 self._tell(Ended(operation, None))
             elif self._is_pointless(operation):
                 self._note_not_there(operation)
@@ -177,12 +177,15 @@ class Mirror:
                 self._watcher.moved(self._meter.take())
                 self._stop_if_asked_to()
 
-    def _foreseen(self, steps: Steps, operations: Iterator[Operation]) -> Iterator[Operation]:
-        """Give operations as they come, and tell the source of those that ask it for something."""
-        while some := list(islice(operations, _FORESEEN)):
+    def _begun(self, steps: Steps, operations: Iterator[Operation]) -> Iterator[tuple[Operation, bool]]:
+        """Give operations as they come, and whether each is done by then.
+
+        A far source hears of those that ask it for something.
+        """
+        while some := list(islice(operations, _AT_ONCE)):
             if some[0].phase in (Phase.LINK, Phase.FINISH_DIRECTORIES):
                 steps.foresee([], some)
-            yield from some
+            yield from zip(some, steps.done_together(some), strict=True)
 
     def _is_done_already(self, operation: Operation) -> bool:
         """Whether what is to be deleted went along with a directory above it."""

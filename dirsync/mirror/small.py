@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from dirsync.mirror.files import Copied, Staged
+from dirsync.mirror.linking import Leaders
 from dirsync.mirror.settings import Settings
 from dirsync.model.links import identity_of
 from dirsync.model.listing import other_runs, runs_of
@@ -35,9 +36,13 @@ class Together(NamedTuple):
 class SmallCopier:
     """Copies small files between two trees; for one thread."""
 
-    def __init__(self, source: SourceTree, destination: LocalTree, *, settings: Settings) -> None:
+    def __init__(
+        self, source: SourceTree, destination: LocalTree, *, settings: Settings, leaders: Leaders
+    ) -> None:
+        """Copy as `settings` say; `leaders` hears of the files that have other names."""
         self._source = source
         self._destination = destination
+        self._leaders = leaders
         self._most_bytes = source.small_bytes
         self._tried = self._left = 0  # files
         self._making = _making(settings, most_bytes=self._most_bytes)
@@ -60,7 +65,7 @@ class SmallCopier:
     def _directory_of_small(self, operation: Operation) -> bytes | None:
         """Give the directory that a small file is copied to; None: the step is another."""
         _, old, new, _, _, leader, *_ = change = operation.change
-        if new is None or new.nlink != 1 or leader is not None or change.is_in_place:
+        if new is None or leader is not None or change.is_in_place:
             return None
         if new.size > self._most_bytes or not stat.S_ISREG(new.mode):
             return None
@@ -99,19 +104,46 @@ class SmallCopier:
         directory = split(paths[0])[0]
         start = len(directory) + 1 if directory else 0
         olds = [operation.change.old for operation in operations]
-        made = self._made(directory, [path[start:] for path in paths], olds if any(olds) else ())
-        return _told(operations, made, is_placed=self._making.places)
+        made = self._made(
+            directory,
+            [path[start:] for path in paths],
+            olds if any(olds) else (),
+            has_links=any(operation.change.entry.nlink > 1 for operation in operations),
+        )
+        return self._told(operations, made, is_placed=self._making.places)
 
-    def _made(self, directory: bytes, names: Sequence[bytes], olds: Olds = ()) -> Made:
+    def _made(
+        self, directory: bytes, names: Sequence[bytes], olds: Olds = (), *, has_links: bool = False
+    ) -> Made:
         assert self._making is not None
+        making = self._making._replace(names=True) if has_links else self._making
         try:
             into = self._destination.handles.handle(directory)
-            made = self._source.copy_small(directory, names, into=into, making=self._making, olds=olds)
+            made = self._source.copy_small(directory, names, into=into, making=making, olds=olds)
         except OSError:  # what it is about will be told of each file
             made = small_files.none_made(len(names))
         self._tried += len(made.ended)
         self._left += len(made.ended) - sum(made.ended)
         return made
+
+    def _told(self, operations: Sequence[Operation], made: Made, *, is_placed: bool) -> Together:
+        ended: list[tuple[Operation, Staged | None]] = []
+        left: list[Operation] = []
+        for number, (operation, is_made) in enumerate(zip(operations, made.ended, strict=False)):
+            change = operation.change
+            origin = made.origins[number] if made.origins else None
+            if not is_made:
+                left.append(operation)
+            elif not is_placed:
+                copied = Copied(origin or identity_of(change.entry), made.identities[number])
+                temporary = made.temporaries[number]
+                copy = Staged(change.entry.path, temporary, change.old, copied, has_links=origin is not None)
+                ended.append((operation, copy))
+            else:
+                ended.append((operation, None))
+                if origin is not None:
+                    self._leaders.made(change.entry.path, Copied(origin, made.identities[number]))
+        return Together(ended, left, list(operations[len(made.ended) :]), made.byte_count)
 
     def place(self, staged: Sequence[Staged]) -> list[bool]:
         """Give staged copies their names, where that goes together; one without is staged still."""
@@ -123,6 +155,9 @@ class SmallCopier:
                 numbers, copies = zip(*numbered, strict=True)
                 for number, is_placed in zip(numbers, self._placed(directory, copies), strict=True):
                     placed[number] = bool(is_placed)
+        for copy, is_placed in zip(staged, placed, strict=True):
+            if is_placed:
+                self._leaders.note(copy)
         return placed
 
     def _placed(self, directory: bytes, copies: Sequence[Staged]) -> bytes:
@@ -136,25 +171,7 @@ class SmallCopier:
 
 def _directory_of_free(copy: Staged) -> bytes | None:
     """Give the directory of a copy that should get a free name; None: there is more to it."""
-    return split(copy.path)[0] if copy.old is None and not copy.has_links else None
-
-
-def _told(operations: Sequence[Operation], made: Made, *, is_placed: bool) -> Together:
-    ended: list[tuple[Operation, Staged | None]] = []
-    left: list[Operation] = []
-    for number, (operation, is_made) in enumerate(zip(operations, made.ended, strict=False)):
-        if not is_made:
-            left.append(operation)
-        elif is_placed:
-            ended.append((operation, None))
-        else:
-            change = operation.change
-            new = change.entry
-            copied = Copied(identity_of(new), made.identities[number])
-            ended.append(
-                (operation, Staged(new.path, made.temporaries[number], change.old, copied, has_links=False))
-            )
-    return Together(ended, left, list(operations[len(made.ended) :]), made.byte_count)
+    return split(copy.path)[0] if copy.old is None else None
 
 
 def _making(settings: Settings, *, most_bytes: int) -> Making | None:

@@ -89,7 +89,7 @@ class Steps:
             told=told,
             sleep=deadline.sleep,
         )
-        self.small = SmallCopier(self.source, self.destination, settings=settings)
+        self.small = SmallCopier(self.source, self.destination, settings=settings, leaders=leaders)
         self.told = told
         self._leaders = leaders
         self._linker = Linker(
@@ -130,6 +130,12 @@ class Steps:
             together=together, files=files, attributes=dressed if self._settings.attributes else ()
         )
 
+    def done_together(self, operations: Sequence[Operation]) -> list[bool]:
+        """Carry out steps of one phase as far as that goes together; of each, whether it is done."""
+        if operations[0].phase is not Phase.LINK:
+            return [False] * len(operations)
+        return self._linker.link_together([operation.change for operation in operations])
+
     def attempt(self, operation: Operation) -> Failure | None:
         """Carry out one operation, with retries; None: it is done.
 
@@ -163,13 +169,8 @@ class Steps:
             return Failure(operation.change.path, error.reason)
         except OSError as error:
             return Failure(operation.change.path, _reason(operation, error))
-        self._note_leader(staged)
+        self._leaders.note(staged)
         return None
-
-    def _note_leader(self, staged: Staged) -> None:
-        """Remember what was made of a file with other names, which are linked to it later."""
-        if staged.has_links:
-            self._leaders.made(staged.path, staged.copied)
 
     def drop(self, staged: Staged) -> None:
         """Remove a staged copy that does not get its name."""
@@ -305,7 +306,7 @@ class Steps:
         if new.kind is Kind.SYMLINK:
             self._files.copy_symlink(new, old=change.old)
         else:
-            self._note_leader(self._files.copy_file(new.path, old=change.old, planned=self._planned(change)))
+            self._leaders.note(self._files.copy_file(new.path, old=change.old, planned=self._planned(change)))
 
     def _planned(self, change: Change) -> Entry | None:
         """Give what the source of a copy must still be; None: whatever it is by now."""

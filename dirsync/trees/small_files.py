@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from dirsync.model.entry import Entry
+from dirsync.model.links import Identity
 from dirsync.trees import fsops
 
 try:
@@ -29,6 +30,7 @@ _is_wanted = IS_BUILT and os.environ.get(_VARIABLE) != "python"
 _RANDOM_BYTES = 8
 _EXPECTED = struct.Struct("<IqqqQQ")  # as `native/small.h` has it
 _FREE = bytes(_EXPECTED.size)
+_MODEL = struct.Struct("<QQQQ?qq")  # likewise
 
 
 class Read(NamedTuple):
@@ -50,6 +52,7 @@ class Making(NamedTuple):
     bits: int
     most_bytes: int
     places: bool  # each gets its name at once; else it stays under its temporary one
+    names: bool = False  # a file with other names is made, too, and each file is told of; else it is left
 
 
 class Made(NamedTuple):
@@ -57,7 +60,8 @@ class Made(NamedTuple):
 
     ended: bytes  # of the first, which were tried: 1: it is made; 0: it is for the usual way
     byte_count: int = 0  # that were written
-    identities: Sequence[tuple[int, int]] = ()  # without `places`: device and inode of each
+    identities: Sequence[Identity] = ()  # without `places`, or with `names`: which each is
+    origins: Sequence[Identity | None] = ()  # with `names`: what each was made of, if that has other names
     temporaries: Sequence[bytes] = ()  # without `places`: the temporary name of each
 
 
@@ -112,7 +116,12 @@ def write(
 
 def may_be_expected(old: Entry) -> bool:
     """Whether a file can be replaced here: one with no other names, whose times a row can tell."""
-    return stat.S_ISREG(old.mode) and old.nlink == 1 and -(1 << 63) <= old.mtime_ns < 1 << 63
+    return stat.S_ISREG(old.mode) and old.nlink == 1 and _is_told(old)
+
+
+def _is_told(entry: Entry) -> bool:
+    """Whether an entry's mtime can be told to C."""
+    return -(1 << 63) <= entry.mtime_ns < 1 << 63
 
 
 def _expected(olds: Olds) -> bytes:
@@ -124,13 +133,48 @@ def _expected(olds: Olds) -> bytes:
     )
 
 
-def _made(making: Making, random: bytes, told: tuple[bytes, int, list[tuple[int, int]]]) -> Made:
+def _made(
+    making: Making, random: bytes, told: tuple[bytes, int, list[Identity], list[Identity | None]]
+) -> Made:
     return Made(*told) if making.places else Made(*told, fsops.temporary_names(random))
 
 
 def place(destination: int, temporaries: Sequence[bytes], names: Sequence[bytes]) -> bytes:
     """Give files that are under their temporary names theirs, which are free; 1: it has it, 0: it is not."""
     return native.place(destination, b"\0".join(temporaries), b"\0".join(names), len(names))
+
+
+class ToLink(NamedTuple):
+    """A name that is to lead to a file of the destination, which has another by now."""
+
+    name: bytes
+    leading: bytes  # the name there is
+    source: Identity  # the file that the name leads to in the source
+    replica: Identity  # the file of the destination
+    expected: Entry | None  # what the replica must still be in size and mtime; None: whatever it is
+
+
+def link(source: int, leading: int, destination: int, wanted: Sequence[ToLink]) -> bytes:
+    """Link names of one open directory to files in another: 1: it is linked, 0: it is for the usual way.
+
+    Each name must be free. `source` is the directory of the source with the same names.
+    """
+    models = b"".join(_model(each) for each in wanted)
+    names = b"\0".join([each.name for each in wanted])
+    leaders = b"\0".join([each.leading for each in wanted])
+    random = os.urandom(_RANDOM_BYTES * len(wanted))
+    return native.link(source, leading, destination, names, leaders, models, random)
+
+
+def may_be_linked(wanted: ToLink) -> bool:
+    """Whether a name can be linked here: the times that the file must have can be told."""
+    return wanted.expected is None or _is_told(wanted.expected)
+
+
+def _model(wanted: ToLink) -> bytes:
+    entry = wanted.expected
+    looks = (False, 0, 0) if entry is None else (True, entry.size, entry.mtime_ns)
+    return _MODEL.pack(*wanted.source, *wanted.replica, *looks)
 
 
 def read(directory: int, names: Sequence[bytes], *, most_bytes: int, attributes: bool, room: int) -> Read:

@@ -13,15 +13,18 @@
 
 /* System calls that fail: the linker sends them here (--wrap). */
 
-static long calls_left = -1; /* before one fails; -1: none does */
-static bool has_failed;
+/* Volatile, for the compiler knows some system calls as functions that touch nothing of this file. */
+static volatile long calls_left = -1; /* before one fails; -1: none does */
+static volatile bool has_failed;
 static void (*after_read)(void); /* called when a file was read; NULL: nothing is */
 
 static bool fails(void)
 {
-    if (calls_left < 0 || calls_left-- > 0)
+    long left = calls_left;
+    if (left >= 0)
+        calls_left = left - 1;
+    if (left != 0)
         return false;
-    calls_left = -1;
     has_failed = true;
     errno = EIO;
     return true;
@@ -42,6 +45,7 @@ WRAPPED(int, futimens, (int fd, const struct timespec times[2]), (fd, times))
 WRAPPED(ssize_t, write, (int fd, const void *bytes, size_t length), (fd, bytes, length))
 WRAPPED(ssize_t, flistxattr, (int fd, char *names, size_t size), (fd, names, size))
 WRAPPED(int, fstatat, (int fd, const char *name, struct stat *status, int flags), (fd, name, status, flags))
+WRAPPED(int, linkat, (int from, const char *old, int to, const char *new, int flags), (from, old, to, new, flags))
 WRAPPED(int, renameat, (int from, const char *old, int to, const char *new), (from, old, to, new))
 WRAPPED(int, clock_gettime, (clockid_t clock, struct timespec *now), (clock, now))
 
@@ -338,6 +342,104 @@ static void test_files_that_a_directory_gives_an_acl_are_left(void)
     EXPECT(fremovexattr(destination, name) == 0);
 }
 
+static void test_a_file_of_several_names_is_told_of_where_that_is_asked_for(void)
+{
+    struct making named_too = USUAL;
+    named_too.names = true;
+    struct stat status, copy;
+    struct made files[] = {named("two names"), named("plain")};
+    files[1].random += RANDOM_BYTES;
+    EXPECT(copy_files(&named_too, source, destination, files, 2) == 2);
+    EXPECT(files[0].ended == DONE && !files[0].is_alone && files[1].ended == DONE && files[1].is_alone);
+    EXPECT(fstatat(source, "two names", &status, 0) == 0 && fstatat(destination, "two names", &copy, 0) == 0);
+    EXPECT(files[0].source_inode == status.st_ino && files[0].source_device == status.st_dev);
+    EXPECT(files[0].inode == copy.st_ino && files[0].device == copy.st_dev && copy.st_nlink == 1);
+    EXPECT(fstatat(destination, "plain", &copy, 0) == 0 && files[1].inode == copy.st_ino);
+    EXPECT(unlinkat(destination, "two names", 0) == 0);
+    clear();
+    struct made second = arrived("plain");
+    second.is_alone = false;
+    EXPECT(writes(&named_too, second) && holds(destination, "plain", "12345", 0640));
+    clear();
+}
+
+/* What a name is linked to that is called `name` in the source, and `leading` in the destination. */
+static void model_of(const char *name, const char *leading, bool is_looked_at, unsigned char model[MODEL_BYTES])
+{
+    struct stat here, there;
+    int64_t mtime_ns;
+    EXPECT(__real_fstatat(source, name, &here, AT_SYMLINK_NOFOLLOW) == 0);
+    EXPECT(__real_fstatat(destination, leading, &there, AT_SYMLINK_NOFOLLOW) == 0 && in_ns(there.st_mtim, &mtime_ns));
+    unsigned char *to = put_number(model, here.st_dev, 8);
+    to = put_number(to, here.st_ino, 8);
+    to = put_number(to, there.st_dev, 8);
+    to = put_number(to, there.st_ino, 8);
+    to = put_number(to, is_looked_at, 1);
+    to = put_number(to, (uint64_t)there.st_size, 8);
+    EXPECT(put_number(to, (uint64_t)mtime_ns, 8) == model + MODEL_BYTES);
+}
+
+static bool links(const char *name, const unsigned char *model)
+{
+    struct link file = {.name = name, .leading = "leading", .model = model, .random = RANDOM};
+    link_files(source, destination, destination, &file, 1);
+    return file.ended == DONE;
+}
+
+static int names_of(const char *name)
+{
+    struct stat status;
+    return __real_fstatat(destination, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? (int)status.st_nlink : 0;
+}
+
+static void test_a_name_is_linked_to_what_is_meant_alone(void)
+{
+    unsigned char model[MODEL_BYTES], other[MODEL_BYTES];
+    make_file(destination, "leading", "1", 0600);
+    for (int is_looked_at = 0; is_looked_at < 2; is_looked_at++) {
+        model_of("second", "leading", is_looked_at, model);
+        for (size_t at = 0; at < MODEL_BYTES; at++) { /* each number counts that is to be looked at */
+            memcpy(other, model, sizeof other);
+            other[at] ^= at == 32 ? 2 : 1; /* another true, or a true one for once */
+            bool counts = at < 32 || (at == 32 && !is_looked_at) ? true : at > 32 && is_looked_at;
+            bool is_done = links("second", other);
+            EXPECT(is_done ? names_of("second") == 2 && unlinkat(destination, "second", 0) == 0
+                           : names_of("leading") == 1);
+            EXPECT(is_done == !counts || at == 32);
+            EXPECT(entries_of(destination) == 1);
+        }
+        EXPECT(links("second", model) && names_of("second") == 2 && entries_of(destination) == 2);
+        EXPECT(!links("second", model) && names_of("leading") == 2); /* the name is taken */
+        EXPECT(unlinkat(destination, "second", 0) == 0);
+    }
+    EXPECT(!links("nowhere", model) && !links("plain", model));
+    EXPECT(unlinkat(destination, "leading", 0) == 0 && !links("second", model));
+    EXPECT(symlinkat("x", destination, "leading") == 0 && !links("second", model) && entries_of(destination) == 1);
+    EXPECT(unlinkat(destination, "leading", 0) == 0);
+}
+
+static void test_a_call_that_fails_leaves_a_name_or_none(void)
+{
+    unsigned char model[MODEL_BYTES];
+    int failures = 0;
+    make_file(destination, "leading", "1", 0600);
+    model_of("second", "leading", true, model);
+    for (long left = 0;; left++) {
+        has_failed = false;
+        calls_left = left;
+        bool is_done = links("second", model);
+        calls_left = -1;
+        EXPECT(names_of("second") == (is_done ? 2 : 0) && entries_of(destination) == 1 + is_done);
+        if (!has_failed) {
+            EXPECT(is_done);
+            break;
+        }
+        failures++;
+    }
+    EXPECT(failures == 4);
+    EXPECT(unlinkat(destination, "second", 0) == 0 && unlinkat(destination, "leading", 0) == 0);
+}
+
 static void test_a_young_file_is_left(void)
 {
     make_file(source, "young", "1", 0600);
@@ -527,6 +629,9 @@ int main(int count, char **arguments)
     test_what_is_not_plain_is_left();
     test_each_of_several_is_as_it_should_be();
     test_files_that_a_directory_gives_an_acl_are_left();
+    test_a_file_of_several_names_is_told_of_where_that_is_asked_for();
+    test_a_name_is_linked_to_what_is_meant_alone();
+    test_a_call_that_fails_leaves_a_name_or_none();
     test_a_young_file_is_left();
     test_nothing_is_made_over_something();
     test_staged_files_get_their_names_later();

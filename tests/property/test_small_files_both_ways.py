@@ -28,13 +28,13 @@ from dirsync.trees import small_files
 from dirsync.trees.far.connection import decode_answers
 from dirsync.trees.hashing import TICK_NS
 from dirsync.trees.local import OPEN_ROOT, LocalTree
-from dirsync.trees.small_files import Made, Making, Olds
+from dirsync.trees.small_files import Made, Making, Olds, ToLink
 from dirsync.wire import frames, rows
 from dirsync.wire.asks import AskFiles, FileBegins, FilesTogether, FileWanted, Unseen, WholeFile
 from dirsync.wire.frames import Frames
 from tests.jobs import run, sync_job
 from tests.property.test_random_pairs import MANY, Pair, linked, paired_directories, whole, workplace
-from tests.trees import File, Link, Snapshot, differences, snapshot, tree
+from tests.trees import File, HardLink, Link, Snapshot, differences, snapshot, tree
 
 # Without symlinks, directories that hold one stay where they are, whatever is done about files.
 SOME = st.sets(st.sampled_from(list(Preserve))).map(lambda some: some | {Preserve.SYMLINKS})
@@ -112,6 +112,28 @@ def test_new_small_files_are_made_together(tmp_path: Path) -> None:
         run(job(tmp_path, "destination", set(Preserve), Durability.FULL, 1), state=tmp_path / "state")
 
     assert calls.made == 3
+
+
+@pytest.mark.parametrize("durability", Durability)
+def test_files_of_several_names_are_made_and_linked_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: Durability
+) -> None:
+    tree(tmp_path / "source", {"a": b"1", "b": {}, "c": HardLink("a"), "d": HardLink("a"), "e": b"2"})
+    os.link(tmp_path / "source/a", tmp_path / "source/b/f")
+    time.sleep(2 * TICK_NS / 1e9)
+    link, linked_together = small_files.link, []
+
+    def counting(source: int, leading: int, destination: int, wanted: Sequence[ToLink]) -> bytes:
+        ended = link(source, leading, destination, wanted)
+        linked_together.append((len(wanted), sum(ended)))
+        return ended
+
+    monkeypatch.setattr(small_files, "link", counting)
+    with counted() as calls:
+        run(job(tmp_path, "destination", set(Preserve), durability, 1), state=tmp_path / "state")
+
+    assert (calls.made, linked_together) == (2, [(2, 2), (1, 1)])
+    assert not differences(snapshot(tmp_path / "source"), seen(tmp_path / "destination", dated=True))
 
 
 @pytest.mark.parametrize("durability", Durability)

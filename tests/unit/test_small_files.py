@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from dirsync.mirror.linking import Leaders
 from dirsync.mirror.settings import Settings, settings_for
 from dirsync.mirror.small import SmallCopier
 from dirsync.model.capabilities import Capabilities
@@ -20,7 +21,7 @@ from dirsync.trees import fsops, small_files
 from dirsync.trees.hashing import TICK_NS
 from dirsync.trees.local import OPEN_ROOT, LocalTree
 from dirsync.trees.native import _small
-from dirsync.trees.small_files import Making
+from dirsync.trees.small_files import Making, ToLink
 from dirsync.wire import rows
 from dirsync.wire.asks import Status
 from dirsync.wire.beliefs import status_of
@@ -97,6 +98,54 @@ def test_what_is_staged_has_a_temporary_name_until_it_is_placed(
     assert sorted(os.listdir(os.fsencode(tmp_path / "d"))) == sorted([b"a", b"empty", staged[1]])
 
 
+def test_files_of_several_names_are_made_and_told_of_where_that_is_asked_for(
+    ends: tuple[LocalTree, LocalTree], tmp_path: Path
+) -> None:
+    source, destination = ends
+    making, into = PLAIN._replace(names=True), destination.handles.root
+    made = source.copy_small(b"", [b"a", b"one", b"link"], into=into, making=making)
+
+    assert list(made.ended) == [1, 1, 0]
+    assert made.identities[:2] == [identity_at(tmp_path / "d/a"), identity_at(tmp_path / "d/one")]
+    assert made.origins[:2] == [None, identity_at(tmp_path / "s/one")]
+
+    (tmp_path / "d/one").unlink()
+    read = small_files.read(source.handles.root, [b"one"], most_bytes=100, attributes=True, room=1000)
+    made = small_files.write(making, into, [b"one"], rows=read.rows, data=read.data, start=0)
+
+    assert (made.ended, made.origins) == (b"\1", [identity_at(tmp_path / "s/one")])
+
+
+def identity_at(path: Path) -> tuple[int, int]:
+    status = path.lstat()
+    return status.st_dev, status.st_ino
+
+
+def test_names_are_linked_to_what_leads_in_another_directory(
+    ends: tuple[LocalTree, LocalTree], tmp_path: Path
+) -> None:
+    source, destination = ends
+    tree(tmp_path / "d", {"there": {"leads": b"1"}, "here": b"in the way"})
+    replica = identity_at(tmp_path / "d/there/leads")
+    entry = destination.entry(b"there/leads")
+    assert entry is not None
+    meant = ToLink(b"other", b"leads", identity_at(tmp_path / "s/one"), replica, entry)
+    wanted = [
+        meant,
+        meant._replace(name=b"one", expected=None),
+        meant._replace(expected=entry._replace(size=2)),
+        meant._replace(source=replica),
+        meant._replace(leading=b"nowhere"),
+    ]
+    with destination.handles.held(b"there") as there:
+        ended = small_files.link(source.handles.root, there, destination.handles.root, wanted)
+
+    assert list(ended) == [1, 1, 0, 0, 0]
+    assert sorted(os.listdir(tmp_path / "d")) == ["here", "one", "other", "there"]
+    assert identity_at(tmp_path / "d/one") == identity_at(tmp_path / "d/other") == replica
+    assert not small_files.may_be_linked(meant._replace(expected=entry._replace(mtime_ns=1 << 63)))
+
+
 def test_temporary_names_are_distinct_and_known_as_such() -> None:
     names = fsops.temporary_names(os.urandom(8 * 64))
 
@@ -143,6 +192,10 @@ def test_names_that_are_not_as_many_as_was_said_are_refused(names: bytes) -> Non
         _small.place(0, names, b"a\0b", 2)
     with pytest.raises(ValueError, match="names"):
         _small.read(0, names, 2, 100, True, 100)
+    with pytest.raises(ValueError, match="names"):
+        _small.link(0, 0, 0, names, b"a\0b", bytes(2 * 49), bytes(16))
+    with pytest.raises(ValueError, match="names"):
+        _small.link(0, 0, 0, b"a\0b", names, bytes(2 * 49), bytes(16))
 
 
 def test_no_file_or_a_number_of_another_kind_is_refused() -> None:
@@ -166,6 +219,11 @@ def test_no_file_or_a_number_of_another_kind_is_refused() -> None:
         _small.write(PLAIN, 0, b"a\0b", row, b"1", 0, bytes(8), b"")
     with pytest.raises(ValueError, match="expected"):
         _small.copy(PLAIN, 0, 0, b"a", bytes(8), bytes(43))
+    for models, random in [(bytes(48), bytes(8)), (bytes(49), bytes(9)), (bytes(98), bytes(8))]:
+        with pytest.raises(ValueError, match="model"):
+            _small.link(0, 0, 0, b"a", b"a", models, random)
+    with pytest.raises(ValueError, match="names"):
+        _small.link(0, 0, 0, b"", b"", b"", b"")
 
 
 def settings(place: Path, **more: object) -> Settings:
@@ -177,9 +235,7 @@ def copy_of(name: bytes, source: LocalTree) -> Operation:
     return Operation(Phase.COPY, Change(ChangeKind.CREATED, None, source.entry(name)))
 
 
-def test_small_files_with_one_name_go_together_and_nothing_else(
-    ends: tuple[LocalTree, LocalTree], tmp_path: Path
-) -> None:
+def test_small_files_go_together_and_nothing_else(ends: tuple[LocalTree, LocalTree], tmp_path: Path) -> None:
     source, destination = ends
     steps = [copy_of(name, source) for name in (b"a", b"empty", b"link", b"one", b"named")]
     new = source.entry(b"a")
@@ -187,12 +243,12 @@ def test_small_files_with_one_name_go_together_and_nothing_else(
     olds = [new, new._replace(nlink=2), source.entry(b"link"), new._replace(mtime_ns=1 << 63)]
     steps += [Operation(Phase.COPY, Change(ChangeKind.MODIFIED, old, new)) for old in olds]
     steps.append(Operation(Phase.COPY, Change(ChangeKind.METADATA, new, new)))
-    small = SmallCopier(source, destination, settings=settings(tmp_path))
+    small = SmallCopier(source, destination, settings=settings(tmp_path), leaders=Leaders())
 
     assert list(small.together(steps)) == [
         (steps[:2], True),
-        (steps[2:4], False),
-        (steps[4:6], True),
+        (steps[2:3], False),
+        (steps[3:6], True),
         (steps[6:], False),
     ]
 
@@ -206,7 +262,7 @@ def test_what_leaves_something_of_itself_is_not_replaced_together(
     source, destination = ends
     old = source.entry(b"a")
     steps = [Operation(Phase.COPY, Change(ChangeKind.MODIFIED, old, old))]
-    small = SmallCopier(source, destination, settings=settings(tmp_path, **more))
+    small = SmallCopier(source, destination, settings=settings(tmp_path, **more), leaders=Leaders())
 
     assert list(small.together(steps)) == [(steps, False)]
 
@@ -216,7 +272,7 @@ def test_nobody_tries_while_somebody_stands_at_the_gate(
 ) -> None:
     source, destination = ends
     steps = [copy_of(b"a", source)]
-    small = SmallCopier(source, destination, settings=settings(tmp_path))
+    small = SmallCopier(source, destination, settings=settings(tmp_path), leaders=Leaders())
     monkeypatch.setattr(fsops, "gate", lambda operation: None)
 
     assert list(small.together(steps)) == [(steps, False)]
@@ -230,7 +286,7 @@ def test_what_has_to_be_done_step_by_step_is(
 ) -> None:
     source, destination = ends
     steps = [copy_of(b"a", source)]
-    small = SmallCopier(source, destination, settings=settings(tmp_path, **more))
+    small = SmallCopier(source, destination, settings=settings(tmp_path, **more), leaders=Leaders())
 
     assert list(small.together(steps)) == [(steps, False)]
 
@@ -242,7 +298,7 @@ def test_a_directory_that_is_gone_leaves_all_for_the_usual_way(
     new = source.entry(b"a")
     assert new is not None
     step = Operation(Phase.COPY, Change(ChangeKind.CREATED, None, new._replace(path=b"gone/a")))
-    small = SmallCopier(source, destination, settings=settings(tmp_path))
+    small = SmallCopier(source, destination, settings=settings(tmp_path), leaders=Leaders())
 
     assert small.made([step]) == ([], [step], [], 0)
 
@@ -252,7 +308,7 @@ def test_where_most_files_are_left_nobody_tries_any_more(
 ) -> None:
     source, destination = ends
     steps = [copy_of(b"named", source)] * 101
-    small = SmallCopier(source, destination, settings=settings(tmp_path))
+    small = SmallCopier(source, destination, settings=settings(tmp_path), leaders=Leaders())
     assert list(small.together(steps)) == [(steps, True)]
 
     assert small.made(steps).left == steps

@@ -11,11 +11,11 @@
 
 static int take_making(PyObject *given, struct making *how)
 {
-    int gives_owner, same_group, sets_mtime, attributes, sparse, places;
+    int gives_owner, same_group, sets_mtime, attributes, sparse, places, names;
     unsigned int bits;
     Py_ssize_t most_bytes;
-    if (!PyArg_ParseTuple(given, "pppppInp:making", &gives_owner, &same_group, &sets_mtime, &attributes, &sparse,
-                          &bits, &most_bytes, &places))
+    if (!PyArg_ParseTuple(given, "pppppInpp:making", &gives_owner, &same_group, &sets_mtime, &attributes, &sparse,
+                          &bits, &most_bytes, &places, &names))
         return -1;
     *how = (struct making){
         .gives_owner = gives_owner,
@@ -26,6 +26,7 @@ static int take_making(PyObject *given, struct making *how)
         .bits = bits,
         .most_bytes = most_bytes < 0 ? 0 : (size_t)most_bytes,
         .places = places,
+        .names = names,
     };
     return 0;
 }
@@ -125,13 +126,28 @@ static PyObject *ended_of(const struct made *files, size_t count)
     return ended;
 }
 
-static PyObject *identities_of(const struct made *files, size_t count)
+static PyObject *identity(uint64_t device, uint64_t inode)
 {
-    PyObject *list = PyList_New((Py_ssize_t)count);
-    for (size_t at = 0; list != NULL && at < count; at++) {
-        PyObject *identity = Py_BuildValue("(KK)", (unsigned long long)files[at].device,
-                                           (unsigned long long)files[at].inode);
-        if (identity == NULL || PyList_SetItem(list, (Py_ssize_t)at, identity) != 0)
+    return Py_BuildValue("(KK)", (unsigned long long)device, (unsigned long long)inode);
+}
+
+static PyObject *copy_of(const struct made *file)
+{
+    return identity(file->device, file->inode);
+}
+
+static PyObject *origin_of(const struct made *file)
+{
+    return file->is_alone ? Py_BuildValue("") : identity(file->source_device, file->source_inode);
+}
+
+/* Tell something of each file, or, if that is not to be, of none. */
+static PyObject *of_each(PyObject *(*tell)(const struct made *), const struct made *files, size_t count, bool is_told)
+{
+    PyObject *list = PyList_New(is_told ? (Py_ssize_t)count : 0);
+    for (size_t at = 0; is_told && list != NULL && at < count; at++) {
+        PyObject *told = tell(&files[at]);
+        if (told == NULL || PyList_SetItem(list, (Py_ssize_t)at, told) != 0)
             Py_CLEAR(list);
     }
     return list;
@@ -142,15 +158,21 @@ static PyObject *told_of(const struct making *how, const struct made *files, siz
     size_t bytes = 0;
     for (size_t at = 0; at < count; at++)
         bytes += files[at].bytes;
-    PyObject *identities = how->places ? Py_BuildValue("[]") : identities_of(files, count);
-    if (identities == NULL)
-        return NULL;
-    return Py_BuildValue("(NnN)", ended_of(files, count), (Py_ssize_t)bytes, identities);
+    PyObject *ended = ended_of(files, count);
+    PyObject *copies = of_each(copy_of, files, count, !how->places || how->names);
+    PyObject *origins = of_each(origin_of, files, count, how->names);
+    if (ended != NULL && copies != NULL && origins != NULL)
+        return Py_BuildValue("(NnNN)", ended, (Py_ssize_t)bytes, copies, origins);
+    Py_XDECREF(ended);
+    Py_XDECREF(copies);
+    Py_XDECREF(origins);
+    return NULL;
 }
 
 #define TELLS                                                                                             \
     "Gives a byte for each that was tried, which are the first, 1 where it is done; how many bytes were\n" \
-    "written; and, without `places`, which (device, inode) each is.\n"                                                                           \
+    "written; without `places`, or with `names`, which (device, inode) each is; and with `names`, which\n"   \
+    "each was made of, None where that has no other name.\n"                                               \
     "Other threads run meanwhile.\n\n"                                                                     \
     "Raises:\n    ValueError: there are not as many names as temporary ones.\n    MemoryError: there is none left."
 
@@ -274,6 +296,59 @@ static PyObject *native_place(PyObject *module, PyObject *arguments)
     return ended;
 }
 
+PyDoc_STRVAR(link_doc, "link($module, source, leading, destination, names, leaders, models, random, /)\n--\n\n"
+                       "Link names of one directory to files that have others: small.h. Names are joined by NUL.\n\n"
+                       "Gives a byte for each, 1 where it is linked.\n"
+                       "Other threads run meanwhile.\n\n"
+                       "Raises:\n    ValueError: there are not as many of each.\n    MemoryError: there is none left.");
+
+static PyObject *link_names(int source, int leading, int destination, struct link *files, size_t count)
+{
+    PyObject *ended = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)count);
+    if (ended == NULL)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    link_files(source, leading, destination, files, count);
+    Py_END_ALLOW_THREADS
+    char *each = PyBytes_AsString(ended);
+    for (size_t at = 0; at < count; at++)
+        each[at] = (char)files[at].ended;
+    return ended;
+}
+
+static PyObject *native_link(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    int source, leading, destination;
+    const char *names, *leaders, *models, *random;
+    Py_ssize_t names_length, leaders_length, models_length, random_length;
+    if (!PyArg_ParseTuple(arguments, "iiiy#y#y#y#:link", &source, &leading, &destination, &names, &names_length, &leaders,
+                          &leaders_length, &models, &models_length, &random, &random_length))
+        return NULL;
+    size_t count = (size_t)random_length / RANDOM_BYTES;
+    if ((size_t)models_length != count * MODEL_BYTES || (size_t)random_length != count * RANDOM_BYTES) {
+        PyErr_SetString(PyExc_ValueError, "a model and a temporary name for each file are needed");
+        return NULL;
+    }
+    const char **both = calloc(count * 2 + 1, sizeof *both);
+    struct link *files = calloc(count + 1, sizeof *files);
+    PyObject *ended = NULL;
+    if (both == NULL || files == NULL) {
+        PyErr_NoMemory();
+    } else if (take_names(names, names_length, both, count) == 0 &&
+               take_names(leaders, leaders_length, both + count, count) == 0) {
+        for (size_t at = 0; at < count; at++)
+            files[at] = (struct link){.name = both[at],
+                                      .leading = both[count + at],
+                                      .model = (const unsigned char *)models + at * MODEL_BYTES,
+                                      .random = (const unsigned char *)random + at * RANDOM_BYTES};
+        ended = link_names(source, leading, destination, files, count);
+    }
+    free(both);
+    free(files);
+    return ended;
+}
+
 /* Put the rows of the files that were read into `rows`. One whose times are out of range is left. */
 static size_t put_rows(struct read_file *files, size_t count, unsigned char *rows, unsigned char *buffer)
 {
@@ -367,6 +442,7 @@ static PyMethodDef methods[] = {
     {"copy", native_copy, METH_VARARGS, copy_doc},
     {"write", native_write, METH_VARARGS, write_doc},
     {"place", native_place, METH_VARARGS, place_doc},
+    {"link", native_link, METH_VARARGS, link_doc},
     {"read", native_read, METH_VARARGS, read_doc},
     {NULL, NULL, 0, NULL},
 };

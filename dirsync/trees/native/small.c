@@ -145,7 +145,7 @@ struct newborn {
 /* Look at a new file, if that must be; what is like every other is looked at in one of a call. */
 static bool looked_at(const struct making *how, int fd, struct newborn *newborn, struct made *file)
 {
-    if (newborn->is_known && how->places)
+    if (newborn->is_known && how->places && !how->names)
         return true;
     struct stat status;
     if (fstat(fd, &status) != 0)
@@ -180,7 +180,7 @@ static bool dress(const struct making *how, int fd, struct newborn *newborn, str
 
 static bool may_be_made(const struct making *how, const struct made *file)
 {
-    return S_ISREG(file->mode) && file->is_alone && file->length <= how->most_bytes &&
+    return S_ISREG(file->mode) && (file->is_alone || how->names) && file->length <= how->most_bytes &&
            (file->mode & (S_ISUID | S_ISGID)) == 0;
 }
 
@@ -243,6 +243,8 @@ static bool is_copied(const struct making *how, int source, int destination, str
     file->length = (size_t)before.st_size;
     file->mode = before.st_mode;
     file->is_alone = before.st_nlink == 1;
+    file->source_device = before.st_dev;
+    file->source_inode = before.st_ino;
     file->uid = before.st_uid;
     file->gid = before.st_gid;
     file->mtime = before.st_mtim;
@@ -301,6 +303,44 @@ void place_files(int destination, struct placed *files, size_t count)
 {
     for (size_t at = 0; at < count; at++)
         files[at].ended = rename_to_free_name(destination, files[at].temporary, files[at].name) == 0 ? DONE : LEFT;
+}
+
+/* Linking */
+
+static bool is_object(const struct stat *status, const unsigned char *identity)
+{
+    return status->st_dev == taken_number(identity, 8) && status->st_ino == taken_number(identity + 8, 8);
+}
+
+static bool is_as_modelled(const struct stat *status, const unsigned char *model)
+{
+    int64_t ns;
+    if (!is_object(status, model + 16))
+        return false;
+    return model[32] == 0 || ((uint64_t)status->st_size == taken_number(model + 33, 8) &&
+                              in_ns(status->st_mtim, &ns) && (uint64_t)ns == taken_number(model + 41, 8));
+}
+
+static bool is_linked(int source, int leading, int destination, const struct link *file)
+{
+    struct stat now;
+    if (fstatat(source, file->name, &now, AT_SYMLINK_NOFOLLOW) != 0 || !is_object(&now, file->model))
+        return false;
+    char temporary[TEMPORARY_BYTES + 1];
+    name_temporary(file->random, temporary);
+    if (linkat(leading, file->leading, destination, temporary, 0) != 0)
+        return false;
+    if (fstatat(destination, temporary, &now, AT_SYMLINK_NOFOLLOW) == 0 && is_as_modelled(&now, file->model) &&
+        rename_to_free_name(destination, temporary, file->name) == 0)
+        return true;
+    (void)unlinkat(destination, temporary, 0);
+    return false;
+}
+
+void link_files(int source, int leading, int destination, struct link *files, size_t count)
+{
+    for (size_t at = 0; at < count; at++)
+        files[at].ended = is_linked(source, leading, destination, &files[at]) ? DONE : LEFT;
 }
 
 /* Reading */
@@ -372,6 +412,8 @@ bool take_row(const unsigned char row[ROW_BYTES], struct made *file)
     file->mtime = (struct timespec){.tv_sec = (time_t)seconds, .tv_nsec = (long)ns};
     file->uid = (uid_t)taken_number(row + 28, 4);
     file->gid = (gid_t)taken_number(row + 32, 4);
+    file->source_inode = taken_number(row + 36, 8);
+    file->source_device = taken_number(row + 44, 8);
     file->is_alone = taken_number(row + 52, 8) == 1;
     return size >= 0;
 }

@@ -1,16 +1,16 @@
-/* Small files, many in one call: copied, written, given their names, and read. The fast way of two.
+/* Small files, many in one call: copied, written, linked, given their names, and read. The fast way of two.
  *
- * The other is the reference: dirsync/mirror/files.py for what is made, dirsync/answers/files.py for
- * what is read. Here is done only what is plainly right, in the same order of the same system calls, but
+ * The other is the reference: dirsync/mirror/files.py for what is made, dirsync/mirror/linking.py for what
+ * is linked, dirsync/answers/files.py for what is read. Here is done only what is plainly right, in the same order of the same system calls, but
  * for looks at what a directory gives each new file.
  *
  * The claim   That a file is DONE is the only one. Of every other nothing is said, and nothing is there
  *             (but a temporary file that cannot be removed: the next run sweeps it). Whoever asked
  *             does it the other way, which finds out what was the matter, tries again, or says why
  *             it cannot be done.
- * Left alone  What is no regular file, has other names, holes, attributes, or set-id bits; what was
- *             changed within the clock's last tick, or while it was read; and whatever any system
- *             call does not do at once.
+ * Left alone  What is no regular file, has other names (where they are not asked for), holes,
+ *             attributes, or set-id bits; what was changed within the clock's last tick, or while it
+ *             was read; and whatever any system call does not do at once.
  * Making      Under a temporary name, for its owner alone: data, owner, mode, times. The source is
  *             looked at again when it was read. Then the name, which must be free, or lead to the very
  *             file that is to be replaced: that is looked at last of all. Nothing is ever made over
@@ -43,6 +43,7 @@ struct making {
     mode_t bits;         /* the permission bits that are carried over */
     size_t most_bytes;   /* a larger file is left */
     bool places;         /* each gets its name at once; else it stays under its temporary one */
+    bool names;          /* a file with other names is made, too, and each file is told of; else it is left */
 };
 
 /* What a file was that is to be replaced: numbers, little-endian, without gaps: its mode in 4 bytes (0: the
@@ -58,14 +59,15 @@ struct made {
     const unsigned char *data;
     size_t length;
     mode_t mode; /* its kind, too: what is no regular file is left */
-    bool is_alone; /* it has one name; else it is left */
+    bool is_alone; /* it has one name */
     uid_t uid;
     gid_t gid;
     struct timespec mtime;
+    uint64_t source_device, source_inode;
     /* What came of it. */
     enum ended ended;
     size_t bytes; /* that were written */
-    uint64_t device, inode;
+    uint64_t device, inode; /* without `places`, or with `names` */
 };
 
 /* Each of the two goes on for a moment only, so that whoever asked can be told to stop, and gives how
@@ -86,6 +88,25 @@ struct placed {
 
 /* Give files their names. One that does not get it stays where it is. */
 void place_files(int destination, struct placed *files, size_t count);
+
+/* What a name is to be linked to: numbers, little-endian, without gaps, of 8 bytes: device and inode of the
+ * file in the source, device and inode of its replica; then 1, and the size and mtime (nanoseconds since
+ * 1970) that the replica must have, or 0 and anything. */
+#define MODEL_BYTES 49
+
+/* One name that is to lead to a file which has another by now. */
+struct link {
+    const char *name;           /* where it belongs, and what it is called in the source */
+    const char *leading;        /* the name there is */
+    const unsigned char *model; /* MODEL_BYTES */
+    const unsigned char *random; /* RANDOM_BYTES for its temporary name */
+    enum ended ended;
+};
+
+/* Link names of one directory to files that have theirs in another, or in the same. Each name must be
+ * free; the source must have the same file there still; and what was linked is looked at before it gets
+ * its name. */
+void link_files(int source, int leading, int destination, struct link *files, size_t count);
 
 /* One file that is to be read. */
 struct read_file {
