@@ -14,6 +14,7 @@ through a name in a place that is not watched, and by mmap(2).
 from __future__ import annotations
 
 import errno
+import itertools
 import logging
 import os
 import sys
@@ -44,9 +45,10 @@ _MODIFY, _ATTRIB, _CLOSE_WRITE = 0x2, 0x4, 0x8
 _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x40, 0x80, 0x100, 0x200
 _DELETE_SELF, _MOVE_SELF, _UNMOUNT = 0x400, 0x800, 0x2000
 _ONLY_DIRECTORIES, _IS_DIRECTORY = 0x01000000, 0x40000000
-_WANTED = (
-    _MODIFY | _ATTRIB | _CLOSE_WRITE | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _DELETE_SELF
-) | _ONLY_DIRECTORIES
+_ADDED = 0x20000000  # to what is wanted of it under another name
+_WANTED = (_MODIFY | _ATTRIB | _CLOSE_WRITE | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _DELETE_SELF) | (
+    _ONLY_DIRECTORIES | _ADDED
+)
 _MOVES_MTIME = _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE  # of the directory, whatever comes or goes
 _OF_ROOT = _WANTED | _MOVE_SELF
 
@@ -86,8 +88,10 @@ class SourceWatch:
         self._one_file_system = one_file_system
         self._told = told
         self._lock = threading.RLock()
-        self._paths: dict[int, bytes] = {}  # by watch: what it watches
+        self._paths: dict[int, list[bytes]] = {}  # by watch: what it watches; several: mounted twice, say
         self._watches: dict[bytes, int] = {}
+        self._registered: dict[int, int] = {}  # by watch: the number by which it tells this object
+        self._numbers = itertools.count()
         self._scopes: dict[bytes, Scope] = {}  # of directories in which something is filtered
         self._half_seen: set[bytes] = set()  # directories with names that could not be looked at
         self._marks: dict[bytes, Reach] = {}
@@ -121,6 +125,7 @@ class SourceWatch:
         with self._lock:
             self._paths.clear()
             self._watches.clear()
+            self._registered.clear()
         if self._inotify is not None:
             self._inotify.stop()
             self._inotify.join()
@@ -189,57 +194,65 @@ class SourceWatch:
 
     def _watch(self, path: bytes, handle: int) -> None:
         mask = _WANTED if path else _OF_ROOT
-        watch = self._inotify.add_callback(b"/proc/self/fd/%d" % handle, mask, self, id(self))
+        number = next(self._numbers)
+        watch = self._inotify.add_callback(b"/proc/self/fd/%d" % handle, mask, self, number)
         if watch < 0:  # it raises for every reason but this
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        before = self._paths.get(watch)
-        if before is not None and self._watches.get(before) == watch:
-            del self._watches[before]  # the same directory, under another name
-        self._paths[watch] = path
+        if watch in self._registered:  # the same directory, under another name
+            self._inotify.remove_callbacks([(watch, number)])
+        else:
+            self._registered[watch] = number
+        paths = self._paths.setdefault(watch, [])
+        if path not in paths:
+            paths.append(path)
         self._watches[path] = watch
 
     def _forget(self, path: bytes) -> None:
         """Watch a directory that went elsewhere, and those in it, no more."""
         gone = [each for each in self._watches if each == path or beneath(each, path)]
-        watches = [self._watches[each] for each in gone]
+        registered = []
         for each in gone:
-            self._paths.pop(self._watches.pop(each), None)
+            watch = self._watches.pop(each)
+            self._paths[watch].remove(each)
+            if not self._paths[watch]:
+                del self._paths[watch]
+                registered.append((watch, self._registered.pop(watch)))
             self._scopes.pop(each, None)
             self._half_seen.discard(each)
-        self._inotify.remove_callbacks([(watch, id(self)) for watch in watches])
+        self._inotify.remove_callbacks(registered)
 
     # What the thread that reads events calls
 
     def on_event(self, event: InotifyEvent) -> None:
         """Mark what an event tells of."""
         with self._lock:
-            path = self._paths.get(event.wd)
-            if path is None:
-                return
-            if join(path, event.name) in self._not_heard:
-                return
-            if not event.mask & _MOVES_MTIME and self._is_left_out(path, event.name, event.mask):
-                return
-            try:
-                self._note(path, event.name, event.mask)
-            except OSError as error:
-                self._lose(f"a directory cannot be watched: {error.strerror}")
+            for path in tuple(self._paths.get(event.wd, ())):
+                self._hear(path, event)
 
     def on_watch_deleted(self, watch: int) -> None:
         """Forget a watch that the system took away: its directory is gone."""
         with self._lock:
-            path = self._paths.pop(watch, None)
-            if path is None:
-                return
-            if self._watches.get(path) == watch:
-                del self._watches[path]
-            if not path:
-                self._lose("its root is gone")
+            self._registered.pop(watch, None)
+            for path in self._paths.pop(watch, ()):
+                if self._watches.get(path) == watch:
+                    del self._watches[path]
+                if not path:
+                    self._lose("its root is gone")
 
     def on_queue_overflow(self) -> None:
         """Know nothing any more: events were missed."""
         with self._lock:
             self._lose("more happened than could be told")
+
+    def _hear(self, path: bytes, event: InotifyEvent) -> None:
+        if join(path, event.name) in self._not_heard:
+            return
+        if not event.mask & _MOVES_MTIME and self._is_left_out(path, event.name, event.mask):
+            return
+        try:
+            self._note(path, event.name, event.mask)
+        except OSError as error:
+            self._lose(f"a directory cannot be watched: {error.strerror}")
 
     def _is_left_out(self, path: bytes, name: bytes, mask: int) -> bool:
         """Whether a name is no part of the job, so that what happens to it alone does not matter."""

@@ -21,7 +21,7 @@ from dirsync.model.marks import Reach
 from dirsync.runner.watching import watch_of
 from dirsync.scan.lister import list_directory
 from tests.jobs import sync_job
-from tests.program import mounted
+from tests.program import bound, mounted
 from tests.trees import Children, tree
 from tests.watches import SENTINEL, marks_so_far, until, watched
 
@@ -172,6 +172,20 @@ def test_other_file_systems_are_watched_unless_the_job_stays_on_one(tmp_path: Pa
         with watched(structs.replace(job, one_file_system=True)) as watch:
             (there / "d/f").write_bytes(b"1")
             assert marked(watch, tmp_path) == {}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_directory_that_is_mounted_twice_is_marked_at_both_places(tmp_path: Path) -> None:
+    job = job_over(tmp_path, {"a": {"in": {}}, "b": {}})
+    with bound(tmp_path / "s/a", tmp_path / "s/b"), watched(job) as watch:
+        (tmp_path / "s/a/in/f").touch()
+        assert marked(watch, tmp_path) == {b"a/in": ITSELF, b"b/in": ITSELF}
+        (tmp_path / "s/b/in").rename(tmp_path / "s/b/then")
+        assert marked(watch, tmp_path) == {b"a": ITSELF, b"a/then": SUBTREE, b"b": ITSELF, b"b/then": SUBTREE}
+        (tmp_path / "s/b/then/f").unlink()
+        assert marked(watch, tmp_path) == {b"a/then": ITSELF, b"b/then": ITSELF}
+        (tmp_path / "s/a/then").rmdir()
+        assert marked(watch, tmp_path) == {b"a": ITSELF, b"b": ITSELF}
 
 
 def test_more_marks_than_are_worth_it_are_one(tmp_path: Path) -> None:
