@@ -7,7 +7,8 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import chain, groupby, islice
+from itertools import chain, compress, groupby, islice
+from operator import not_
 from typing import Protocol
 
 from dirsync.errors import RunError
@@ -178,14 +179,20 @@ class Mirror:
                 self._stop_if_asked_to()
 
     def _begun(self, steps: Steps, operations: Iterator[Operation]) -> Iterator[tuple[Operation, bool]]:
-        """Give operations as they come, and whether each is done by then.
+        """Give operations as they come, and whether each is done by then; those that are, before others.
 
         A far source hears of those that ask it for something.
+
+        Raises:
+            Cancelled: the deadline passed.
         """
         while some := list(islice(operations, _AT_ONCE)):
+            self._deadline.check()
             if some[0].phase in (Phase.LINK, Phase.FINISH_DIRECTORIES):
                 steps.foresee([], some)
-            yield from zip(some, steps.done_together(some), strict=True)
+            done = steps.done_together(some)
+            yield from ((operation, True) for operation in compress(some, done))
+            yield from ((operation, False) for operation in compress(some, map(not_, done)))
 
     def _is_done_already(self, operation: Operation) -> bool:
         """Whether what is to be deleted went along with a directory above it."""

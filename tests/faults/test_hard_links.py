@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from dirsync.model.change import Aspect
+from dirsync.model.change import Aspect, Change
 from dirsync.model.job import JobType, MirrorJob, PatternLine, Preserve
 from dirsync.model.result import Outcome
 from dirsync.model.stop import Stop
@@ -158,6 +158,27 @@ def test_a_snapshot_that_is_made_during_the_run_is_not_altered(tmp_path: Path) -
     run(job, state=tmp_path / "state")
     assert not differences(snapshot(tmp_path / "s"), snapshot(tmp_path / "d"))
     assert stat.S_IMODE(os.stat(tmp_path / "snapshot").st_mode) == 0o644
+
+
+class StoppingAtTheFirstLink(Silent):
+    """An observer that asks to stop when it hears of a linked name."""
+
+    def __init__(self, stop: Stop) -> None:
+        self.stop = stop
+
+    def changed(self, change: Change) -> None:
+        if change.leader is not None:
+            self.stop.request(15)
+
+
+def test_a_request_to_stop_is_heard_between_links(tmp_path: Path) -> None:
+    job = job_between(tmp_path, {"a": file(), **{f"b{number}": to("a") for number in range(1000)}}, {})
+    stop = Stop()
+    stopping = StoppingAtTheFirstLink(stop)
+    result = run_job(job, state=str(tmp_path / "state"), observer=stopping, stop=stop)
+
+    assert result.outcome is Outcome.CANCELLED
+    assert 1 < os.stat(tmp_path / "d" / "a").st_nlink < 1000
 
 
 def test_without_hardlinks_to_preserve_each_name_is_a_file(tmp_path: Path) -> None:
