@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -15,7 +14,7 @@ from dirsync.errors import RunError
 from dirsync.mirror.batch import DURABLE, FAR, USUAL, Batch, Done, Ended, batches, carry_out_batch, is_small
 from dirsync.mirror.linking import Leaders
 from dirsync.mirror.lost import Lost
-from dirsync.mirror.pace import Pace
+from dirsync.mirror.meter import Meter
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.steps import Steps
 from dirsync.model.change import Change, ChangeKind, Failure
@@ -60,34 +59,6 @@ class Watcher(Protocol):
 
     def noticed(self, text: str) -> None:
         """The destination cannot keep something; said once, when all is done."""
-
-
-class Meter:
-    """Counts bytes in many threads, read by one; looks at the deadline on the way."""
-
-    def __init__(self, deadline: Deadline, *, bytes_a_second: int | None) -> None:
-        """`bytes_a_second` None: as fast as can be."""
-        self._deadline = deadline
-        self._pace = None if bytes_a_second is None else Pace(bytes_a_second, deadline)
-        self._moved: queue.SimpleQueue[int] = queue.SimpleQueue()
-
-    def add(self, byte_count: int) -> None:
-        """Count bytes, and wait where there is a limit to them.
-
-        Raises:
-            Cancelled: the deadline passed.
-        """
-        self._moved.put(byte_count)
-        self._deadline.check()
-        if self._pace is not None:
-            self._pace.keep(byte_count)
-
-    def take(self) -> int:
-        """Give what was counted since the last call."""
-        total = 0
-        while not self._moved.empty():
-            total += self._moved.get()
-        return total
 
 
 class Mirror:
