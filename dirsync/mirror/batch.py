@@ -16,6 +16,7 @@ from dirsync.errors import Cancelled, RunError
 from dirsync.mirror.barrier import make_durable
 from dirsync.mirror.files import Staged
 from dirsync.mirror.steps import Steps
+from dirsync.mirror.together import parted
 from dirsync.model.change import Failure
 from dirsync.model.listing import other_runs, runs_of
 from dirsync.model.new_files import NewFiles
@@ -169,14 +170,14 @@ def _carried_out(
     steps: Steps, operations: list[Operation], *, stops: Callable[[], bool]
 ) -> Iterator[tuple[Operation, Staged | Failure | None]]:
     """Carry out operations, and give what came of each; a copy may be staged."""
-    for some, goes_together in steps.small.together(operations):
-        left = [] if goes_together else some
-        untried = some if goes_together else []
-        while untried and not stops():
-            made = steps.small.made(untried)
-            yield from made.ended
-            left, untried = left + made.left, made.untried
-            steps.told(made.byte_count)
+    for some, way in parted(operations, steps.ways):
+        left = some if way is None else []
+        untried = some if way is not None else []
+        while way is not None and untried and not stops():
+            tried = way.tried(untried)
+            yield from tried.ended
+            left, untried = left + tried.left, tried.untried
+            steps.told(tried.byte_count)
         yield from _one_by_one(steps, left, stops=stops)
 
 

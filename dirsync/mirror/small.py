@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from typing import NamedTuple
 
 from dirsync.mirror.files import Copied, Staged
 from dirsync.mirror.linking import Leaders
 from dirsync.mirror.settings import Settings
+from dirsync.mirror.together import Together
 from dirsync.model.links import identity_of
 from dirsync.model.listing import other_runs, runs_of
 from dirsync.model.new_files import NewFiles
@@ -22,15 +22,6 @@ from dirsync.trees.source import SourceTree
 
 _ALL_BITS = 0o7777
 _MANY_LEFT = 100  # files, from which on it is judged: a file system may refuse something to each
-
-
-class Together(NamedTuple):
-    """What came of files that were tried together."""
-
-    ended: list[tuple[Operation, Staged | None]]  # None: it is in its place
-    left: list[Operation]  # for the usual way
-    untried: list[Operation]  # for another try
-    byte_count: int
 
 
 class SmallCopier:
@@ -49,20 +40,12 @@ class SmallCopier:
         # A file that is replaced has nothing of its own that stays, and is not kept.
         self._replaces = settings.ownership and settings.mode and settings.version_area is None
 
-    def together(self, batch: Sequence[Operation]) -> Iterator[tuple[list[Operation], bool]]:
-        """Cut a batch into steps that can be tried together (True), and others."""
-        if not self._serves():
-            yield list(batch), False
-            return
-        for directory, operations in groupby(batch, self._directory_of_small):
-            yield list(operations), directory is not None
-
-    def _serves(self) -> bool:
+    def serves(self) -> bool:
         """Whether files are to be tried at all: not where most are left, each tried in vain."""
         in_vain = self._left > _MANY_LEFT and 2 * self._left > self._tried
         return self._making is not None and not in_vain and small_files.serves()
 
-    def _directory_of_small(self, operation: Operation) -> bytes | None:
+    def directory_of(self, operation: Operation) -> bytes | None:
         """Give the directory that a small file is copied to; None: the step is another."""
         _, old, new, _, _, leader, *_ = change = operation.change
         if new is None or leader is not None or change.is_in_place:
@@ -77,7 +60,7 @@ class SmallCopier:
 
     def sorted(self, files: NewFiles) -> tuple[NewFiles | None, list[Operation]]:
         """Part new files into those to be tried together, by `made_of`, and the steps of the others."""
-        if not self._serves() or self._making is None or not self._making.places:
+        if not self.serves() or self._making is None or not self._making.places:
             return None, files.operations()
         sizes = files.sizes()
         if max(sizes) <= self._most_bytes:
@@ -94,11 +77,8 @@ class SmallCopier:
         made = self._made(files.directory, files.names())
         return made.ended, made.byte_count
 
-    def made(self, operations: Sequence[Operation]) -> Together:
-        """Make files of one directory, as far as that goes together; see `together`.
-
-        It tries for a moment only, but one at least.
-        """
+    def tried(self, operations: Sequence[Operation]) -> Together:
+        """Make files of one directory, for a moment, but one at least."""
         assert self._making is not None
         paths = [operation.change.entry.path for operation in operations]
         directory = split(paths[0])[0]
@@ -148,7 +128,7 @@ class SmallCopier:
     def place(self, staged: Sequence[Staged]) -> list[bool]:
         """Give staged copies their names, where that goes together; one without is staged still."""
         placed = [False] * len(staged)
-        if not self._serves():
+        if not self.serves():
             return placed
         for directory, numbered in groupby(enumerate(staged), lambda each: _directory_of_free(each[1])):
             if directory is not None:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from dirsync.errors import PathError, TransientError
+from dirsync.mirror.altering import Alterer
 from dirsync.mirror.attributes import AttributeCarrier
 from dirsync.mirror.dressing import Dresser
 from dirsync.mirror.expected import check_expected
@@ -22,6 +23,7 @@ from dirsync.mirror.placing import drop, place, remover_of
 from dirsync.mirror.salvage import Salvage
 from dirsync.mirror.settings import Settings
 from dirsync.mirror.small import SmallCopier
+from dirsync.mirror.together import Way
 from dirsync.mirror.trash import Trash
 from dirsync.model.change import Change, ChangeKind, Failure
 from dirsync.model.entry import Entry, Kind
@@ -90,6 +92,10 @@ class Steps:
             sleep=deadline.sleep,
         )
         self.small = SmallCopier(self.source, self.destination, settings=settings, leaders=leaders)
+        self.ways: tuple[Way, ...] = (
+            self.small,
+            Alterer(self.source, self.destination, settings=settings),
+        )
         self.told = told
         self._leaders = leaders
         self._linker = Linker(

@@ -1,4 +1,4 @@
-"""Small files, many in one call: made in an open directory by C, where that is built.
+"""Files of one directory, many in one call of C where that is built: made if they are small, altered, linked.
 
 It is only faster, and does what is plainly right alone: whatever it leaves is for the usual way
 (`mirror/files.py`), which is the reference. Nobody can stand at the gate of `fsops` between its
@@ -31,6 +31,7 @@ _RANDOM_BYTES = 8
 _EXPECTED = struct.Struct("<IqqqQQ")  # as `native/small.h` has it
 _FREE = bytes(_EXPECTED.size)
 _MODEL = struct.Struct("<QQQQ?qq")  # likewise
+_WANTED = struct.Struct("<IIIq")  # likewise
 
 
 class Read(NamedTuple):
@@ -142,6 +143,41 @@ def _made(
 def place(destination: int, temporaries: Sequence[bytes], names: Sequence[bytes]) -> bytes:
     """Give files that are under their temporary names theirs, which are free; 1: it has it, 0: it is not."""
     return native.place(destination, b"\0".join(temporaries), b"\0".join(names), len(names))
+
+
+class Altering(NamedTuple):
+    """How metadata are set; see `native/small.h`."""
+
+    sets_mode: bool
+    sets_mtime: bool
+    attributes: bool
+
+
+class ToAlter(NamedTuple):
+    """A file whose metadata are to be set."""
+
+    old: Entry  # what it is
+    uid: int
+    gid: int
+    mode: int  # permission bits
+    mtime_ns: int
+
+
+def alter(
+    altering: Altering, source: int, destination: int, names: Sequence[bytes], wanted: Sequence[ToAlter]
+) -> bytes:
+    """Set the metadata of files of an open directory: of the first, which were tried, 1: it is done.
+
+    `source` is the directory of the source with the same names.
+    """
+    metadata = b"".join([_WANTED.pack(uid, gid, mode, mtime_ns) for _, uid, gid, mode, mtime_ns in wanted])
+    expected = _expected([each.old for each in wanted])
+    return native.alter(altering, source, destination, b"\0".join(names), expected, metadata)
+
+
+def may_be_altered(new: Entry, old: Entry) -> bool:
+    """Whether a file's metadata can be set here: it has one name, and its times can be told."""
+    return may_be_expected(old) and new.nlink == 1 and _is_told(new)
 
 
 class ToLink(NamedTuple):

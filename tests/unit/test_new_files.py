@@ -176,6 +176,7 @@ class Carried:
         `fails_at`: the path at which the run fails.
         """
         self.small = self
+        self.ways = ()
         self.alone: list[bytes] = []
         self.tried: list[list[bytes]] = []
         self._at_once = at_once
@@ -196,9 +197,6 @@ class Carried:
     def told(self, byte_count: int) -> None:
         if len(self.tried) == self._stops_at:
             raise Cancelled("stopped", signal_number=15)
-
-    def together(self, operations: list[Operation]) -> list[tuple[list[Operation], bool]]:
-        return [(operations, False)] if operations else []
 
     def stages(self, operation: Operation) -> bool:
         return False

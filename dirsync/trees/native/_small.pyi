@@ -27,6 +27,15 @@ def link(
     random: bytes,
     /,
 ) -> bytes: ...
+def alter(
+    altering: tuple[bool, bool, bool],
+    source: int,
+    destination: int,
+    names: bytes,
+    expected: bytes,
+    wanted: bytes,
+    /,
+) -> bytes: ...
 def read(
     fd: int, names: bytes, count: int, most_bytes: int, attributes: bool, room: int, /
 ) -> tuple[bytes, bytes, bytes]: ...

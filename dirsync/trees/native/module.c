@@ -349,6 +349,60 @@ static PyObject *native_link(PyObject *module, PyObject *arguments)
     return ended;
 }
 
+PyDoc_STRVAR(alter_doc, "alter($module, altering, source, destination, names, expected, wanted, /)\n--\n\n"
+                        "Set the metadata of files of an open directory: small.h. `names` are joined by NUL.\n\n"
+                        "Gives a byte for each that was tried, which are the first, 1 where it is done.\n"
+                        "Other threads run meanwhile.\n\n"
+                        "Raises:\n    ValueError: there are not as many of each.\n    MemoryError: there is none left.");
+
+static PyObject *alter_names(const struct altering *how, int source, int destination, struct altered *files,
+                             size_t count)
+{
+    size_t tried;
+    Py_BEGIN_ALLOW_THREADS
+    tried = alter_files(how, source, destination, files, count);
+    Py_END_ALLOW_THREADS
+    PyObject *ended = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)tried);
+    if (ended != NULL) {
+        char *each = PyBytes_AsString(ended);
+        for (size_t at = 0; at < tried; at++)
+            each[at] = (char)files[at].ended;
+    }
+    return ended;
+}
+
+static PyObject *native_alter(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    int sets_mode, sets_mtime, attributes, source, destination;
+    const char *names, *expected, *wanted;
+    Py_ssize_t names_length, expected_length, wanted_length;
+    if (!PyArg_ParseTuple(arguments, "(ppp)iiy#y#y#:alter", &sets_mode, &sets_mtime, &attributes, &source, &destination,
+                          &names, &names_length, &expected, &expected_length, &wanted, &wanted_length))
+        return NULL;
+    struct altering how = {.sets_mode = sets_mode, .sets_mtime = sets_mtime, .attributes = attributes};
+    size_t count = (size_t)wanted_length / WANTED_BYTES;
+    if ((size_t)wanted_length != count * WANTED_BYTES || (size_t)expected_length != count * EXPECTED_BYTES) {
+        PyErr_SetString(PyExc_ValueError, "what each file is and is to be are needed");
+        return NULL;
+    }
+    const char **name = calloc(count + 1, sizeof *name);
+    struct altered *files = calloc(count + 1, sizeof *files);
+    PyObject *ended = NULL;
+    if (name == NULL || files == NULL) {
+        PyErr_NoMemory();
+    } else if (take_names(names, names_length, name, count) == 0) {
+        for (size_t at = 0; at < count; at++)
+            files[at] = (struct altered){.name = name[at],
+                                         .expected = (const unsigned char *)expected + at * EXPECTED_BYTES,
+                                         .wanted = (const unsigned char *)wanted + at * WANTED_BYTES};
+        ended = alter_names(&how, source, destination, files, count);
+    }
+    free(name);
+    free(files);
+    return ended;
+}
+
 /* Put the rows of the files that were read into `rows`. One whose times are out of range is left. */
 static size_t put_rows(struct read_file *files, size_t count, unsigned char *rows, unsigned char *buffer)
 {
@@ -443,6 +497,7 @@ static PyMethodDef methods[] = {
     {"write", native_write, METH_VARARGS, write_doc},
     {"place", native_place, METH_VARARGS, place_doc},
     {"link", native_link, METH_VARARGS, link_doc},
+    {"alter", native_alter, METH_VARARGS, alter_doc},
     {"read", native_read, METH_VARARGS, read_doc},
     {NULL, NULL, 0, NULL},
 };

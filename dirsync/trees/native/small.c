@@ -23,6 +23,7 @@
 #define BLOCK 512         /* what st_blocks counts in */
 #define HOLE_FROM 4096    /* zeros from so many bytes on become a hole: dirsync/trees/far/writing.py */
 #define ATTRIBUTES_ROOM 1024
+#define PATH_ROOM 320 /* of a name in an open directory */
 #define NO_REPLACE 1 /* RENAME_NOREPLACE */
 
 /* Numbers */
@@ -33,6 +34,16 @@ static uint64_t taken_number(const unsigned char *from, int bytes)
     for (int byte = 0; byte < bytes; byte++)
         number |= (uint64_t)from[byte] << 8 * byte;
     return number;
+}
+
+static struct timespec moment_of(int64_t ns)
+{
+    int64_t seconds = ns / NS_A_SECOND, rest = ns % NS_A_SECOND;
+    if (rest < 0) { /* before 1970 */
+        rest += NS_A_SECOND;
+        seconds--;
+    }
+    return (struct timespec){.tv_sec = (time_t)seconds, .tv_nsec = (long)rest};
 }
 
 static bool in_ns(struct timespec moment, int64_t *ns)
@@ -67,11 +78,10 @@ static bool is_unchanged(const struct stat *before, const struct stat *after)
            is_same_moment(before->st_mtim, after->st_mtim) && is_same_moment(before->st_ctim, after->st_ctim);
 }
 
-/* Whether an open file has attributes, but for those that the kernel makes: dirsync/model/attributes.py. */
-static bool has_attributes(int fd)
+/* Whether a list of attributes has any, but for those that the kernel makes: dirsync/model/attributes.py. It
+ * may be there are some where there is no list: `length` is below zero. */
+static bool has_some(const char *names, ssize_t length)
 {
-    char names[ATTRIBUTES_ROOM];
-    ssize_t length = flistxattr(fd, names, sizeof names);
     if (length < 0)
         return errno != EOPNOTSUPP && errno != ENOSYS;
     for (const char *name = names; name < names + length; name += strlen(name) + 1) {
@@ -79,6 +89,24 @@ static bool has_attributes(int fd)
             return true;
     }
     return false;
+}
+
+static bool has_attributes(int fd)
+{
+    char names[ATTRIBUTES_ROOM];
+    ssize_t length = flistxattr(fd, names, sizeof names);
+    return has_some(names, length);
+}
+
+/* The same of a name in an open directory, which is not opened, nor followed: proc_pid_fd(5). */
+static bool has_attributes_at(int directory, const char *name)
+{
+    char path[PATH_ROOM], names[ATTRIBUTES_ROOM];
+    int written = snprintf(path, sizeof path, "/proc/self/fd/%d/%s", directory, name);
+    if (written < 0 || (size_t)written >= sizeof path)
+        return true;
+    ssize_t length = llistxattr(path, names, sizeof names);
+    return has_some(names, length);
 }
 
 /* Read a file of a length from its beginning. One byte more is asked for, which shows that it grew. */
@@ -189,24 +217,24 @@ static int rename_to_free_name(int directory, const char *from, const char *to)
     return (int)syscall(SYS_renameat2, directory, from, directory, to, NO_REPLACE);
 }
 
-/* Whether a name leads to what is expected there, and to nothing that came since. */
-static bool is_expected(int directory, const char *name, const unsigned char *expected)
+/* Whether a file is what is expected, to the last number. */
+static bool is_expected(const struct stat *now, const unsigned char *expected)
 {
-    struct stat now;
     int64_t mtime_ns, ctime_ns;
-    return fstatat(directory, name, &now, AT_SYMLINK_NOFOLLOW) == 0 && in_ns(now.st_mtim, &mtime_ns) &&
-           in_ns(now.st_ctim, &ctime_ns) && now.st_mode == taken_number(expected, 4) && S_ISREG(now.st_mode) &&
-           (uint64_t)now.st_size == taken_number(expected + 4, 8) &&
+    return in_ns(now->st_mtim, &mtime_ns) && in_ns(now->st_ctim, &ctime_ns) &&
+           now->st_mode == taken_number(expected, 4) && S_ISREG(now->st_mode) &&
+           (uint64_t)now->st_size == taken_number(expected + 4, 8) &&
            (uint64_t)mtime_ns == taken_number(expected + 12, 8) &&
-           (uint64_t)ctime_ns == taken_number(expected + 20, 8) && now.st_ino == taken_number(expected + 28, 8) &&
-           now.st_dev == taken_number(expected + 36, 8);
+           (uint64_t)ctime_ns == taken_number(expected + 20, 8) && now->st_ino == taken_number(expected + 28, 8) &&
+           now->st_dev == taken_number(expected + 36, 8);
 }
 
 static bool gets_its_name(int directory, const char *temporary, const struct made *file)
 {
     if (file->expected == NULL)
         return rename_to_free_name(directory, temporary, file->name) == 0;
-    return is_expected(directory, file->name, file->expected) &&
+    struct stat now;
+    return fstatat(directory, file->name, &now, AT_SYMLINK_NOFOLLOW) == 0 && is_expected(&now, file->expected) &&
            renameat(directory, temporary, directory, file->name) == 0;
 }
 
@@ -343,6 +371,48 @@ void link_files(int source, int leading, int destination, struct link *files, si
         files[at].ended = is_linked(source, leading, destination, &files[at]) ? DONE : LEFT;
 }
 
+/* Altering */
+
+/* Set the metadata of an open file that is as it should be. False: a call failed. */
+static bool is_set(const struct altering *how, int fd, const struct stat *now, const unsigned char *wanted)
+{
+    uid_t uid = (uid_t)taken_number(wanted, 4);
+    gid_t gid = (gid_t)taken_number(wanted + 4, 4);
+    if ((uid != now->st_uid || gid != now->st_gid) && fchown(fd, uid, gid) != 0)
+        return false;
+    if (how->sets_mode && fchmod(fd, (mode_t)taken_number(wanted + 8, 4)) != 0)
+        return false;
+    struct timespec times[] = {{.tv_nsec = UTIME_NOW}, moment_of((int64_t)taken_number(wanted + 12, 8))};
+    return !how->sets_mtime || futimens(fd, times) == 0;
+}
+
+static bool is_altered(const struct altering *how, int source, int destination, const struct altered *file)
+{
+    if (how->attributes && has_attributes_at(source, file->name))
+        return false;
+    int fd = openat(destination, file->name, READING);
+    if (fd < 0)
+        return false;
+    struct stat now;
+    bool good = fstat(fd, &now) == 0 && is_expected(&now, file->expected) && !(how->attributes && has_attributes(fd)) &&
+                is_set(how, fd, &now, file->wanted);
+    (void)close(fd);
+    return good;
+}
+
+size_t alter_files(const struct altering *how, int source, int destination, struct altered *files, size_t count)
+{
+    long long began_at = now_ns();
+    size_t at = 0;
+    while (at < count) {
+        struct altered *file = &files[at++];
+        file->ended = is_altered(how, source, destination, file) ? DONE : LEFT;
+        if (now_ns() - began_at > A_MOMENT_NS)
+            break;
+    }
+    return at;
+}
+
 /* Reading */
 
 static bool is_read(int directory, struct read_file *file, size_t most_bytes, bool attributes,
@@ -401,15 +471,10 @@ bool put_row(const struct stat *status, unsigned char row[ROW_BYTES])
 
 bool take_row(const unsigned char row[ROW_BYTES], struct made *file)
 {
-    int64_t size = (int64_t)taken_number(row + 4, 8), mtime_ns = (int64_t)taken_number(row + 12, 8);
-    int64_t seconds = mtime_ns / NS_A_SECOND, ns = mtime_ns % NS_A_SECOND;
-    if (ns < 0) { /* before 1970 */
-        ns += NS_A_SECOND;
-        seconds--;
-    }
+    int64_t size = (int64_t)taken_number(row + 4, 8);
     file->mode = (mode_t)taken_number(row, 4);
     file->length = (size_t)size;
-    file->mtime = (struct timespec){.tv_sec = (time_t)seconds, .tv_nsec = (long)ns};
+    file->mtime = moment_of((int64_t)taken_number(row + 12, 8));
     file->uid = (uid_t)taken_number(row + 28, 4);
     file->gid = (gid_t)taken_number(row + 32, 4);
     file->source_inode = taken_number(row + 36, 8);

@@ -1,7 +1,8 @@
-/* Small files, many in one call: copied, written, linked, given their names, and read. The fast way of two.
+/* Files, many in one call: small ones copied, written and read; names linked, names given, metadata set.
+ * The fast way of two.
  *
  * The other is the reference: dirsync/mirror/files.py for what is made, dirsync/mirror/linking.py for what
- * is linked, dirsync/answers/files.py for what is read. Here is done only what is plainly right, in the same order of the same system calls, but
+ * is linked, dirsync/mirror/dressing.py for what is altered, dirsync/answers/files.py for what is read. Here is done only what is plainly right, in the same order of the same system calls, but
  * for looks at what a directory gives each new file.
  *
  * The claim   That a file is DONE is the only one. Of every other nothing is said, and nothing is there
@@ -107,6 +108,29 @@ struct link {
  * free; the source must have the same file there still; and what was linked is looked at before it gets
  * its name. */
 void link_files(int source, int leading, int destination, struct link *files, size_t count);
+
+/* How metadata are set, of all files of one call. */
+struct altering {
+    bool sets_mode;
+    bool sets_mtime;
+    bool attributes; /* a file with attributes, here or in the source, is left; else nobody asks for any */
+};
+
+/* One file whose metadata are to be set, in its place. */
+struct altered {
+    const char *name;
+    const unsigned char *expected; /* EXPECTED_BYTES: what it is */
+    const unsigned char *wanted;   /* WANTED_BYTES */
+    enum ended ended;              /* LEFT by a call that fails after another did something: some may be set */
+};
+
+/* Numbers as above: owner, group and permission bits in 4 bytes, mtime (nanoseconds since 1970) in 8. */
+#define WANTED_BYTES 20
+
+/* Set the metadata of files of an open directory: owner, then mode, then times. `source` is the directory
+ * with the same names in the source, and is asked for attributes alone. Goes on for a moment only, as those
+ * that make files; gives how many were tried: the first ones, at least one. */
+size_t alter_files(const struct altering *how, int source, int destination, struct altered *files, size_t count);
 
 /* One file that is to be read. */
 struct read_file {
