@@ -59,6 +59,6 @@ class FileContents:
 
     def _hash(self, tree: SourceTree, path: bytes) -> bytes | None:
         try:
-            return tree.content(path, self._algorithm, check=self._deadline.check).hash
+            return tree.content(path, self._algorithm, check=self._deadline.check, lasting=False).hash
         except OSError:  # not paired then, so it is copied, and that tells what is wrong
             return None

@@ -34,12 +34,18 @@ class Content(NamedTuple):
 
 
 def content_of_handle(
-    handle: int, algorithm: HashAlgorithm, *, from_disk: bool, check: Callable[[], None]
+    handle: int,
+    algorithm: HashAlgorithm,
+    *,
+    from_disk: bool = False,
+    lasting: bool = True,
+    check: Callable[[], None],
 ) -> Content:
     """Hash an open file, and tell whether its size and times stand for what was read.
 
-    `from_disk`: what memory holds of the file is dropped first. `check` is called
-    before each block, and may raise to stop.
+    `from_disk`: what memory holds of the file is dropped first. `lasting` False: nobody relies on it
+    later, so a young file is not written to its disk first, and nothing is certain. `check` is
+    called before each block, and may raise to stop.
 
     Raises:
         OSError: it is no regular file, or cannot be read or, with `from_disk`, flushed.
@@ -48,7 +54,7 @@ def content_of_handle(
     before = os.fstat(handle)
     if not stat.S_ISREG(before.st_mode):
         raise OSError(errno.EINVAL, "no regular file any more")
-    flushed = _flush_if_young(handle, before, must=from_disk)
+    flushed = lasting and _flush_if_young(handle, before, must=from_disk)
     if from_disk and hasattr(os, "posix_fadvise"):
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
     name = hash_handle(handle, algorithm, check=check)

@@ -194,15 +194,20 @@ class LocalTree:
         *,
         check: Callable[[], None],
         from_disk: bool = False,
+        lasting: bool = True,
     ) -> Content:
         """Hash a file's content; `check` is called now and then, and may raise to stop.
+
+        `lasting` False: for now alone, as `content_of_handle` has it.
 
         Raises:
             OSError: it cannot be read.
         """
         handle = self.open_file(path)
         try:
-            return hashing.content_of_handle(handle, algorithm, from_disk=from_disk, check=check)
+            return hashing.content_of_handle(
+                handle, algorithm, from_disk=from_disk, lasting=lasting, check=check
+            )
         finally:
             os.close(handle)
 

@@ -129,9 +129,18 @@ class SourceTree(Protocol):
         """Read a whole (small) file."""
 
     def content(
-        self, path: bytes, algorithm: HashAlgorithm, *, check: Callable[[], None], from_disk: bool = False
+        self,
+        path: bytes,
+        algorithm: HashAlgorithm,
+        *,
+        check: Callable[[], None],
+        from_disk: bool = False,
+        lasting: bool = True,
     ) -> Content:
-        """Hash a file's content; `check` is called now and then, and may raise to stop."""
+        """Hash a file's content; `check` is called now and then, and may raise to stop.
+
+        `lasting` False: nobody relies on it later, so the answer need not be certain.
+        """
 
     def find_in(self, handles: Sequence[int]) -> None:
         """Hear of open files in which much may be of what is copied next; a local tree has no use for it."""

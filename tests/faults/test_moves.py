@@ -97,6 +97,20 @@ def place() -> Iterator[Place]:
         yield Place(Path(path))
 
 
+def test_no_file_is_written_to_its_disk_to_be_known_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was just renamed is young: to flush each took longer than to copy it."""
+    place.holds({"a": b"1", "b": b"2"})
+    place.rename("a", "c")
+    place.rename("b", "d")
+    passed: list[str] = []
+    monkeypatch.setattr(fsops, "gate", passed.append)
+
+    assert place.lines() == ["moved a > c", "moved b > d"]
+    assert "sync_file" not in passed
+
+
 def files(count: int, *, mark: str = "") -> dict[str, bytes]:
     return {f"f{number:05}": f"{mark}{number:05}".encode() for number in range(count)}
 

@@ -246,9 +246,15 @@ class FarTree:
             stream.close()
 
     def content(
-        self, path: bytes, algorithm: HashAlgorithm, *, check: Callable[[], None], from_disk: bool = False
+        self,
+        path: bytes,
+        algorithm: HashAlgorithm,
+        *,
+        check: Callable[[], None],
+        from_disk: bool = False,
+        lasting: bool = True,
     ) -> Content:
-        """Hash a file's content, where it lies."""
+        """Hash a file's content, where it lies; its answer lasts in any case."""
 
         def ask(paths: list[bytes]) -> AskHashes:
             return AskHashes(paths=paths, algorithm=algorithm.value, from_disk=from_disk)
