@@ -44,6 +44,7 @@ WRAPPED(int, fchmod, (int fd, mode_t mode), (fd, mode))
 WRAPPED(int, futimens, (int fd, const struct timespec times[2]), (fd, times))
 WRAPPED(ssize_t, write, (int fd, const void *bytes, size_t length), (fd, bytes, length))
 WRAPPED(ssize_t, flistxattr, (int fd, char *names, size_t size), (fd, names, size))
+WRAPPED(ssize_t, llistxattr, (const char *path, char *names, size_t size), (path, names, size))
 WRAPPED(int, fstatat, (int fd, const char *name, struct stat *status, int flags), (fd, name, status, flags))
 WRAPPED(int, linkat, (int from, const char *old, int to, const char *new, int flags), (from, old, to, new, flags))
 WRAPPED(int, renameat, (int from, const char *old, int to, const char *new), (from, old, to, new))
@@ -440,6 +441,114 @@ static void test_a_call_that_fails_leaves_a_name_or_none(void)
     EXPECT(unlinkat(destination, "second", 0) == 0 && unlinkat(destination, "leading", 0) == 0);
 }
 
+static const struct altering ALL = {.sets_mode = true, .sets_mtime = true, .attributes = true};
+
+static void want(uid_t uid, mode_t mode, unsigned char wanted[WANTED_BYTES])
+{
+    unsigned char *to = put_number(wanted, uid, 4);
+    to = put_number(to, getgid(), 4);
+    to = put_number(to, mode, 4);
+    int64_t mtime_ns;
+    EXPECT(in_ns(LONG_AGO[1], &mtime_ns));
+    EXPECT(put_number(to, (uint64_t)mtime_ns, 8) == wanted + WANTED_BYTES);
+}
+
+static bool alters(const struct altering *how, const char *name, const unsigned char *expected,
+                   const unsigned char *wanted)
+{
+    struct altered file = {.name = name, .expected = expected, .wanted = wanted};
+    EXPECT(alter_files(how, source, destination, &file, 1) == 1);
+    return file.ended == DONE;
+}
+
+static bool is_untouched(const char *name)
+{
+    struct stat status;
+    return __real_fstatat(destination, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && (status.st_mode & 07777) == 0600 &&
+           status.st_mtim.tv_sec == 7 && status.st_uid == getuid();
+}
+
+static void make_old(const char *name)
+{
+    static const struct timespec old[] = {{7, 7}, {7, 7}};
+    make_file(destination, name, "12345", 0600);
+    EXPECT(utimensat(destination, name, old, 0) == 0);
+}
+
+static void test_what_is_expected_is_altered_and_nothing_else(void)
+{
+    unsigned char expected[EXPECTED_BYTES], other[EXPECTED_BYTES], wanted[WANTED_BYTES];
+    struct stat status;
+    make_old("plain");
+    expect_there("plain", expected);
+    want(getuid() + 1, 0640, wanted);
+    for (size_t at = 0; at < EXPECTED_BYTES; at++) {
+        memcpy(other, expected, sizeof other);
+        other[at] ^= 1;
+        EXPECT(!alters(&ALL, "plain", other, wanted) && is_untouched("plain"));
+    }
+    EXPECT(alters(&ALL, "plain", expected, wanted) && holds(destination, "plain", "12345", 0640));
+    EXPECT(fstatat(destination, "plain", &status, 0) == 0 && status.st_uid == getuid() + 1);
+    EXPECT(unlinkat(destination, "plain", 0) == 0 && !alters(&ALL, "plain", expected, wanted));
+    EXPECT(symlinkat("x", destination, "plain") == 0 && !alters(&ALL, "plain", expected, wanted));
+    clear();
+    const struct altering owner = {.attributes = true};
+    make_old("plain");
+    expect_there("plain", expected);
+    EXPECT(alters(&owner, "plain", expected, wanted) && fstatat(destination, "plain", &status, 0) == 0);
+    EXPECT(status.st_uid == getuid() + 1 && (status.st_mode & 07777) == 0600 && status.st_mtim.tv_sec == 7);
+    clear();
+}
+
+static void test_files_with_attributes_are_altered_where_nobody_asks_for_them(void)
+{
+    unsigned char expected[EXPECTED_BYTES], wanted[WANTED_BYTES];
+    struct altering plain = ALL;
+    plain.attributes = false;
+    want(getuid(), 0640, wanted);
+    make_old("attribute"); /* the source's has one */
+    expect_there("attribute", expected);
+    EXPECT(!alters(&ALL, "attribute", expected, wanted) && is_untouched("attribute"));
+    EXPECT(alters(&plain, "attribute", expected, wanted) && holds(destination, "attribute", "12345", 0640));
+    EXPECT(unlinkat(destination, "attribute", 0) == 0);
+    make_old("plain");
+    int fd = __real_openat(destination, "plain", O_WRONLY);
+    EXPECT(fsetxattr(fd, "user.a", "1", 1, 0) == 0 || fsetxattr(fd, "trusted.a", "1", 1, 0) == 0);
+    __real_close(fd);
+    expect_there("plain", expected);
+    EXPECT(!alters(&ALL, "plain", expected, wanted) && is_untouched("plain"));
+    EXPECT(alters(&plain, "plain", expected, wanted) && holds(destination, "plain", "12345", 0640));
+    clear();
+    make_old("nowhere"); /* the source has none any more */
+    expect_there("nowhere", expected);
+    EXPECT(!alters(&ALL, "nowhere", expected, wanted) && is_untouched("nowhere"));
+    EXPECT(unlinkat(destination, "nowhere", 0) == 0);
+}
+
+static void test_a_call_that_fails_alters_nothing_or_says_so(void)
+{
+    unsigned char expected[EXPECTED_BYTES], wanted[WANTED_BYTES];
+    int handles = open_handles(), failures = 0;
+    want(getuid() + 1, 0640, wanted);
+    for (long left = 0;; left++) {
+        make_old("plain");
+        expect_there("plain", expected);
+        has_failed = false;
+        calls_left = left;
+        bool is_done = alters(&ALL, "plain", expected, wanted);
+        calls_left = -1;
+        EXPECT(!is_done || holds(destination, "plain", "12345", 0640));
+        EXPECT(open_handles() == handles && entries_of(destination) == 1);
+        clear();
+        if (!has_failed) {
+            EXPECT(is_done);
+            break;
+        }
+        failures += !is_done;
+    }
+    EXPECT(failures == 7); /* attributes here and there, open, status, owner, mode, times */
+}
+
 static void test_a_young_file_is_left(void)
 {
     make_file(source, "young", "1", 0600);
@@ -632,6 +741,9 @@ int main(int count, char **arguments)
     test_a_file_of_several_names_is_told_of_where_that_is_asked_for();
     test_a_name_is_linked_to_what_is_meant_alone();
     test_a_call_that_fails_leaves_a_name_or_none();
+    test_what_is_expected_is_altered_and_nothing_else();
+    test_files_with_attributes_are_altered_where_nobody_asks_for_them();
+    test_a_call_that_fails_alters_nothing_or_says_so();
     test_a_young_file_is_left();
     test_nothing_is_made_over_something();
     test_staged_files_get_their_names_later();

@@ -136,6 +136,31 @@ def test_files_of_several_names_are_made_and_linked_together(
     assert not differences(snapshot(tmp_path / "source"), seen(tmp_path / "destination", dated=True))
 
 
+def test_files_whose_metadata_alone_differ_are_altered_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children: dict[str, File] = {name: File(b"1", mode=0o600) for name in ("a", "b", "c", "named")}
+    tree(tmp_path / "source", {**children, "named": File(b"1", mode=0o600, xattrs={"user.a": b"1"})})
+    run(job(tmp_path, "destination", set(Preserve), Durability.FULL, 1), state=tmp_path / "state")
+    for name in ("a", "b", "named"):
+        os.chmod(tmp_path / "source" / name, 0o644)
+    os.chown(tmp_path / "source/b", 1000, 1001)
+    alter, altered_together = small_files.alter, []
+
+    def counting(*given: Any) -> bytes:
+        ended = alter(*given)
+        altered_together.append(list(ended))
+        return ended
+
+    monkeypatch.setattr(small_files, "alter", counting)
+    done = counts(
+        run(job(tmp_path, "destination", set(Preserve), Durability.FULL, 1), state=tmp_path / "state")
+    )
+
+    assert (done.metadata, altered_together) == (3, [[1, 1, 0]])
+    assert not differences(snapshot(tmp_path / "source"), seen(tmp_path / "destination", dated=True))
+
+
 @pytest.mark.parametrize("durability", Durability)
 def test_small_files_that_changed_are_replaced_together(tmp_path: Path, durability: Durability) -> None:
     tree(tmp_path / "source", {"a": b"1", "b": b"2", "link": Link("a"), "new": b"3", "same": b"4"})

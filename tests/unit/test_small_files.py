@@ -22,7 +22,7 @@ from dirsync.trees import fsops, small_files
 from dirsync.trees.hashing import TICK_NS
 from dirsync.trees.local import OPEN_ROOT, LocalTree
 from dirsync.trees.native import _small
-from dirsync.trees.small_files import Making, ToLink
+from dirsync.trees.small_files import Altering, Making, ToAlter, ToLink
 from dirsync.wire import rows
 from dirsync.wire.asks import Status
 from dirsync.wire.beliefs import status_of
@@ -147,6 +147,28 @@ def test_names_are_linked_to_what_leads_in_another_directory(
     assert not small_files.may_be_linked(meant._replace(expected=entry._replace(mtime_ns=1 << 63)))
 
 
+def test_metadata_are_set_of_files_that_are_what_they_were(
+    ends: tuple[LocalTree, LocalTree], tmp_path: Path
+) -> None:
+    source, destination = ends
+    tree(tmp_path / "d", {"a": b"1", "empty": b"", "named": b"1"})
+    names = [b"a", b"empty", b"named"]
+    olds = [found for name in names if (found := destination.entry(name)) is not None]
+    wanted = [ToAlter(old, 1000, 1001, 0o640, -1) for old in olds]
+    wanted[1] = wanted[1]._replace(old=olds[1]._replace(ctime_ns=olds[1].ctime_ns - 1))
+    into = destination.handles.root
+    ended = small_files.alter(Altering(True, True, True), source.handles.root, into, names, wanted)
+
+    assert list(ended) == [1, 0, 0]
+    altered = os.stat(tmp_path / "d/a")
+    assert (altered.st_uid, altered.st_gid, altered.st_mode & 0o7777) == (1000, 1001, 0o640)
+    assert altered.st_mtime_ns == -1
+    assert [destination.entry(name) for name in names[1:]] == olds[1:]
+    assert small_files.may_be_altered(olds[0], olds[1])
+    assert not small_files.may_be_altered(olds[0]._replace(mtime_ns=1 << 63), olds[1])
+    assert not small_files.may_be_altered(olds[0]._replace(nlink=2), olds[1])
+
+
 def test_temporary_names_are_distinct_and_known_as_such() -> None:
     names = fsops.temporary_names(os.urandom(8 * 64))
 
@@ -197,6 +219,8 @@ def test_names_that_are_not_as_many_as_was_said_are_refused(names: bytes) -> Non
         _small.link(0, 0, 0, names, b"a\0b", bytes(2 * 49), bytes(16))
     with pytest.raises(ValueError, match="names"):
         _small.link(0, 0, 0, b"a\0b", names, bytes(2 * 49), bytes(16))
+    with pytest.raises(ValueError, match="names"):
+        _small.alter((True, True, True), 0, 0, names, bytes(2 * 44), bytes(2 * 20))
 
 
 def test_no_file_or_a_number_of_another_kind_is_refused() -> None:
@@ -225,6 +249,9 @@ def test_no_file_or_a_number_of_another_kind_is_refused() -> None:
             _small.link(0, 0, 0, b"a", b"a", models, random)
     with pytest.raises(ValueError, match="names"):
         _small.link(0, 0, 0, b"", b"", b"", b"")
+    for expected, wanted in [(bytes(44), bytes(19)), (bytes(43), bytes(20)), (bytes(88), bytes(20))]:
+        with pytest.raises(ValueError, match="needed"):
+            _small.alter((True, True, True), 0, 0, b"a", expected, wanted)
 
 
 def settings(place: Path, **more: object) -> Settings:
