@@ -117,7 +117,7 @@ def _round(
         scenario.before_run(destination)
         if scenario.first_copy or number == 0:
             contender.forget()
-        if scenario.first_copy or scenario.changed_share:
+        if scenario.first_copy or scenario.change is not None:
             os.sync()
         timings[contender.name] = _timed(contender, contender.command(source, destination))
     return Round(timings=timings)

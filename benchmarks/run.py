@@ -91,7 +91,7 @@ def _contenders(scenario: Scenario, workplace: Path) -> Iterator[list[Contender]
         able = contenders(workplace, scenario.asked)
         yield [each for each in able if scenario.first_copy or not each.copies_only]
         return
-    changing = scenario.changed_share > 0
+    changing = scenario.change is not None
     with trackers(scenario.catalog, hashed=scenario.hashed, changing=changing) as able:
         yield able
 

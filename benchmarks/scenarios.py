@@ -11,9 +11,10 @@ from pathlib import Path
 from benchmarks.bars import Bar
 from benchmarks.contenders import NO_MATCH, PYTHON_LISTER, START_UP, TENTH_MATCHES, Asked
 from benchmarks.trackers import Catalog
-from benchmarks.trees import SHAPES, Shape, build, build_big_file, change
+from benchmarks.trees import SHAPES, Shape, build, build_big_file, change_share, rename_files, set_modes
 
 GIB = 1 << 30
+Change = Callable[[Path, int], object]  # of a source, the how manieth time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class Scenario:
     title: str
     build: Callable[[Path], None]
     first_copy: bool = False  # each run starts without a destination
-    changed_share: float = 0.0  # of the files, before each round
+    change: Change | None = None  # before each round
     rounds: int = 7  # kept ones, after one to warm up
     catalog: Catalog | None = None  # where trackers are measured, which leave no tree: this program's
     hashed: bool = False  # content counts
@@ -35,8 +36,8 @@ class Scenario:
 
     def before_round(self, source: Path, step: int) -> None:
         """Change the source, where that is what the scenario is about."""
-        if self.changed_share:
-            change(source, share=self.changed_share, step=step)
+        if self.change is not None:
+            self.change(source, step)
 
     def before_run(self, destination: Path) -> None:
         """Put the destination where each run starts."""
@@ -74,6 +75,7 @@ def _full(big_gib: int) -> list[Scenario]:
         _tree("unchanged-deep", "unchanged, {entries:,} entries, 200 deep", SHAPES["deep-20k"]),
         *_linked(SHAPES["linked-60k"]),
         _changed("changed-320k", SHAPES["wide-320k"]),
+        *_whole_trees(SHAPES["wide-60k"]),
         *_first_copies(SHAPES["small-files"]),
         *_big_files(big_gib * GIB, f"{big_gib} GiB"),
         _tree(
@@ -95,6 +97,7 @@ def _small() -> list[Scenario]:
         _unchanged("unchanged", few),
         *_linked(dataclasses.replace(few, linked_share=0.2)),
         _changed("changed", few),
+        *_whole_trees(few),
         *_first_copies(few),
         *_big_files(GIB // 8, "128 MiB"),
         *_tracked(few, rounds=3),
@@ -143,10 +146,32 @@ def _changed(name: str, shape: Shape) -> Scenario:
         name,
         "1 % changed, {entries:,} entries",
         shape,
-        changed_share=0.01,
+        change=_one_percent,
         asked=Asked(peers=("rsync", "rclone")),
         bars=(Bar(against="rsync", most=1 / 3),),
     )
+
+
+def _one_percent(source: Path, step: int) -> None:
+    change_share(source, share=0.01, step=step)
+
+
+def _whole_trees(shape: Shape) -> list[Scenario]:
+    """What is done to all files of a tree at once."""
+    return [
+        _tree(
+            name,
+            f"{title}, {{entries:,}} entries",
+            shape,
+            change=change,
+            rounds=3,
+            asked=Asked(peers=("rsync",)),
+        )
+        for name, title, change in (
+            ("changed-modes", "the mode of each file changed", set_modes),
+            ("renamed-files", "each file renamed", rename_files),
+        )
+    ]
 
 
 def _first_copies(shape: Shape) -> list[Scenario]:
@@ -224,7 +249,7 @@ def _tracked(shape: Shape, *, rounds: int) -> list[Scenario]:
             f"{title}, {{entries:,}} entries, catalog in {catalog.value}",
             shape,
             first_copy=name.startswith("track-first"),
-            changed_share=0.01 if name == "track-changed" else 0.0,
+            change=_one_percent if name == "track-changed" else None,
             rounds=rounds,
             catalog=catalog,
             hashed=name.endswith("hashed"),
@@ -247,7 +272,7 @@ def _tree(
     shape: Shape,
     *,
     first_copy: bool = False,
-    changed_share: float = 0.0,
+    change: Change | None = None,
     rounds: int = 7,
     catalog: Catalog | None = None,
     hashed: bool = False,
@@ -259,7 +284,7 @@ def _tree(
         title=title.format(entries=shape.entries),
         build=lambda root: build(root, shape),
         first_copy=first_copy,
-        changed_share=changed_share,
+        change=change,
         rounds=rounds,
         catalog=catalog,
         hashed=hashed,

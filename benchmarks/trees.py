@@ -111,7 +111,7 @@ def build_big_file(root: Path, *, size_bytes: int, seed: int = 1) -> None:
             file.write(block)
 
 
-def change(root: Path, *, share: float, step: int, seed: int = 1) -> int:
+def change_share(root: Path, *, share: float, step: int, seed: int = 1) -> int:
     """Change a share of the files: of ten, eight get other data, one goes, one comes. Tell how many.
 
     `step` counts the changes made so far, so that the same step is the same change.
@@ -128,6 +128,18 @@ def change(root: Path, *, share: float, step: int, seed: int = 1) -> int:
         else:
             _rewrite(path, draw, mtime_ns=now_ns)
     return len(chosen)
+
+
+def set_modes(root: Path, step: int) -> None:
+    """Give every file another mode than it had at the step before."""
+    for path in _files(root):
+        os.chmod(path, 0o640 if step % 2 else 0o644)
+
+
+def rename_files(root: Path, step: int) -> None:
+    """Give every file another name in its directory."""
+    for path in list(_files(root)):
+        os.rename(path, f"{path.partition('~')[0]}~{step}")
 
 
 def _rewrite(path: str, draw: random.Random, *, mtime_ns: int) -> None:
