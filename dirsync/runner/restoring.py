@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dirsync.compare.rules import rules_for
 from dirsync.errors import RunError
 from dirsync.march.driver import available_processors
 from dirsync.mirror.mirror import Mirror
 from dirsync.mirror.settings import settings_for
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.entry import Entry, Kind
-from dirsync.model.job import Durability, MirrorJob
+from dirsync.model.job import Compare, Durability, MirrorJob
 from dirsync.model.names import shown
 from dirsync.model.new_files import NewFiles
 from dirsync.model.operation import Operation, Phase
@@ -37,6 +38,8 @@ from dirsync.runner.places import create_destination, pinned
 from dirsync.runner.versions import VersionIndex
 from dirsync.trees.handles import ancestors, split
 from dirsync.trees.local import OPEN_ROOT, LocalTree, capabilities_of, open_tree
+
+_METADATA = (Compare.MODE, Compare.OWNERSHIP)
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -85,13 +88,17 @@ class Restore:
             target = self._target()
             plan = Plan(folder=state)
             try:
-                with open_tree(target) as tree:
-                    self._plan(past, tree, plan)
+                with open_tree(target) as tree, self._past_tree(past) as was:
+                    likeness = _Likeness(self._job, self._request, was=was, now=tree, target=target)
+                    self._plan(past, tree, plan, likeness)
                 for failure in plan.failures:
                     self.failed(failure)
                 self._carry_out(plan, past, target)
             finally:
                 plan.close()
+
+    def _past_tree(self, past: Past) -> PastTree:
+        return PastTree(os.open(self._job.destination.path, OPEN_ROOT), past)
 
     def _go_back(self, past: Past, index: VersionIndex) -> None:
         """Go back to the moment asked for, else until there is something at the path.
@@ -145,7 +152,7 @@ class Restore:
             f"'{self._job.name}': its source is on another machine, where nothing is restored; say --to DIR"
         )
 
-    def _plan(self, past: Past, tree: LocalTree, plan: Plan) -> None:
+    def _plan(self, past: Past, tree: LocalTree, plan: Plan, likeness: _Likeness) -> None:
         above = [past.entry(parent) for parent in reversed(list(ancestors(self._request.path)))]
         for entry in above:
             if entry is not None and _there(tree, entry.path) is None:
@@ -155,7 +162,7 @@ class Restore:
             if not entry.path:
                 self._decide_on_root(entry, tree, plan)
             elif entry.kind is not Kind.SPECIAL:
-                self._decide(entry, _there(tree, entry.path), plan)
+                self._decide(entry, _there(tree, entry.path), plan, likeness)
         reason = "its version of that time is no longer kept (versions: {count: …})"
         for path in dict.fromkeys(past.lost):
             plan.failures.append(Failure(path, reason))
@@ -165,7 +172,7 @@ class Restore:
         if not os.listdir(tree.handles.root):
             _finish_directory(plan, entry)
 
-    def _decide(self, entry: Entry, now: Entry | None, plan: Plan) -> None:
+    def _decide(self, entry: Entry, now: Entry | None, plan: Plan, likeness: _Likeness) -> None:
         if now is None and entry.is_directory:
             _make_directory(plan, entry)
         elif now is None:
@@ -175,7 +182,7 @@ class Restore:
         elif entry.is_directory or now.is_directory:
             kind = "directory" if now.is_directory else now.kind.value
             plan.failures.append(Failure(entry.path, f"a {kind} is in its way; move that away"))
-        elif _agree(entry, now):
+        elif likeness.agree(entry, now, check=self._deadline.check):
             pass
         elif self._request.overwrite:
             change = Change(ChangeKind.MODIFIED, now, entry, frozenset({Aspect.HASH}))
@@ -191,7 +198,7 @@ class Restore:
         self._observer.planned(Totals(operations=len(plan), bytes_to_copy=plan.counts.bytes_copied))
         job = replace(self._job, durability=Durability.FULL)
         mirror = Mirror(
-            lambda: PastTree(os.open(self._job.destination.path, OPEN_ROOT), past),
+            lambda: self._past_tree(past),
             target,
             settings=settings_for(job, capabilities_of(target.path), version_area=None),
             workers=available_processors(),
@@ -232,6 +239,47 @@ class Restore:
         self._observer.progressed(self._done, self._moved)
 
 
+class _Likeness:
+    """Whether what is there now is what was there then, in all that the job carries over.
+
+    Content is read where the job compares it, where times say nothing, and of a file that is asked
+    for by itself: only that tells a file that has rotted.
+    """
+
+    def __init__(
+        self, job: MirrorJob, request: Request, *, was: PastTree, now: LocalTree, target: LocalPlace
+    ) -> None:
+        self._algorithm = job.comparison.algorithm
+        self._request = request
+        self._was = was
+        self._now = now
+        kept_then, kept_now = (capabilities_of(place.path) for place in (job.destination, target))
+        carried = replace(job.comparison, by=job.comparison.by | {Compare.SIZE, Compare.MTIME, *_METADATA})
+        rules = rules_for(replace(job, comparison=carried), source=kept_then, destination=kept_now)
+        keeps_owners = kept_then.any_owner or not kept_now.any_owner
+        self._rules = replace(rules, ownership=rules.ownership and keeps_owners)
+
+    def agree(self, then: Entry, now: Entry, *, check: Callable[[], None]) -> bool:
+        """Whether nothing of an object has to be brought back.
+
+        Raises:
+            Cancelled: `check` says so.
+        """
+        if self._rules.aspects(then, now):
+            return False
+        reads = self._rules.hash is not None or not self._rules.mtime or then.path == self._request.path
+        if now.kind is not Kind.FILE or not reads:
+            return True
+        try:
+            one, other = (
+                tree.content(then.path, self._algorithm, check=check, lasting=False).hash
+                for tree in (self._was, self._now)
+            )
+        except OSError:  # which is told when it is to be brought back
+            return False
+        return one == other
+
+
 def _make_directory(plan: Plan, entry: Entry) -> None:
     plan.add(Operation(Phase.MAKE_DIRECTORIES, Change(ChangeKind.CREATED, None, entry)))
     _finish_directory(plan, entry)
@@ -250,14 +298,6 @@ def _there(tree: LocalTree, path: bytes) -> Entry | None:
         return None
     except NotADirectoryError:
         return tree.entry(split(path)[0])  # it is told that this is in the way
-
-
-def _agree(one: Entry, other: Entry) -> bool:
-    return one.kind is other.kind and (one.size, one.mtime_ns, one.target) == (
-        other.size,
-        other.mtime_ns,
-        other.target,
-    )
 
 
 def versions_of(job: MirrorJob, path: bytes | None, *, state: str) -> Iterator[Version]:

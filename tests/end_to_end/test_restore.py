@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.program import CHECKOUT, Ended, checked, jobs_file, run_now
-from tests.trees import snapshot, tree
+from tests.trees import File, snapshot, tree
 
 
 def dirsync(jobs: Path, command: str, *more: str) -> Ended:
@@ -96,3 +99,51 @@ def test_restore_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
     assert "'yesterday' is no moment" in never.stderr
     assert "cannot be made" in no_parent.stderr
     assert [each.stderr.count("\n") for each in (nothing, outside, never, no_parent)] == [1, 1, 1, 1]
+
+
+def rotten(place: Path, *, compare: list[str], whole: bool) -> tuple[Path, str]:
+    """Mirror a file, and change its content alone: neither its size nor its times."""
+    source = tree(place / "s", {"f": b"good", "g": b"other"})
+    jobs = jobs_file(place, compare=compare)
+    assert run_now(jobs).code == 0
+    status = (source / "f").stat()
+    (source / "f").write_bytes(b"evil")
+    os.utime(source / "f", ns=(status.st_atime_ns, status.st_mtime_ns))
+    return jobs, "." if whole else "f"
+
+
+@pytest.mark.parametrize(
+    ("compare", "whole"),
+    [(["size", "mtime"], False), (["size", "mtime", "hash"], False), (["size", "mtime", "hash"], True)],
+)
+def test_a_file_that_rotted_in_the_source_is_brought_back(
+    tmp_path: Path, compare: list[str], whole: bool
+) -> None:
+    jobs, path = rotten(tmp_path, compare=compare, whole=whole)
+
+    left = plainly(jobs, "restore", path)
+    assert (left.code, "another is there now; add --overwrite" in left.stderr) == (3, True), left
+    back = plainly(jobs, "restore", path, "--overwrite")
+    assert (back.code, back.stdout) == (0, f"mirror  restored 1 entry, 4 B, in {tmp_path}/s\n")
+    assert (tmp_path / "s/f").read_bytes() == b"good"
+    again = plainly(jobs, "restore", path, "--overwrite")
+    assert again.stdout == "mirror  nothing to restore: it is all there\n"
+
+
+def test_a_whole_tree_is_not_read_where_the_job_compares_no_content(tmp_path: Path) -> None:
+    jobs, path = rotten(tmp_path, compare=["size", "mtime"], whole=True)
+
+    assert plainly(jobs, "restore", path).stdout == "mirror  nothing to restore: it is all there\n"
+
+
+def test_mode_and_owner_come_back(tmp_path: Path) -> None:
+    source = tree(tmp_path / "s", {"f": File(b"1", mode=0o600), "g": File(b"1", mode=0o600)})
+    jobs = jobs_file(tmp_path)
+    assert run_now(jobs).code == 0
+    (source / "f").chmod(0o666)
+    os.chown(source / "g", 1000, 1000)
+
+    assert plainly(jobs, "restore", ".").code == 3
+    assert plainly(jobs, "restore", ".", "--overwrite").code == 0
+    found = [((source / name).stat().st_mode & 0o777, (source / name).stat().st_uid) for name in ("f", "g")]
+    assert found == [(0o600, os.geteuid())] * 2
