@@ -35,6 +35,7 @@ from dirsync.runner.hashes import HashRecord
 from dirsync.runner.lock import locked_job
 from dirsync.runner.observer import Observer, Stage, Totals
 from dirsync.runner.places import Places, look_at_places
+from dirsync.runner.reach import within_reach
 from dirsync.runner.reading import Contents, Ends, in_threads, read_both
 from dirsync.runner.run import NO_RUN_ID, outcome_of
 from dirsync.runner.scanning import Scan
@@ -152,10 +153,15 @@ class _Scrub:
         """Go through both ends.
 
         Raises:
-            RunError: an end is not there, or the database cannot be used.
+            RunError: an end is not there or not within reach, or the database cannot be used.
             Cancelled: a signal came; what was read is on record.
             OSError: a root is gone.
         """
+        with within_reach(self._job.source, check=self._deadline.check) as source:
+            self._job = replace(self._job, source=source)
+            self._go_through(state, budget_bytes)
+
+    def _go_through(self, state: str, budget_bytes: int | None) -> None:
         places = look_at_places(self._job, marker_seen=frozenset())
         if places.destination is None:
             raise RunError(f"'{self._job.name}': destination '{self._job.destination}' does not exist")

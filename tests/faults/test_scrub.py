@@ -17,6 +17,7 @@ from dirsync.model.stop import Stop
 from dirsync.runner.database import open_database
 from dirsync.runner.lock import locked_job
 from dirsync.runner.scrub import Tally, verify_job
+from tests.agents import served
 from tests.faults.test_bit_rot import on_record
 from tests.jobs import Watched, run, sync_job
 from tests.program import CHECKOUT, Ended, ended, jobs_file, run_now
@@ -258,3 +259,20 @@ def test_a_destination_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
 
     assert refused.outcome == (5, "failed")
     assert "does not exist" in refused.result["error"]
+
+
+def test_a_far_source_is_scrubbed_while_it_answers_and_else_skipped(tmp_path: Path) -> None:
+    tree(tmp_path / "share", {"a": b"1", "b": b"2"})
+    job = sync_job(tmp_path / "s", tmp_path / "d")
+    with served(tmp_path / "share", state=tmp_path / "agent-state") as agent:
+        job = structs.replace(job, source=agent.place(b""))
+        assert run(job, state=tmp_path / "state").outcome is Outcome.SUCCEEDED
+        (tmp_path / "d/b").write_bytes(b"3")
+        result, scrubbed = scrub(job, tmp_path)
+    assert (result.outcome, scrubbed.tally.files) == (Outcome.SUCCEEDED, 1)  # what differs needs no reading
+    assert result.counts.modified == 1
+
+    result, _ = scrub(job, tmp_path)
+    assert result.outcome is Outcome.SKIPPED
+    assert result.error is not None
+    assert "does not answer" in result.error
