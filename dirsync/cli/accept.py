@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dirsync.catalog.accepting import Accepted
 from dirsync.cli.exit_codes import Exit
 from dirsync.cli.output.lines import Lines, error_line
-from dirsync.cli.output.machine import Fields, as_line, moment, path_fields
+from dirsync.cli.output.machine import Fields, moment, path_fields
 from dirsync.cli.output.units import human_count, plural
 from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file, count_of, usage_error
 from dirsync.cli.paths import path_below
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         error_line(f"dirsync: {busy}")
         return Exit.SKIPPED
     if options.json:
-        lines.line(as_line(_fields(job, path, accepted, lines=lines)))
+        lines.record(_fields(job, path, accepted, lines=lines))
     elif not options.quiet:
         lines.line("\n".join(_words(job, path, accepted)))
     return Exit.DONE

@@ -9,7 +9,7 @@ from dirsync.catalog.audit import Audited
 from dirsync.catalog.flaws import Flaw
 from dirsync.cli.exit_codes import Exit
 from dirsync.cli.output.lines import Lines, error_line
-from dirsync.cli.output.machine import Fields, as_line, path_fields
+from dirsync.cli.output.machine import Fields, path_fields
 from dirsync.cli.output.units import human_count, human_seconds, plural
 from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file, one_of, usage_error
 from dirsync.cli.selection import job_named
@@ -123,10 +123,10 @@ def _verify(options: CatalogOptions, configuration: Configuration, lines: Lines)
         )
     except RunError as error:
         if options.json:
-            lines.line(as_line(_result(Audited(), flaws=listing.count, error=lines.mask(str(error)))))
+            lines.record(_result(Audited(), flaws=listing.count, error=lines.mask(str(error))))
         raise
     if options.json:
-        lines.line(as_line(_result(audited, flaws=listing.count, error=None)))
+        lines.record(_result(audited, flaws=listing.count, error=None))
     elif not options.quiet:
         lines.line(_summary(audited, flaws=listing.count, seconds=time.monotonic() - started))
     return Exit.DIFFERENCES if listing.count else Exit.DONE
@@ -152,7 +152,7 @@ class _Listing:
         """Write one; for people, the first hundred."""
         self.count += 1
         if self._json:
-            self._lines.line(as_line(_fields(flaw, lines=self._lines)))
+            self._lines.record(_fields(flaw, lines=self._lines))
         elif self.count <= _LISTED:
             self._lines.line(f"{flaw.job}: {flaw.text}" if flaw.job else flaw.text)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dirsync.cli.exit_codes import Exit
 from dirsync.cli.output.lines import Lines, Mask
-from dirsync.cli.output.machine import Fields, as_line, path_fields
+from dirsync.cli.output.machine import Fields, path_fields
 from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file
 from dirsync.cli.paths import path_below
 from dirsync.cli.selection import job_named
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
         explanation = _explained(job, asked, tree)
     lines = Lines(mask=configuration.mask)
     if options.json:
-        lines.line(as_line(_fields(job, asked, explanation, mask=configuration.mask)))
+        lines.record(_fields(job, asked, explanation, mask=configuration.mask))
     else:
         lines.line(in_words(asked, explanation))
     return Exit.DONE

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from dirsync.cli.exit_codes import Exit
 from dirsync.cli.moments import moment_named
 from dirsync.cli.output.lines import Lines, error_line
-from dirsync.cli.output.machine import Fields, as_line, moment, path_fields
+from dirsync.cli.output.machine import Fields, moment, path_fields
 from dirsync.cli.output.recorded import recorded_fields, recorded_line
 from dirsync.cli.output.tones import Tone, toned
 from dirsync.cli.output.units import human_seconds
@@ -181,23 +181,32 @@ def _tell(events: Iterator[tuple[_Told, Event]], options: HistoryOptions, *, lin
     """Print the changes, run by run; give how many there were of each job."""
     seen: dict[str, int] = {}
     batch: list[str] = []
+    records: list[Fields] = []
     group: tuple[str, int] | None = None
     for told, event in events:
         name = told.job.name
         seen[name] = seen.get(name, 0) + 1
         if options.json:
-            batch.append(as_line(recorded_fields(event.change, event.run, job=name, mask=lines.mask)))
+            records.append(recorded_fields(event.change, event.run, job=name, mask=lines.mask))
         else:
             if group != (name, event.change.run_id):
                 group = (name, event.change.run_id)
                 batch.append(_run_line(name, event.change.run_id, event.run))
             batch.append(f"  {recorded_line(event.change, verbose=options.verbosity > 0)}")
-        if len(batch) >= _AT_ONCE:
-            lines.line("\n".join(batch))
-            batch.clear()
+        if max(len(batch), len(records)) >= _AT_ONCE:
+            _write(batch, records, lines=lines)
+    _write(batch, records, lines=lines)
+    return seen
+
+
+def _write(batch: list[str], records: list[Fields], *, lines: Lines) -> None:
+    """Write what was gathered, which is of one of the two kinds, and gather anew."""
     if batch:
         lines.line("\n".join(batch))
-    return seen
+        batch.clear()
+    if records:
+        lines.records(records)
+        records.clear()
 
 
 def _run_line(job: str, run_id: int, run: RecordedRun | None) -> str:
@@ -223,7 +232,7 @@ def _tell_beginning(told: _Told, options: HistoryOptions, *, lines: Lines, has_c
     baseline, entry = told.trace.baseline(), told.trace.entry()
     if options.json:
         if not has_changes:
-            lines.line(as_line(_standing(told, baseline, is_there=entry is not None, lines=lines)))
+            lines.record(_standing(told, baseline, is_there=entry is not None, lines=lines))
         return
     name = shown(told.path) + (
         "/" if entry is not None and entry.kind is Kind.DIRECTORY and told.path else ""

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from dirsync.cli.exit_codes import Exit
 from dirsync.cli.output.lines import Lines, error_line
-from dirsync.cli.output.machine import as_line
 from dirsync.cli.parsing import (
     Options,
     Parser,
@@ -58,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     lines = Lines(mask=configuration.mask)
     error = _failure_of(notifier, lines=lines)
     if options.json:
-        lines.line(as_line(_fields(notifier, error)))
+        lines.record(_fields(notifier, error))
     elif error is not None:
         error_line(error)
     elif not options.quiet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 import logging
 import os
 import re
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import assert_never
 
 from dirsync.cli.output.lines import Mask
+from dirsync.cli.output.records import as_line
 from dirsync.cli.output.spoken import Spoken
 from dirsync.config import Configuration
 from dirsync.errors import NotDelivered, RunError
@@ -47,7 +49,14 @@ def report_on(
         RunError: the ledger cannot be read.
     """
     report = _gathered(jobs, state=state, since=since, now=now, depth=depth, mask=mask)
-    return mask(_rendered(report, format))
+    return _masked(_rendered(report, format), format, mask=mask)
+
+
+def _masked(text: str, format: ReportFormat, *, mask: Mask) -> str:
+    """Mask secrets in a report that is written; one for machines stays JSON."""
+    if format is not ReportFormat.JSON:
+        return mask(text)
+    return as_line(json.loads(text), mask=mask) + "\n"
 
 
 def _gathered(
@@ -103,7 +112,8 @@ def _written(report: Report, digest: Digest, now: datetime.datetime, *, mask: Ma
         file = _file_at(to, now)
         try:
             with saved(os.fsencode(file)) as handle:
-                handle.write(mask(_rendered(report, digest.format)).encode())
+                written = _masked(_rendered(report, digest.format), digest.format, mask=mask)
+                handle.write(written.encode())
         except RunError as error:
             yield str(error)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from dirsync.cli.output.lines import Mask
+from dirsync.cli.output.records import masked
 from dirsync.cli.output.spoken import Spoken
 from dirsync.notify.letter import Letter
 from dirsync.notify.message import Tone
@@ -22,7 +23,7 @@ def report_letter(report: Report, *, job: str, mask: Mask) -> Letter:
     """Write a report in every form that a notifier may want, secrets masked; `job` empty: on all jobs."""
     subject = printable(mask(_subject_on_all(report) if not job else _subject_on_one(report)))
     text = mask(text_of(report, words=Spoken()))
-    fields = json.loads(mask(json_of(report)))
+    fields = masked(json.loads(json_of(report)), mask=mask)
     return Letter(
         subject=subject if len(subject) <= _LONGEST_SUBJECT else f"{subject[: _LONGEST_SUBJECT - 1]}…",
         text=text,

@@ -10,7 +10,7 @@ from dirsync.cli.exit_codes import Exit, exit_code_of_signal
 from dirsync.cli.moments import moment_named
 from dirsync.cli.output.human import HumanObserver, Layout
 from dirsync.cli.output.lines import Lines
-from dirsync.cli.output.machine import MachineObserver, as_line, counts_fields
+from dirsync.cli.output.machine import MachineObserver, counts_fields
 from dirsync.cli.output.units import human_bytes, plural
 from dirsync.cli.parsing import Options, Parser, add_common, add_json, add_progress, config_file
 from dirsync.cli.paths import path_below
@@ -108,16 +108,14 @@ def _tell(
     observer: HumanObserver | MachineObserver,
 ) -> None:
     if options.json:
-        lines.line(
-            as_line(
-                {
-                    "event": "result",
-                    "job": job.name,
-                    "type": "restore",
-                    "counts": counts_fields(counts),
-                    "error": None if error is None else lines.mask(str(error)),
-                }
-            )
+        lines.record(
+            {
+                "event": "result",
+                "job": job.name,
+                "type": "restore",
+                "counts": counts_fields(counts),
+                "error": None if error is None else lines.mask(str(error)),
+            }
         )
         return
     assert isinstance(observer, HumanObserver)

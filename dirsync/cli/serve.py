@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dirsync.cli.exit_codes import Exit, exit_code_of_signal
 from dirsync.cli.logs.setup import set_up
 from dirsync.cli.output.lines import Lines
-from dirsync.cli.output.machine import as_line
 from dirsync.cli.output.units import plural
 from dirsync.cli.parsing import (
     DEFAULT_CONFIG,
@@ -112,9 +111,7 @@ def served(configuration: Configuration, *, lines: Lines, options: Options) -> I
         raise ConfigError((f"dirsync: {_EXTRA} ({error})",)) from error
     with serving_agent(serving, state=configuration.state) as agent:
         if options.json:
-            lines.line(
-                as_line({"event": "serving", "address": agent.address, "fingerprint": agent.fingerprint})
-            )
+            lines.record({"event": "serving", "address": agent.address, "fingerprint": agent.fingerprint})
         elif not options.quiet:
             lines.line(_greeting(serving, agent.address, agent.fingerprint))
         yield
@@ -134,7 +131,7 @@ def _print_token(options: ServeOptions) -> int:
     known = f"sha256:{token_hash(token).hex()}"
     lines = Lines(mask=lambda text: text)
     if options.json:
-        lines.line(as_line({"event": "token", "token": token, "sha256": known}))
+        lines.record({"event": "token", "token": token, "sha256": known})
     elif options.quiet:
         lines.line(token)
     else:
@@ -161,7 +158,7 @@ def _make_certificate(options: ServeOptions) -> int:
             "key": key,
             "fingerprint": f"sha256:{fingerprint}",
         }
-        lines.line(as_line(made))
+        lines.record(made)
     elif options.quiet:
         lines.line(f"sha256:{fingerprint}")
     else:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from dirsync.cli.exit_codes import Exit
 from dirsync.cli.output.lines import Lines, Mask
-from dirsync.cli.output.machine import Fields, as_line, counts_fields, moment
+from dirsync.cli.output.machine import Fields, counts_fields, moment
 from dirsync.cli.output.summary import deeds
 from dirsync.cli.output.table import table
 from dirsync.cli.output.units import human_bytes, human_count, human_seconds, plural
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
     lines = Lines(mask=configuration.mask)
     if options.json:
         for status in statuses:
-            lines.line(as_line(_fields(status, mask=configuration.mask)))
+            lines.record(_fields(status, mask=configuration.mask))
     else:
         lines.line(table(_HEADER, [_row(status, now=now) for status in statuses]))
         for status in statuses:

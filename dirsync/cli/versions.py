@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dirsync.cli.exit_codes import Exit
 from dirsync.cli.output.lines import Lines
-from dirsync.cli.output.machine import Fields, as_line, moment, path_fields
+from dirsync.cli.output.machine import Fields, moment, path_fields
 from dirsync.cli.output.table import table
 from dirsync.cli.output.units import human_bytes
 from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     found = versions_of(job, path, state=configuration.state)
     if options.json:
         for version in found:
-            lines.line(as_line(_fields(version, job=job.name, lines=lines)))
+            lines.record(_fields(version, job=job.name, lines=lines))
         return Exit.DONE
     rows = [_row(version) for version in found]
     lines.line(table(_HEADER, rows) if rows else _nothing(path))

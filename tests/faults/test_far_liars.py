@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dirsync.cli.output.machine import as_line, change_fields, failure_fields
+from dirsync.cli.output.machine import change_fields, failure_fields
+from dirsync.cli.output.records import as_line
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.job import PushJob
 from dirsync.model.place import FarPlace, LocalPlace
@@ -244,9 +245,9 @@ def test_spoilt_runs_end_without_harm(tmp_path: Path, source: Path, monkeypatch:
         outcomes[result.outcome] = outcomes.get(result.outcome, 0) + 1
         assert "internal error" not in (result.error or ""), (number, result)
         for change in watched.changes:
-            as_line(change_fields(change, job="push", mask=str))
+            as_line(change_fields(change, job="push", mask=str), mask=str)
         for failure in watched.failures:
-            as_line(failure_fields(failure, job="push", mask=str))
+            as_line(failure_fields(failure, job="push", mask=str), mask=str)
         msgspec.json.encode(result.counts)
     assert len(outcomes) > 1, outcomes
     assert snapshot(source) == before

@@ -7,11 +7,14 @@ import json
 import pytest
 
 from dirsync.cli.output.lines import Lines
-from dirsync.cli.output.machine import MachineObserver, as_line, change_fields, failure_fields, result_fields
+from dirsync.cli.output.machine import MachineObserver, change_fields, failure_fields, result_fields
+from dirsync.cli.output.records import as_line
+from dirsync.config.mask import Mask
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
 from dirsync.model.job import MirrorJob
 from dirsync.model.place import LocalPlace
 from dirsync.model.result import Counts, Outcome
+from dirsync.model.result_fields import Fields
 from tests.results import created, deleted, file_entry, metadata, run_result
 
 JOB = MirrorJob(name="photos", source=LocalPlace(path=b"/s"), destination=LocalPlace(path=b"/d"))
@@ -46,7 +49,7 @@ def test_move_names_where_it_came_from() -> None:
 
 @pytest.mark.parametrize("path", [b"a\nb", b"[red]x[/red]", b"back\\slash", "ö\u202e".encode()])
 def test_utf8_name_comes_back_exactly_on_one_line(path: bytes) -> None:
-    line = as_line(change_fields(deleted(file_entry(path)), job="j", mask=str))
+    line = as_line(change_fields(deleted(file_entry(path)), job="j", mask=str), mask=str)
 
     assert "\n" not in line
     assert json.loads(line)["path"].encode() == path
@@ -54,7 +57,7 @@ def test_utf8_name_comes_back_exactly_on_one_line(path: bytes) -> None:
 
 
 def test_name_that_is_not_utf8_is_shown_escaped_and_given_byte_for_byte() -> None:
-    line = as_line(failure_fields(Failure(b"d/\xff\n%", "unstable"), job="j", mask=str))
+    line = as_line(failure_fields(Failure(b"d/\xff\n%", "unstable"), job="j", mask=str), mask=str)
 
     line.encode("utf-8")
     assert json.loads(line) == {
@@ -75,7 +78,7 @@ def test_result_line_has_every_key_of_the_contract_in_its_order() -> None:
         scanned=9, created=1, modified=2, metadata=3, moved=4, deleted=5, failed=6, bytes_copied=7
     )
 
-    line = as_line(result_fields(run_result(Outcome.PARTIAL, counts=counts), mask=str))
+    line = as_line(result_fields(run_result(Outcome.PARTIAL, counts=counts), mask=str), mask=str)
 
     assert line == (
         '{"event":"result","job":"photos","run_id":7,"type":"sync","outcome":"partial","dry_run":false,'
@@ -99,3 +102,28 @@ def test_secrets_are_masked_in_every_text(capsys: pytest.CaptureFixture[str]) ->
     assert "hunter2" not in printed.out + printed.err
     assert [json.loads(line)["event"] for line in printed.out.splitlines()] == ["change", "failure", "result"]
     assert printed.err == "photos: *** is old\n"
+
+
+def test_a_secret_is_masked_in_texts_and_never_breaks_what_is_read() -> None:
+    secrets = Mask.of(["created", "4096", "2026", "result", "hush"])
+    fields: Fields = {
+        "event": "result",
+        "started_at": "2026-11-27T00:00:00.000Z",
+        "counts": {"created": 4096, "bytes_copied": 14096},
+        "error": "hush: 4096 were created",
+        "folds": [{"path": "hush/2026", "kind": "created"}, "hush"],
+    }
+
+    assert json.loads(as_line(fields, mask=secrets)) == {
+        **fields,
+        "error": "***: *** were ***",
+        "folds": [{"path": "***/***", "kind": "created"}, "***"],
+    }
+
+
+def test_a_run_tells_json_whatever_the_secrets_are(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(mask=Mask.of(["succeeded", "counts", "1", "job"]))
+    lines.record(result_fields(run_result(Outcome.SUCCEEDED), mask=lines.mask))
+
+    told = json.loads(capsys.readouterr().out)
+    assert (told["outcome"], told["counts"]["scanned"]) == ("succeeded", 0)

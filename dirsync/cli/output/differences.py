@@ -12,7 +12,7 @@ import time
 from typing import Protocol
 
 from dirsync.cli.output.lines import Lines
-from dirsync.cli.output.machine import as_line, change_fields, counts_fields, failure_fields
+from dirsync.cli.output.machine import change_fields, counts_fields, failure_fields
 from dirsync.cli.output.reasons import state_change_line
 from dirsync.cli.output.tones import Tone, toned
 from dirsync.cli.output.units import human_count, human_seconds, plural
@@ -67,12 +67,12 @@ class MachineTeller:
         mask = self._lines.mask
         if isinstance(difference, Unseen):
             side = {"side": "new" if difference.is_new else "old"}
-            self._lines.line(as_line({**failure_fields(difference.failure, job=None, mask=mask), **side}))
+            self._lines.record({**failure_fields(difference.failure, job=None, mask=mask), **side})
         else:
-            self._lines.line(as_line(change_fields(difference, job=None, mask=mask)))
+            self._lines.record(change_fields(difference, job=None, mask=mask))
 
     def finished(self, counts: Counts, *, seconds: float) -> None:
-        self._lines.line(as_line({"event": "result", "counts": counts_fields(counts)}))
+        self._lines.record({"event": "result", "counts": counts_fields(counts)})
 
 
 class SilentTeller:

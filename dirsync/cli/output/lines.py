@@ -13,8 +13,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from dirsync.model.result_fields import Fields
 from dirsync.model.stop import Stop
 
 Mask = Callable[[str], str]
@@ -42,12 +43,31 @@ class Lines:
         Raises:
             OSError: it could not be written, and there is no run to bring to its end.
         """
+        self._write(self.mask(text))
+
+    def record(self, fields: Fields) -> None:
+        """Write one JSON object on one line.
+
+        Raises: as `line`.
+        """
+        self.records([fields])
+
+    def records(self, many: Iterable[Fields]) -> None:
+        """Write JSON objects, each on a line; some at least.
+
+        Raises: as `line`.
+        """
+        from dirsync.cli.output.records import as_line  # most runs print for people
+
+        self._write("\n".join(as_line(fields, mask=self.mask) for fields in many))
+
+    def _write(self, text: str) -> None:
         with self._lock:
             if self._closed:
                 return
             try:
                 # Looked up each time: a live display puts itself in its place.
-                print(self.mask(text), file=sys.stdout, flush=True)
+                print(text, file=sys.stdout, flush=True)
             except OSError as error:
                 self._give_up(error)
 

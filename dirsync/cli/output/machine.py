@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from dirsync.cli.output.lines import Lines, Mask, error_line
 from dirsync.model.change import Aspect, Change, ChangeKind, Changes, Failure
 from dirsync.model.job import Job
@@ -25,31 +23,26 @@ class MachineObserver:
         self._quiet = quiet
 
     def changed(self, change: Change) -> None:
-        self._lines.line(as_line(change_fields(change, job=self._job, mask=self._lines.mask)))
+        self._lines.record(change_fields(change, job=self._job, mask=self._lines.mask))
 
     def created(self, many: Changes) -> None:
         for change in many.changes():
             self.changed(change)
 
     def failed(self, failure: Failure) -> None:
-        self._lines.line(as_line(failure_fields(failure, job=self._job, mask=self._lines.mask)))
+        self._lines.record(failure_fields(failure, job=self._job, mask=self._lines.mask))
 
     def noticed(self, text: str) -> None:
         if not self._quiet:
             error_line(self._lines.mask(f"{self._job}: {text}"))
 
     def finished(self, result: RunResult) -> None:
-        self._lines.line(as_line(result_fields(result, mask=self._lines.mask)))
+        self._lines.record(result_fields(result, mask=self._lines.mask))
 
     def stage(self, stage: Stage) -> None: ...
     def scanned(self, entries: int) -> None: ...
     def planned(self, totals: Totals) -> None: ...
     def progressed(self, operations: int, bytes_copied: int) -> None: ...
-
-
-def as_line(fields: Fields) -> str:
-    """Write one object on one line."""
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
 def change_fields(change: Change, *, job: str | None, mask: Mask) -> Fields:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from dirsync.cli.output.human import HumanObserver, Layout, QuietObserver
 from dirsync.cli.output.lines import Lines, error_line
-from dirsync.cli.output.machine import MachineObserver, as_line, path_fields, result_fields
+from dirsync.cli.output.machine import MachineObserver, path_fields, result_fields
 from dirsync.cli.output.progress import Progress
 from dirsync.cli.output.summary import summary_line
 from dirsync.cli.output.tones import Tone, toned
@@ -105,7 +105,7 @@ class MachineScrub(MachineObserver):
             "side": _SIDES[soundness],
             "evidence": _EVIDENCE[soundness],
         }
-        self._lines.line(as_line(fields))
+        self._lines.record(fields)
 
     def scrubbed(self, result: RunResult, tally: Tally) -> None:
         fields = result_fields(result, mask=self._lines.mask)
@@ -115,4 +115,4 @@ class MachineScrub(MachineObserver):
             "rotted": tally.rotted,
             "left": tally.left,
         }
-        self._lines.line(as_line(fields))
+        self._lines.record(fields)
