@@ -57,6 +57,7 @@ def _report(error: Exception, *, verbose: bool) -> None:
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         error_line(f"dirsync: {place}{error.strerror or error}")
+        verbose = verbose and not place  # what it is about says it all
     else:
         error_line(f"dirsync: internal error: {type(error).__name__}: {error}; -v shows where")
     if verbose:

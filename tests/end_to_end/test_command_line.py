@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from dirsync.scan import chosen
-from tests.program import CHECKOUT
+from tests.program import CHECKOUT, argv, jobs_file
 from tests.trees import tree
 
 JOBS = """\
@@ -342,3 +342,14 @@ def test_scheduler_picks_up_a_job_that_an_included_file_brings(folder: Path) -> 
         process.wait(timeout=5)
 
     assert "  new  done: 1 created" in line
+
+
+def test_output_that_is_full_is_one_line_though_more_is_told(tmp_path: Path) -> None:
+    tree(tmp_path / "s", {"a": b"1"})
+    command = [*argv(jobs_file(tmp_path)), "-v"]
+    with open("/dev/full", "w") as full:
+        told = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+
+    *_, last = told.stderr.splitlines()
+    assert (told.returncode, last) == (5, "dirsync: standard output: No space left on device")
+    assert "Traceback" not in told.stderr

@@ -208,3 +208,17 @@ def test_own_handlers_of_a_user_are_made_safe_too(tmp_path: Path) -> None:
         logger.info("hunter2\n%s", "x")
 
     assert log.read_text() == "a ***\\nx\n"
+
+
+def test_a_format_with_a_field_that_no_record_has_is_refused(tmp_path: Path) -> None:
+    conf = {
+        "version": 1,
+        "formatters": {"odd": {"format": "%(nope)s %(message)s"}},
+        "handlers": {"there": {"class": "logging.NullHandler", "formatter": "odd"}},
+        "loggers": {"dirsync": {"handlers": ["there"]}},
+    }
+    file = tmp_path / "log_conf.yaml"
+    file.write_text(yaml.safe_dump(conf))
+
+    with pytest.raises(ConfigError, match=r"handlers\.there: the format cannot be used: .*'nope'"):
+        set_up(Wishes(log_conf=str(file)), jobs=[job("a")], base=None)

@@ -42,11 +42,28 @@ def set_up(wishes: Wishes, *, jobs: Sequence[Job], base: str | None, mask: Mask 
     for handler in _handlers():
         handler.addFilter(name_the_run)
         handler.setFormatter(SafeFormatter(handler.formatter or logging.Formatter(), mask=mask))
+        _check_format(handler, file=file or "built-in logging")
         if handler.name == _CONSOLE:
             _tune_console(handler, wishes)
         if isinstance(handler, JobFiles):
             handler.attach(jobs, base=base)
     _let_through()
+
+
+def _check_format(handler: logging.Handler, *, file: str) -> None:
+    """Write a record as a handler would: a field that no record has is told now, and not by each line.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    record = logging.LogRecord("dirsync", logging.INFO, __file__, 0, "tried", None, None)
+    handler.filter(record)
+    try:
+        handler.format(record)
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise ConfigError(
+            (f"{file}: handlers.{handler.name}: the format cannot be used: {error}",)
+        ) from error
 
 
 def follow(jobs: Sequence[Job], *, base: str) -> None:
