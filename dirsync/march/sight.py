@@ -11,12 +11,19 @@ from dirsync.march.found import Directory, Sides
 from dirsync.model.entry import Entry
 from dirsync.model.listing import Listing
 from dirsync.model.names import shown
+from dirsync.model.place import RESERVED
 from dirsync.scan.sources import listing_in
 from dirsync.scan.stride import Sighted
 from dirsync.trees.handles import join
 from dirsync.trees.source import SourceTree
 
 _ATTEMPTS_WHILE_IT_CHANGES = 3
+
+
+def entries_in(listing: Listing, path: bytes) -> int:
+    """Count what a directory of a tree holds, without what is this program's own at the top."""
+    has_own = not path and RESERVED in listing.name_list()
+    return listing.entry_count - has_own
 
 
 class Sight:
@@ -65,7 +72,8 @@ class Sight:
             old = self._listing(self._destination, "destination", path=self._destination_path)
         self.scope = self._directory.scope
         self._read_ignore_files(new if Sides.SOURCE in self._directory.sides else old)
-        self.entries, self.destination_entries = new.entry_count, old.entry_count
+        path = self._directory.path
+        self.entries, self.destination_entries = entries_in(new, path), entries_in(old, path)
         return new, old
 
     def settled(self, new: Listing, old: Listing) -> tuple[Listing, Listing]:

@@ -20,7 +20,7 @@ from dirsync.errors import PathError
 from dirsync.filters import Scope, Verdict
 from dirsync.march.found import Directory, Sides
 from dirsync.march.marching import Check, Enough
-from dirsync.march.sight import Sight
+from dirsync.march.sight import Sight, entries_in
 from dirsync.model.change import Failure
 from dirsync.model.listing import Listing
 from dirsync.model.place import RESERVED, LocalPlace
@@ -186,7 +186,7 @@ def _looked_at(
     except PathError as error:
         found.unlisted.append(Failure(error.path, error.reason))
         return []
-    found.scanned += listing.entry_count
+    found.scanned += entries_in(listing, path)
     names = _Names(context, path, sight.scope)
     inside = names.to_enter(_subdirectories(context, listing), salt=salt)
     if changed:

@@ -325,3 +325,11 @@ def test_a_guard_that_trips_changes_nothing(tmp_path: Path) -> None:
 
     assert result.outcome is Outcome.HELD
     assert not differences(before, snapshot(tmp_path / "d"))
+
+
+def test_what_is_kept_for_dirsync_itself_is_not_counted(tmp_path: Path) -> None:
+    tree(tmp_path / "s", {"a": b"1", ".dirsync": {"x": b"1"}})
+    tree(tmp_path / "d", {".dirsync": {"y": b"1"}})
+    job = sync_job(tmp_path / "s", tmp_path / "d")
+
+    assert [run(job, state=tmp_path / "state").counts.scanned for _ in range(2)] == [1, 1]
