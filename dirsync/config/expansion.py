@@ -1,4 +1,4 @@
-"""`${VAR}` in scalars, after parsing: keys and the `secrets` section stay as they are.
+"""`${VAR}` in scalars, after parsing: keys, notes (`x-…`) and the `secrets` section stay as they are.
 
 `${VAR}` (unset: an error), `${VAR:-default}` (unset or empty: the default),
 `${VAR:?message}` (unset or empty: an error), `$$` (a dollar sign). Any other dollar
@@ -8,9 +8,9 @@ sign stands for itself. What was put in is not expanded again.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from dirsync.config.nodes import Entry, ListNode, MappingNode, Node, ScalarNode, joined
+from dirsync.config.nodes import Entry, ListNode, MappingNode, Node, ScalarNode, is_extra, joined
 from dirsync.config.problems import Problems, quoted
 
 _REFERENCE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?", re.DOTALL)
@@ -21,12 +21,9 @@ _DEEPEST = 10
 def expanded_document(
     document: MappingNode, environment: Mapping[str, str], problems: Problems
 ) -> MappingNode:
-    """Expand every value of a document but those of `secrets`."""
+    """Expand every value of a document but those of `secrets`; a note is read only where it is used."""
     expansion = _Expansion(environment, problems)
-    entries = {
-        name: entry if name == "secrets" else Entry(entry.key, expansion.node(entry.value, entry.key.text))
-        for name, entry in document.entries.items()
-    }
+    entries = expansion.entries(document, "", stays=lambda name: name == "secrets" or is_extra(name))
     return MappingNode(entries, document.origin)
 
 
@@ -52,11 +49,16 @@ class _Expansion:
         if isinstance(node, ListNode):
             items = (self.node(item, f"{path}[{position}]") for position, item in enumerate(node.items))
             return ListNode(tuple(items), node.origin)
-        entries = {
-            name: Entry(entry.key, self.node(entry.value, joined(path, entry.key.text)))
+        return MappingNode(self.entries(node, path, stays=is_extra), node.origin)
+
+    def entries(self, node: MappingNode, path: str, *, stays: Callable[[str], bool]) -> dict[str, Entry]:
+        """Expand the values of a mapping, but those under names that stay as they are."""
+        return {
+            name: entry
+            if stays(name)
+            else Entry(entry.key, self.node(entry.value, joined(path, entry.key.text)))
             for name, entry in node.entries.items()
         }
-        return MappingNode(entries, node.origin)
 
     def _scalar(self, node: ScalarNode, path: str) -> ScalarNode:
         try:

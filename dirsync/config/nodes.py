@@ -20,6 +20,7 @@ class Origin(NamedTuple):
 
     file: TextFile
     line: int  # 1-based; 0: not in a line of a file
+    column: int = 0  # 0-based; it tells what stands in one line apart, and is not shown
 
     def __str__(self) -> str:
         return f"{self.file.shown}:{self.line}" if self.line else self.file.shown

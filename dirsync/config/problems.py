@@ -25,7 +25,7 @@ class Problems:
         self._files.setdefault(file.shown, len(self._files))
 
     def add(self, origin: Origin, path: str, text: str) -> None:
-        """Note one problem; the same text at the same line is one problem."""
+        """Note one problem; the same text at the same place is one, told of what is used twice, say."""
         self.reads(origin.file)
         self._found.setdefault((origin, text), path)
 
@@ -36,7 +36,8 @@ class Problems:
         """Write each problem on a line of its own, secrets masked."""
         mask = Mask.of(self.secrets.values())
         found = sorted(
-            self._found.items(), key=lambda item: (self._files[item[0][0].file.shown], item[0][0].line)
+            self._found.items(),
+            key=lambda item: (self._files[item[0][0].file.shown], item[0][0].line, item[0][0].column),
         )
         return tuple(f"{origin}: {_told(mask, path, text)}" for (origin, text), path in found)
 

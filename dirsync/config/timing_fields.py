@@ -13,6 +13,7 @@ from dirsync.config.shapes import Leaf
 from dirsync.model.timing import Start, Weekday, Window
 
 NONE = "none"  # no time limit
+_SHORTEST_SECONDS = 0.001  # a clock that runs jobs tells no shorter ones apart
 _DURATION = {"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|[smhdw]))+$"}
 _TIME = {"type": "string", "pattern": r"^[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?$"}
 
@@ -21,6 +22,8 @@ def _positive(text: str) -> float:
     seconds = scalars.duration(text)
     if not seconds:
         raise ValueError(f"{quoted(text)} is zero; write at least 1s")
+    if seconds < _SHORTEST_SECONDS:
+        raise ValueError(f"{quoted(text)} is too short; write at least 1ms")
     return seconds
 
 

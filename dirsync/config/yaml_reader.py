@@ -180,6 +180,7 @@ class _Composer:
     def _mapping(self, start: Any, path: str) -> MappingNode:
         entries: dict[str, Entry] = {}
         merged: list[MappingNode] = []
+        merge_key: ScalarNode | None = None
         while not isinstance(event := self._next(path), yaml.MappingEndEvent):
             key = self._key(event, path)
             inner = joined(path, key.text) if key else path
@@ -187,6 +188,8 @@ class _Composer:
             if key is None or value is None:
                 continue
             if key.text == "<<" and not key.quoted:
+                self._check_once(merge_key, key, path)
+                merge_key = merge_key or key
                 merged += self._merged(key, value, path)
             else:
                 self._put(entries, Entry(key, value), path)
@@ -195,11 +198,15 @@ class _Composer:
         return MappingNode(entries, self._origin(start), size)
 
     def _put(self, entries: dict[str, Entry], entry: Entry, path: str) -> None:
-        if first := entries.get(entry.key.text):
-            text = f"duplicate key; it stands in line {first.key.origin.line} already: remove one"
-            self._problems.add(entry.key.origin, joined(path, entry.key.text), text)
-        else:
-            entries[entry.key.text] = entry
+        first = entries.setdefault(entry.key.text, entry)
+        if first is not entry:
+            self._check_once(first.key, entry.key, path)
+
+    def _check_once(self, first: ScalarNode | None, key: ScalarNode, path: str) -> None:
+        """Note a key that stands twice; `first` None: it stands there once."""
+        if first is not None:
+            text = f"duplicate key; it stands in line {first.origin.line} already: remove one"
+            self._problems.add(key.origin, joined(path, key.text), text)
 
     def _key(self, event: Any, path: str) -> ScalarNode | None:
         """Compose a key; None when it is a list or a mapping."""
@@ -252,4 +259,4 @@ class _Composer:
         self._problems.add(self._origin(event), path, text)
 
     def _origin(self, event: Any) -> Origin:
-        return Origin(self._file, event.start_mark.line + 1)
+        return Origin(self._file, event.start_mark.line + 1, event.start_mark.column)

@@ -164,7 +164,7 @@ def test_everything_wrong_with_notifiers_is_told_at_once(tmp_path: Path) -> None
     told = problems_of(tmp_path, text)
 
     assert [line.split(": ")[1] for line in told] == [
-        *("notifiers.a.from", "notifiers.b", "notifiers.c.url", "notifiers.c.url", "notifiers.c", "notifiers.c"),
+        *("notifiers.a.from", "notifiers.b", "notifiers.c", "notifiers.c", "notifiers.c.url", "notifiers.c.url"),
     ]  # fmt: skip
 
 

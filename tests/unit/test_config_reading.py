@@ -150,8 +150,8 @@ def test_every_problem_is_told_at_once_in_the_order_of_lines(tmp_path: Path) -> 
         "jobs.yaml:3: jobs.a: 'source' is missing; write 'source: /a/path'",
         "jobs.yaml:4: jobs.a.sorce: unknown key; did you mean 'source'?",
         "jobs.yaml:6: jobs.a.interval: '0s' is zero; write at least 1s",
-        "jobs.yaml:7: jobs..b.comapre: unknown key; did you mean 'compare'?",
         "jobs.yaml:7: jobs..b: the name begins with '.'; choose one as 'photos-2026'",
+        "jobs.yaml:7: jobs..b.comapre: unknown key; did you mean 'compare'?",
     ]
 
 
@@ -189,3 +189,40 @@ def test_file_is_named_as_the_user_named_it(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(ConfigError) as caught:
         load("./sub/j.yaml")
     assert caught.value.problems[0].startswith("./sub/j.yaml:1: version: is missing")
+
+
+def test_each_mistake_of_one_line_is_told(tmp_path: Path) -> None:
+    unknown = "unknown key; remove it, or begin it with x- to keep it as a note"
+    text = (
+        "version: 1\njobs:\n"
+        "  a: {source: s, destination: d, foo: 1, bar: 2}\n"
+        "  b: {source: , destination: }\n"
+        "  c: {source: s, destination: e, <<: {interval: 1h}, <<: {enabled: false}}\n"
+    )
+
+    assert problems_of(tmp_path, text) == [
+        f"jobs.yaml:3: jobs.a.foo: {unknown}",
+        f"jobs.yaml:3: jobs.a.bar: {unknown}",
+        "jobs.yaml:4: jobs.b.source: has no value; write a path, and '~' in quotes",
+        "jobs.yaml:4: jobs.b.destination: has no value; write a path, and '~' in quotes",
+        "jobs.yaml:5: jobs.c.<<: duplicate key; it stands in line 5 already: remove one",
+    ]
+
+
+def test_a_mistake_that_holds_for_several_jobs_is_told_once(tmp_path: Path) -> None:
+    text = "version: 1\ndefaults: {retries: 3}\njobs: {a: {source: s, destination: d}, b: {source: s, destination: e}}\n"
+
+    assert len(problems_of(tmp_path, text)) == 1
+
+
+def test_notes_are_not_read_but_where_they_are_used(tmp_path: Path) -> None:
+    text = (
+        'version: 1\nx-note: "costs ${5}"\nx-common: &common {exclude: ["${NOT_SET_HERE}"]}\n'
+        'jobs:\n  a: {source: s, destination: d, x-why: "${NOR_THIS}"}\n'
+    )
+    assert declared(tmp_path, text).jobs
+    used = f"{text}  b: {{source: s, destination: e, <<: *common}}\n"
+
+    assert [line.partition("; ")[0] for line in problems_of(tmp_path, used)] == [
+        "jobs.yaml:3: jobs.b.exclude[0]: the variable 'NOT_SET_HERE' is not set"
+    ]

@@ -140,6 +140,7 @@ def test_value_is_read_as_the_manual_says(
         ("type: [sync]", "jobs.a.type: expected sync, track or check, not a list"),
         ("enabled: yes", "jobs.a.enabled: expected true or false, not 'yes'; write it in small letters, without quotes"),
         ("interval: 0s", "jobs.a.interval: '0s' is zero; write at least 1s"),
+        ("interval: 0.0004ms", "jobs.a.interval: '0.0004ms' is too short; write at least 1ms"),
         ("interval: 15", "jobs.a.interval: '15' is not a duration; write a number with ms, s, m, h, d or w, as 30s or 1h30m"),
         ("interval: 9999w", "jobs.a.interval: '9999w' is longer than 100 years"),
         ("interval: .inf", "jobs.a.interval: '.inf' is not a duration; write a number with ms, s, m, h, d or w, as 30s or 1h30m"),
