@@ -19,6 +19,7 @@ from dirsync.model.names import local_text
 from dirsync.model.stop import Stop
 
 JOB_NAME = "sync"
+_SETTING = "XDG_STATE_HOME"
 
 
 class SyncOptions(Options):
@@ -90,7 +91,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments, namespace=SyncOptions())
     if options.config is not None:
         raise usage_error("sync needs no configuration file; drop -c, or run a job with --job NAME --now")
-    job = job_from_options(JOB_NAME, declared(options))
+    job = job_from_options(JOB_NAME, declared(options), state=_states(), setting=f"${_SETTING}")
     show = Show.of(options)
     set_up(show.logging, jobs=[job], base=None)
     with stopping_on_signals() as stop:
@@ -131,9 +132,14 @@ def _guard(options: SyncOptions) -> dict[str, object]:
 
 def state_directory(job: MirrorJob) -> str:
     """Name the directory where runs of this source to this destination are recorded."""
-    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     ends = job.source.name + b"\0" + job.destination.path
-    return os.path.join(home, "dirsync", f"sync-{hashlib.blake2b(ends, digest_size=8).hexdigest()}")
+    return os.path.join(_states(), f"sync-{hashlib.blake2b(ends, digest_size=8).hexdigest()}")
+
+
+def _states() -> str:
+    """Name the directory that holds those of all pairs."""
+    home = os.environ.get(_SETTING) or os.path.expanduser("~/.local/state")
+    return os.path.join(home, "dirsync")
 
 
 def _made_state(job: MirrorJob) -> str:
@@ -142,9 +148,7 @@ def _made_state(job: MirrorJob) -> str:
         os.makedirs(state, mode=0o700, exist_ok=True)
     except OSError as error:
         place = local_text(os.fsencode(state))
-        raise usage_error(
-            f"no place to record runs: '{place}': {error.strerror}; set XDG_STATE_HOME"
-        ) from error
+        raise usage_error(f"no place to record runs: '{place}': {error.strerror}; set {_SETTING}") from error
     return state
 
 

@@ -23,10 +23,9 @@ from dirsync.config.mask import Mask
 from dirsync.config.nodes import Entry, MappingNode, Origin, ScalarNode, locate, mapping_of
 from dirsync.config.notifiers import check_notified, hidden_in, notifiers_in
 from dirsync.config.options import command_line, node_of_options
-from dirsync.config.overlaps import DeclaredJob, check_places
+from dirsync.config.overlaps import DeclaredJob, check_places, without_state
 from dirsync.config.pings import ping_of, tokens_in
 from dirsync.config.problems import Problems
-from dirsync.config.report_files import check_report_files
 from dirsync.config.rules import (
     check_contradictions,
     check_job,
@@ -38,6 +37,7 @@ from dirsync.config.rules import (
 from dirsync.config.serving import endpoints_of, serving_of
 from dirsync.config.sources import Sources, read_sources
 from dirsync.config.validation import checked
+from dirsync.config.written_files import check_written_files
 from dirsync.errors import ConfigError
 from dirsync.model.job import JobType, MirrorJob
 
@@ -72,7 +72,7 @@ def load(file: str) -> Configuration:
     check_places(jobs, None if state_is_wrong else state, problems)
     notifiers = notifiers_in(sources.main, problems)
     report = digest(declarations.keys.report, job="all")
-    check_report_files(jobs, report, sources.main, problems)
+    check_written_files(jobs, report, catalog, sources.main, problems)
     check_notified(jobs, report, sources.main, problems)
     problems.raise_if_any()
     return Configuration(
@@ -98,11 +98,12 @@ def load(file: str) -> Configuration:
     )
 
 
-def job_from_options(name: str, options: Mapping[str, object]) -> MirrorJob:
+def job_from_options(name: str, options: Mapping[str, object], *, state: str, setting: str) -> MirrorJob:
     """Make a sync job of the command line's options; their names are the keys of a job in jobs.yaml.
 
     A text is read as the type its key wants; None means not given. `~` is expanded,
-    `${VAR}` is not: the shell did.
+    `${VAR}` is not: the shell did. `state` is where runs are recorded, as `setting` says: the
+    source is taken without it, and the destination must not hold it.
 
     Raises:
         ConfigError: with every problem, each beginning `command line: `.
@@ -114,7 +115,13 @@ def job_from_options(name: str, options: Mapping[str, object]) -> MirrorJob:
     check_contradictions(laid_over(PROGRAM, own), problems, path="")
     effective = Effective(laid_over(PROGRAM, own), complete=True)
     job = _job(name, effective, problems, Surroundings(os.getcwd()), path="", origin=origin)
-    check_places([] if job is None else [job], None, problems)
+    if job is not None and not isinstance(job.job, MirrorJob):
+        text = "is on another machine; declare the job in jobs.yaml, and run it with --job NAME --now"
+        problems.add(origin, "destination", text)
+    elif job is not None:
+        job = without_state(job, state)
+        check_places([job], state, problems, setting=setting)
+        check_written_files([job], None, None, own, problems)
     if job is None or len(problems):
         raise ConfigError(problems.lines())
     assert isinstance(job.job, MirrorJob)

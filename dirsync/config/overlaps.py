@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dirsync.config.nodes import MappingNode, Origin, locate
 from dirsync.config.places import Ground, Mark, Surveyor
 from dirsync.config.problems import Problems, quoted
-from dirsync.model.job import Job, JobType, MirrorJob
+from dirsync.model.job import Job, JobType, MirrorJob, PatternLine
 from dirsync.model.place import RESERVED, FarPlace
 
+_SPECIAL = re.compile(r"[*?\[\\ ]")  # what a gitignore line takes for something else
 _NOWHERE = Ground("", frozenset(), frozenset())  # on this machine
 
 
@@ -43,14 +46,19 @@ class Surveyed(Struct, frozen=True):
         return self.declared.job.enabled and self.declared.job.type is JobType.SYNC
 
 
-def check_places(jobs: Iterable[DeclaredJob], state: str | None, problems: Problems) -> None:
-    """Check each job's sides against each other, against the state directory and against the other jobs."""
+def check_places(
+    jobs: Iterable[DeclaredJob], state: str | None, problems: Problems, *, setting: str = "'state'"
+) -> None:
+    """Check each job's sides against each other, against the state directory and against the other jobs.
+
+    `setting` is what names the state directory, for those whose place is refused.
+    """
     surveyor = Surveyor()
     surveyed = [_survey(each, surveyor) for each in jobs]
     for each in surveyed:
         _check_sides(each, problems)
         if state is not None:
-            _check_state(each, surveyor.ground(state), problems)
+            _check_state(each, surveyor.ground(state), problems, setting=setting)
     writers = [(each, each.destination) for each in surveyed if each.destination is not None and each.writes]
     _check_destinations(writers, problems)
 
@@ -81,9 +89,9 @@ def _check_sides(each: Surveyed, problems: Problems) -> None:
         )
 
 
-def _check_state(each: Surveyed, state: Ground, problems: Problems) -> None:
+def _check_state(each: Surveyed, state: Ground, problems: Problems, *, setting: str) -> None:
     if each.destination is not None and each.destination.holds(state):
-        text = f"holds the state directory {quoted(state.path)}; set 'state' to a directory outside of it"
+        text = f"holds the state directory {quoted(state.path)}; set {setting} to a directory outside of it"
         each.note("destination", text, problems)
     elif each.destination is not None and state.holds(each.destination):
         text = f"is inside the state directory {quoted(state.path)}; name a directory outside of it"
@@ -91,7 +99,17 @@ def _check_state(each: Surveyed, state: Ground, problems: Problems) -> None:
     elif each.source.holds(state) and not (_is_reserved(each, state) or _excludes(each, state)):
         line = _pattern_of(each, state)
         text = f"holds the state directory {quoted(state.path)}, which changes with each run; "
-        each.note("source", f"{text}exclude {quoted(line)}, or set 'state' to one outside", problems)
+        each.note("source", f"{text}exclude {quoted(line)}, or set {setting} to one outside", problems)
+
+
+def without_state(declared: DeclaredJob, state: str) -> DeclaredJob:
+    """Give a job that leaves the state directory out, where its source holds that."""
+    surveyor = Surveyor()
+    each, ground = _survey(declared, surveyor), surveyor.ground(state)
+    if not each.source.holds(ground) or _is_reserved(each, ground):
+        return declared
+    line = PatternLine(os.fsencode(_pattern_of(each, ground)), declared.origin.file.shown, 0)
+    return replace(declared, job=replace(declared.job, exclude=(*declared.job.exclude, line)))
 
 
 def _is_reserved(each: Surveyed, state: Ground) -> bool:
@@ -101,13 +119,18 @@ def _is_reserved(each: Surveyed, state: Ground) -> bool:
 
 def _pattern_of(each: Surveyed, state: Ground) -> str:
     """Write the pattern that excludes the state directory from the source."""
-    return f"/{os.path.relpath(state.path, each.source.path)}/"
+    return f"/{_spelled(os.path.relpath(state.path, each.source.path))}/"
+
+
+def _spelled(path: str) -> str:
+    """Write a path as a gitignore line has to."""
+    return _SPECIAL.sub(r"\\\g<0>", path)
 
 
 def _excludes(each: Surveyed, state: Ground) -> bool:
     """Whether the last of the exclude lines that spell out the state directory excludes it."""
     anchored = _pattern_of(each, state)
-    name = os.path.basename(state.path)
+    name = _spelled(os.path.basename(state.path))
     spellings = {os.fsencode(text) for text in (anchored, anchored.rstrip("/"), f"{name}/", name)}
     lines = [line.text for line in each.declared.job.exclude]
     deciding = [line for line in lines if line.removeprefix(b"!") in spellings]

@@ -142,3 +142,20 @@ def test_root_holds_everything() -> None:
 
     assert surveyor.ground("/").holds(surveyor.ground("/nowhere/at/all"))
     assert not surveyor.ground("/nowhere/at/all").holds(surveyor.ground("/"))
+
+
+def test_the_catalog_and_logs_lie_in_no_destination_that_would_lose_them(tmp_path: Path) -> None:
+    text = (
+        'version: 1\nstate: ../state\ncatalog: "sqlite:///d/c.db"\njobs:\n'
+        "  a: {source: s, destination: d, log: {file: e/x/a.log}}\n"
+        "  b: {source: s, destination: e, log: {file: e/logs/b.log}, exclude: [/logs/]}\n"
+        "  c: {source: s, destination: f, log: {file: f/c.log}, exclude: [c.log], delete_excluded: true}\n"
+        "  d: {source: s, destination: g, log: {file: g/c.log}, delete: keep}\n"
+    )
+    lost = "which would remove it; write it elsewhere"
+
+    assert problems_of(tmp_path, text) == [
+        f"jobs.yaml:3: catalog: is in the destination of 'a', {lost}",
+        f"jobs.yaml:5: jobs.a.log.file: is in the destination of 'b', {lost}",
+        f"jobs.yaml:7: jobs.c.log.file: is in the destination of 'c', {lost}",
+    ]

@@ -25,7 +25,7 @@ from dirsync.config.shapes import Keys
 from dirsync.config.showing import effective_yaml
 from dirsync.config.yaml_reader import read_mapping
 from dirsync.errors import ConfigError
-from dirsync.model.job import Compare, DeletePolicy, Job, PatternLine, TrackJob
+from dirsync.model.job import Compare, DeletePolicy, Job, MirrorJob, PatternLine, TrackJob
 from dirsync.model.timing import Schedule
 from tests.yaml_seeds import EVERY_KEY, MERGED, SEEDS, TRACK_JOB, VARIABLES, written_seeds
 
@@ -197,7 +197,7 @@ def test_options_of_the_command_line_make_a_job(tmp_path: Path, monkeypatch: pyt
         "log": {"file": "l.log"},
         "timeout": None,
     }
-    job = job_from_options("sync", options)
+    job = job_from_options("sync", options, state=str(tmp_path / "state"), setting="$X")
 
     assert (str(job.source), job.destination.path) == (f"{tmp_path}/a", bytes(tmp_path) + b"/\xff")
     assert job.exclude == (PatternLine(b"*.o", "command line", 0), PatternLine(b"x", "command line", 0))
@@ -208,9 +208,35 @@ def test_options_of_the_command_line_make_a_job(tmp_path: Path, monkeypatch: pyt
 
 def test_wrong_options_are_told_as_such() -> None:
     with pytest.raises(ConfigError) as caught:
-        job_from_options("sync", {"source": "/etc", "destination": "/etc/x", "compare": ["sise"]})
+        job_from_options(
+            "sync",
+            {"source": "/etc", "destination": "/etc/x", "compare": ["sise"]},
+            state="/var/x",
+            setting="$X",
+        )
 
     assert caught.value.problems == (
         "command line: compare[0]: 'sise' is not known; did you mean 'size'?",
         "command line: destination: is inside the source '/etc'; name a directory outside of it",
     )
+
+
+def test_a_job_of_the_command_line_keeps_away_from_its_own_records(tmp_path: Path) -> None:
+    state = tmp_path / "s/a [1]/state"
+
+    def job_between(source: str, destination: str, **more: object) -> MirrorJob:
+        options = {"source": str(tmp_path / source), "destination": str(tmp_path / destination), **more}
+        return job_from_options("sync", options, state=str(state), setting="$X")
+
+    assert job_between("s", "d").exclude == (PatternLine(rb"/a\ \[1]/state/", "command line", 0),)
+    assert job_between("t", "d").exclude == ()
+    for destination, told in [
+        (str(tmp_path / "s"), f"holds the state directory '{state}'; set $X to a directory outside of it"),
+        ("https://host:1/x", "is on another machine; declare the job in jobs.yaml, and run it with"),
+    ]:
+        options = {"source": "/etc", "destination": destination}
+        with pytest.raises(ConfigError) as caught:
+            job_from_options("sync", options, state=str(state), setting="$X")
+        assert caught.value.problems[0].startswith(f"command line: destination: {told}")
+    with pytest.raises(ConfigError, match=r"log\.file: is in the destination of 'sync', which would remove"):
+        job_between("t", "d", log={"file": str(tmp_path / "d/x.log")})
