@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from dirsync.config.endpoints import Endpoint
+from dirsync.config.endpoints import Endpoint, is_endpoint_path
 from dirsync.config.keys import EndpointKeys, FileKeys, ServeKeys, ShareKeys, TokenKeys
 from dirsync.config.nodes import MappingNode, locate
 from dirsync.config.problems import Problems, did_you_mean, quoted
@@ -19,6 +19,11 @@ def endpoints_of(keys: FileKeys, main: MappingNode, problems: Problems) -> dict[
     found: dict[str, Endpoint] = {}
     for name, each in (keys.endpoints or {}).items():
         noting = _Noting(main, problems, ("endpoints", name))
+        if not is_endpoint_path(f"{name}:/"):
+            noting.note(
+                (), "cannot be used, as 'NAME:/path'; name it with letters, digits, '_', '.', '@' or '-'"
+            )
+            continue
         if each.url is None:
             if each.url is None and "url" not in each.written:
                 noting.note((), "'url' is missing; write 'url: https://host:8443/share'")

@@ -14,9 +14,12 @@ from dirsync.config.inclusion import has_wildcard, matching_files
 from dirsync.config.inheritance import EMPTY
 from dirsync.config.nodes import ListNode, MappingNode, ScalarNode, TextFile, mapping_of
 from dirsync.config.problems import Problems, quoted
+from dirsync.config.scalars import Kind, kind_of
 from dirsync.config.yaml_reader import MAX_BYTES, read_mapping, read_text
 from dirsync.errors import ConfigError
 from dirsync.model.names import escaped
+
+_OF_INCLUDED = "write what it is to declare, under 'jobs:' say, or remove it"
 
 _MAX_SECRET_BYTES = 1 << 16
 
@@ -61,11 +64,16 @@ def text_file(path: str) -> TextFile:
 
 
 def _document(
-    data: bytes, file: TextFile, environment: Mapping[str, str], problems: Problems
+    data: bytes,
+    file: TextFile,
+    environment: Mapping[str, str],
+    problems: Problems,
+    *,
+    at_least: str = "write 'version: 1' and 'jobs:' at least",
 ) -> MappingNode | None:
     problems.reads(file)
     text = read_text(data, file, problems)
-    node = None if text is None else read_mapping(text, file, problems)
+    node = None if text is None else read_mapping(text, file, problems, at_least=at_least)
     return None if node is None else expanded_document(node, environment, problems)
 
 
@@ -84,7 +92,7 @@ def _included(
             except (OSError, ValueError) as error:
                 problems.add(pattern.origin, where, f"{quoted(name)} cannot be read: {_reason(error)}")
                 continue
-            document = _document(data, text_file(full), environment, problems)
+            document = _document(data, text_file(full), environment, problems, at_least=_OF_INCLUDED)
             if document is not None:
                 yield document
 
@@ -93,7 +101,7 @@ def _patterns(main: MappingNode) -> Iterator[tuple[ScalarNode, str]]:
     include = main.get("include")
     if isinstance(include, ListNode):
         for position, item in enumerate(include.items):
-            if isinstance(item, ScalarNode):
+            if isinstance(item, ScalarNode) and kind_of(item) is Kind.TEXT:
                 yield item, f"include[{position}]"
 
 

@@ -120,7 +120,9 @@ def _share(absolute: Callable[[str], int]) -> Callable[[str], Limit | None]:
 def _pattern(scalar: ScalarNode) -> PatternLine:
     if kind_of(scalar) is Kind.NULL:
         raise ValueError("an empty pattern; remove it, or put it in quotes")
-    if any(character in scalar.text for character in "\0\n\r"):
+    if "\0" in scalar.text:
+        raise ValueError("holds a NUL, which no name can; remove it")
+    if any(character in scalar.text for character in "\n\r"):
         raise ValueError("a pattern of several lines; write one pattern an entry")
     return PatternLine(os.fsencode(scalar.text), scalar.origin.file.shown, scalar.origin.line)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from dirsync.config.keys import FileKeys, IncludedKeys, JobKeys, names_of
+from dirsync.config.keys import CompareKeys, FileKeys, IncludedKeys, JobKeys, names_of
 from dirsync.config.leaves import LATER
 from dirsync.config.nodes import ListNode, MappingNode, Node, ScalarNode, is_extra, is_null, locate
 from dirsync.config.problems import Problems, did_you_mean, quoted
@@ -86,7 +86,7 @@ class _Reading:
 def _misshapen(shape: Shape[Any], node: Node, *, is_secret: bool) -> str:
     match node:
         case ScalarNode():
-            shown = "a text" if is_secret else quoted(node.text)
+            shown = "nothing" if is_null(node) else "a text" if is_secret else quoted(node.text)
         case ListNode():
             shown = "a list"
         case MappingNode():
@@ -98,6 +98,8 @@ def _misshapen(shape: Shape[Any], node: Node, *, is_secret: bool) -> str:
             return f"expected {shape.leaf.expected}, not {shown}"
         case Series():
             return f"expected a list, not {shown}; write it in brackets, or one '- …' a line"
+    if isinstance(shape, Section) and shape.keys is CompareKeys and isinstance(node, ScalarNode):
+        return f"expected a list, not {shown}; write it in brackets, as '[size, mtime]'"
     return f"expected a mapping, not {shown}; write 'key: value' lines"
 
 

@@ -68,8 +68,11 @@ def read_text(data: bytes, file: TextFile, problems: Problems) -> str | None:
     return text
 
 
-def read_mapping(text: str, file: TextFile, problems: Problems) -> MappingNode | None:
-    """Read the one mapping that a file must be; None when it is none."""
+def read_mapping(text: str, file: TextFile, problems: Problems, *, at_least: str) -> MappingNode | None:
+    """Read the one mapping that a file must be; None when it is none.
+
+    `at_least` says what has to be in one that is empty.
+    """
     composer = _Composer(text, file, problems)
     try:
         node = composer.document()
@@ -79,7 +82,7 @@ def read_mapping(text: str, file: TextFile, problems: Problems) -> MappingNode |
     except _Refused:
         return None
     if node is None:
-        problems.add(Origin(file, 1), "", "the file is empty; write 'version: 1' and 'jobs:' at least")
+        problems.add(Origin(file, 1), "", f"the file is empty; {at_least}")
     elif not isinstance(node, MappingNode):
         problems.add(
             node.origin, "", "the file is not a mapping; write 'key: value' lines, 'version: 1' first"

@@ -226,3 +226,22 @@ def test_notes_are_not_read_but_where_they_are_used(tmp_path: Path) -> None:
     assert [line.partition("; ")[0] for line in problems_of(tmp_path, used)] == [
         "jobs.yaml:3: jobs.b.exclude[0]: the variable 'NOT_SET_HERE' is not set"
     ]
+
+
+def test_what_is_told_is_what_would_be_right(tmp_path: Path) -> None:
+    (tmp_path / "none.yaml").write_text("# nothing yet\n")
+    text = (
+        "version: 1\ninclude: [5, none.yaml]\nsecrets: {pin: }\n"
+        'endpoints: {"a:b": {url: "https://host:1/x"}}\n'
+        'jobs: {a: {source: s, destination: d, compare: size, exclude: ["\\0"]}}\n'
+    )
+
+    assert problems_of(tmp_path, text) == [
+        'jobs.yaml:2: include[0]: expected text, not the number 5; put it in quotes: "5"',
+        "jobs.yaml:3: secrets.pin: expected a mapping, not nothing; write 'key: value' lines",
+        "jobs.yaml:4: endpoints.a:b: cannot be used, as 'NAME:/path'; "
+        "name it with letters, digits, '_', '.', '@' or '-'",
+        "jobs.yaml:5: jobs.a.compare: expected a list, not 'size'; write it in brackets, as '[size, mtime]'",
+        "jobs.yaml:5: jobs.a.exclude[0]: holds a NUL, which no name can; remove it",
+        "none.yaml:1: the file is empty; write what it is to declare, under 'jobs:' say, or remove it",
+    ]

@@ -132,7 +132,7 @@ def _is(value: Any, name: str) -> bool:
 
 def _read(text: str) -> Any:
     """Read YAML as 1.2 has it; an editor's reader does."""
-    node = read_mapping(text, TextFile("seed", "/"), Problems())
+    node = read_mapping(text, TextFile("seed", "/"), Problems(), at_least="")
     assert node is not None
     return _value(node)
 

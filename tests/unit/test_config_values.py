@@ -162,7 +162,7 @@ def test_value_is_read_as_the_manual_says(
         ("ignore_files: [a/b]", "jobs.a.ignore_files[0]: 'a/b' is not the name of a file; write a name without '/', as .gitignore"),
         ("compare: [size, mtme]", "jobs.a.compare[1]: 'mtme' is not known; did you mean 'mtime'?"),
         ("compare: {by: [sise]}", "jobs.a.compare.by[0]: 'sise' is not known; did you mean 'size'?"),
-        ("compare: size", "jobs.a.compare: expected a mapping, not 'size'; write 'key: value' lines"),
+        ("compare: size", "jobs.a.compare: expected a list, not 'size'; write it in brackets, as '[size, mtime]'"),
         ("guard: {max_delete: 101%}", "jobs.a.guard.max_delete: '101%' is more than all; write 0% to 100%"),
         ("guard: {max_delete: -1}", "jobs.a.guard.max_delete: '-1' is not a number of entries; write a number as 100"),
         ("guard: {min_free: 10X}", "jobs.a.guard.min_free: '10X' is not a size; write bytes or a number with K, M, G or T, as 10G"),
