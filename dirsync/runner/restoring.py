@@ -177,11 +177,13 @@ class Restore:
             _make_directory(plan, entry)
         elif now is None:
             plan.add(Operation(Phase.COPY, Change(ChangeKind.CREATED, None, entry)))
+        elif now.path != entry.path:
+            reason = f"a {now.kind.value} is where its directory was: '{shown(now.path)}'; move that away"
+            plan.failures.append(Failure(entry.path, reason))
         elif entry.is_directory and now.is_directory:
             pass  # what is missing in it is brought back
         elif entry.is_directory or now.is_directory:
-            kind = "directory" if now.is_directory else now.kind.value
-            plan.failures.append(Failure(entry.path, f"a {kind} is in its way; move that away"))
+            plan.failures.append(Failure(entry.path, f"a {now.kind.value} is in its way; move that away"))
         elif likeness.agree(entry, now, check=self._deadline.check):
             pass
         elif self._request.overwrite:
@@ -291,13 +293,16 @@ def _finish_directory(plan: Plan, entry: Entry) -> None:
 
 
 def _there(tree: LocalTree, path: bytes) -> Entry | None:
-    """Look at what is at a path of the target now; where a directory above is missing, nothing is."""
+    """Look at what is at a path of the target now, or where a directory above it was.
+
+    Where a directory above is missing, nothing is.
+    """
     try:
         return tree.entry(path)
     except FileNotFoundError:
         return None
     except NotADirectoryError:
-        return tree.entry(split(path)[0])  # it is told that this is in the way
+        return _there(tree, split(path)[0])
 
 
 def versions_of(job: MirrorJob, path: bytes | None, *, state: str) -> Iterator[Version]:

@@ -147,3 +147,15 @@ def test_mode_and_owner_come_back(tmp_path: Path) -> None:
     assert plainly(jobs, "restore", ".", "--overwrite").code == 0
     found = [((source / name).stat().st_mode & 0o777, (source / name).stat().st_uid) for name in ("f", "g")]
     assert found == [(0o600, os.geteuid())] * 2
+
+
+def test_what_took_the_place_of_a_directory_is_told_and_stays(tmp_path: Path) -> None:
+    tree(tmp_path / "s", {"d": {"e": {"x": b"1"}}})
+    jobs = jobs_file(tmp_path)
+    assert run_now(jobs).code == 0
+    shutil.rmtree(tmp_path / "s/d")
+    (tmp_path / "s/d").write_bytes(b"mine")
+
+    told = plainly(jobs, "restore", "d/e/x", "--overwrite")
+    assert (told.code, (tmp_path / "s/d").read_bytes()) == (3, b"mine")
+    assert "d/e/x: a file is where its directory was: 'd'; move that away" in told.stderr
