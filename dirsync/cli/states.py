@@ -31,12 +31,10 @@ class Seeing(Struct, frozen=True, kw_only=True):
     exclude: Sequence[str]  # gitignore lines
     check: Callable[[], None]  # called now and then; may raise to stop
 
-    def selection(self, job: Job | None = None) -> Selection:
-        """Make what selects in one state; `job`: also as that job does."""
+    def selection(self) -> Selection:
+        """Make what selects in one state."""
         lines = [PatternLine(os.fsencode(p), "--exclude", n) for n, p in enumerate(self.exclude, 1)]
-        if job is None:
-            return Selection(scope_of(include=(), exclude=lines))
-        return Selection(scope_of(include=job.include, exclude=(*job.exclude, *lines)))
+        return Selection(scope_of(include=(), exclude=lines))
 
 
 class SelectedState:
@@ -98,8 +96,9 @@ def directory_state(name: str, *, seeing: Seeing, like: SelectedState | None = N
     return DirectoryState(
         place,
         algorithm=algorithm if seeing.hashes else None,
-        selection=seeing.selection(None if like is None else like.job),
+        selection=seeing.selection(),
         check=seeing.check,
+        job=None if like is None else like.job,
     )
 
 

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Sequence
 
 from dirsync.errors import PathError
-from dirsync.filters import pattern_lines
+from dirsync.filters import Scope, pattern_lines
 from dirsync.march.found import Directory, Sides
 from dirsync.model.entry import Entry
 from dirsync.model.listing import Listing
@@ -139,17 +139,26 @@ class Sight:
         in_source = Sides.SOURCE in self._directory.sides
         tree: SourceTree = self._source if in_source else self._destination
         where = self._directory.path if in_source else self._destination_path
-        unknown = dict(listing.unknown)
         try:
-            for name in self.scope.ignore_files:
-                if name in unknown:
-                    raise OSError(errno.EIO, unknown[name])
-                if listing.has_file(name):  # as git, which follows no link to one
-                    path = join(where, name)
-                    lines = pattern_lines(tree.read_file(path), file=shown(path))
-                    self.scope = self.scope.with_ignore_file(lines)
+            self.scope = scope_inside(tree, where, self.scope, listing)
         except OSError as error:
             raise self._unseen(f"its ignore file cannot be read: {error.strerror or error}") from error
 
     def _unseen(self, reason: str) -> PathError:
         return PathError(self._directory.path, reason)
+
+
+def scope_inside(tree: SourceTree, path: bytes, scope: Scope, listing: Listing) -> Scope:
+    """Give the scope of a listed directory with the rules of its ignore files.
+
+    Raises:
+        OSError: one of them cannot be read.
+    """
+    unknown = dict(listing.unknown)
+    for name in scope.ignore_files:
+        if name in unknown:
+            raise OSError(errno.EIO, unknown[name])
+        if listing.has_file(name):  # as git, which follows no link to one
+            file = join(path, name)
+            scope = scope.with_ignore_file(pattern_lines(tree.read_file(file), file=shown(file)))
+    return scope

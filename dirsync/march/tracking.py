@@ -11,23 +11,22 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from msgspec import Struct, field
 
 from dirsync.errors import PathError
-from dirsync.filters import Scope, Verdict
+from dirsync.filters import Scope
 from dirsync.march.found import Directory, Sides
 from dirsync.march.marching import Check, Enough
 from dirsync.march.sight import Sight, entries_in
+from dirsync.march.tracked_names import TrackedDirectory, TrackedNames
 from dirsync.model.change import Failure
 from dirsync.model.listing import Listing
-from dirsync.model.place import RESERVED, LocalPlace
+from dirsync.model.place import LocalPlace
 from dirsync.scan.chosen import glance
 from dirsync.scan.digests import Digests
 from dirsync.scan.glance import Asked, Place
-from dirsync.trees.fsops import TEMPORARY_MARK, is_temporary
 from dirsync.trees.handles import join, split
 from dirsync.trees.hashing import TICK_NS, await_tick
 from dirsync.trees.local import LocalTree, open_tree
@@ -35,16 +34,6 @@ from dirsync.trees.local import LocalTree, open_tree
 _AT_A_GLANCE = 64  # directories that are named; those in them come on top
 _ROWS_AT_A_GLANCE = 2_000  # so that neither memory nor the next stop waits for long
 _LEVELS_AT_A_GLANCE = 32  # each takes a handle
-_KIND, _DIRECTORY, _LINK = 0o170000, 0o040000, 0o120000
-
-
-class TrackedDirectory(NamedTuple):
-    """One directory still to be marched."""
-
-    path: bytes
-    scope: Scope  # the filter rules that hold for its children
-    salt: bytes = b""  # names the ignore files above that its scope comes from
-    ino: int = 0  # as its parent was listed
 
 
 class SeenDirectory(NamedTuple):
@@ -163,7 +152,7 @@ def _glanced(
             left.append(known[path])
             continue
         above = known[split(path)[0]]
-        names = _Names(context, above.path, above.scope)
+        names = _names(context, above.path, above.scope)
         left += names.to_enter([(split(path)[1], ino)], salt=above.salt)
     return [known[path] for path, _ in seen.differing], left
 
@@ -187,8 +176,8 @@ def _looked_at(
         found.unlisted.append(Failure(error.path, error.reason))
         return []
     found.scanned += entries_in(listing, path)
-    names = _Names(context, path, sight.scope)
-    inside = names.to_enter(_subdirectories(context, listing), salt=salt)
+    names = _names(context, path, sight.scope)
+    inside = names.inside(listing, salt=salt)
     if changed:
         unselected = names.unselected(listing)
         entered = unselected and unselected.intersection(split(each.path)[1] for each in inside)
@@ -199,10 +188,8 @@ def _looked_at(
     return inside
 
 
-def _subdirectories(context: TrackContext, listing: Listing) -> list[tuple[bytes, int]]:
-    """Give name and inode of each subdirectory that the job may enter."""
-    own = context.source_device
-    return [(name, ino) for name, ino, device in listing.subdirectories() if own in (None, device)]
+def _names(context: TrackContext, path: bytes, scope: Scope) -> TrackedNames:
+    return TrackedNames(path, scope, skip_symlinks=context.skip_symlinks, device=context.source_device)
 
 
 def _own(source: LocalTree, directory: TrackedDirectory) -> bytes:
@@ -226,53 +213,3 @@ def _salt(directory: TrackedDirectory, scope: Scope, listing: Listing) -> bytes:
         return directory.salt
     rows = [entry[:8] for entry in listing.entries(b"") if entry.path in scope.ignore_files]
     return hashlib.blake2b(directory.salt + repr(rows).encode(), digest_size=16).digest()
-
-
-class _Names:
-    """Decides about the names in one directory."""
-
-    def __init__(self, context: TrackContext, path: bytes, scope: Scope) -> None:
-        self._context = context
-        self._path = path
-        self._is_root = not path
-        self._scope = scope
-        self._selects_all = scope.trivial and not context.skip_symlinks
-
-    def unselected(self, listing: Listing) -> frozenset[bytes]:
-        """Give the names that are not recorded."""
-        if self._selects_all and not self._is_root and TEMPORARY_MARK not in listing.names:
-            return frozenset()
-        modes = listing.modes()
-        rows = zip(listing.name_list(), modes, strict=True)
-        return frozenset(name for name, mode in rows if not self._selects(name, mode & _KIND))
-
-    def _selects(self, name: bytes, kind: int) -> bool:
-        if is_temporary(name) or (self._context.skip_symlinks and kind == _LINK):
-            return False
-        return self._verdict(name, is_directory=kind == _DIRECTORY) is Verdict.SELECTED
-
-    def _verdict(self, name: bytes, *, is_directory: bool) -> Verdict:
-        if self._is_root and name == RESERVED:
-            return Verdict.EXCLUDED
-        if self._scope.trivial:
-            return Verdict.SELECTED
-        return self._scope.verdict(name, is_directory=is_directory)
-
-    def to_enter(self, rows: Iterable[tuple[bytes, int]], *, salt: bytes) -> list[TrackedDirectory]:
-        """Give the subdirectories to look at, in order, out of those with some names and inodes."""
-        if not self._scope.trivial or self._is_root:
-            rows = [row for row in rows if self._verdict(row[0], is_directory=True) is not Verdict.EXCLUDED]
-        beginning = join(self._path, b"")
-        scope = self._scope if self._scope.trivial else None  # of them all; None: each has its own
-        return [
-            TrackedDirectory(beginning + name, scope or self._scope.enter(name), salt, ino)
-            for name, ino in rows
-        ]
-
-    def foreign(self, listing: Listing) -> frozenset[bytes]:
-        """Give the names of the directories that are not entered, for they are of other file systems."""
-        device = self._context.source_device
-        if device is None:
-            return frozenset()
-        rows = zip(listing.name_list(), listing.devices(), strict=True)
-        return frozenset(name for name, dev in rows if dev != device)

@@ -8,8 +8,12 @@ lie above the one at hand, and with their width.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
+from dirsync.filters import Scope, scope_of
 from dirsync.filters.selection import Selection
+from dirsync.march.sight import scope_inside
+from dirsync.march.tracked_names import TrackedDirectory, TrackedNames
 from dirsync.model.change import Failure
 from dirsync.model.entry import Entry
 from dirsync.model.listing import Listing
@@ -23,14 +27,37 @@ from dirsync.trees.source import SourceTree
 ATTEMPTS_WHILE_IT_CHANGES = 10  # one listing takes about a millisecond
 
 
+class Recording(NamedTuple):
+    """What a track job records of a tree."""
+
+    scope: Scope  # the filter rules that hold for what is directly in the root
+    skip_symlinks: bool
+    one_file_system: bool
+
+
+EVERYTHING = Recording(scope_of(include=(), exclude=()), skip_symlinks=False, one_file_system=False)
+
+
 class Walk:
     """Walks a tree once."""
 
-    def __init__(self, tree: SourceTree, *, selection: Selection, check: Callable[[], None]) -> None:
-        """Walk what is selected; `check` is called before each directory, and may raise to stop."""
+    def __init__(
+        self,
+        tree: SourceTree,
+        *,
+        selection: Selection,
+        check: Callable[[], None],
+        recording: Recording = EVERYTHING,
+    ) -> None:
+        """Walk what is selected; `check` is called before each directory, and may raise to stop.
+
+        `recording`: of that, what a track job would record, and where it would go.
+        """
         self._tree = tree
         self._selection = selection
         self._check = check
+        self._recording = recording
+        self._device: int | None = None  # set: stay on this file system
 
     def sightings(self) -> Iterator[Sighting]:
         """Give what is seen, and what cannot be, in path order.
@@ -38,29 +65,49 @@ class Walk:
         Raises:
             OSError: the root cannot be listed.
         """
-        levels = [self._level(b"")]
+        if self._recording.one_file_system:
+            self._device = self._tree.directory(b"").dev
+        levels = [self._opened(TrackedDirectory(b"", self._recording.scope))]
         while levels:
-            for sighting in levels[-1]:
-                yield sighting
-                if isinstance(sighting, Seen) and sighting.entry.is_directory:
-                    levels.append(self._level(sighting.entry.path))
+            for sighting, directory in levels[-1]:
+                if sighting is not None:
+                    yield sighting
+                if directory is not None:
+                    levels.append(self._opened(directory))
                     break
             else:
                 levels.pop()
 
-    def _level(self, path: bytes) -> Iterator[Sighting]:
-        """Give the children of a directory; first, if so, that not all of them can be seen."""
+    def _opened(
+        self, directory: TrackedDirectory
+    ) -> Iterator[tuple[Sighting | None, TrackedDirectory | None]]:
+        """Give what is seen in a directory, each with the directory to enter that it is.
+
+        First, if so, that not all of it can be seen.
+        """
         self._check()
+        path = directory.path
         try:
             listing, settled = self._listing(path)
         except OSError as error:
             if not path:
                 raise
-            yield Failure(path, f"the directory cannot be listed: {error.strerror}")
+            yield Failure(path, f"the directory cannot be listed: {error.strerror}"), None
             return
         if not settled:
-            yield Failure(path, "it kept changing while it was listed, so a name may have been missed")
-        yield from self._children(path, listing)
+            yield Failure(path, "it kept changing while it was listed, so a name may have been missed"), None
+        try:
+            scope = scope_inside(self._tree, path, directory.scope, listing)
+        except OSError as error:
+            yield Failure(path, f"its ignore file cannot be read: {error.strerror or error}"), None
+            return
+        skip_symlinks = self._recording.skip_symlinks
+        names = TrackedNames(path, scope, skip_symlinks=skip_symlinks, device=self._device)
+        inside = {each.path: each for each in names.inside(listing)}
+        unselected = names.unselected(listing)
+        for sighting in self._children(path, listing):
+            is_told = not unselected or split(sighting.path)[1] not in unselected
+            yield sighting if is_told else None, inside.get(sighting.path)
 
     def _listing(self, path: bytes) -> tuple[Listing, bool]:
         """List a directory, and tell whether it stood still meanwhile.

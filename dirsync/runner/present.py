@@ -7,12 +7,13 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 
 from dirsync.errors import RunError
+from dirsync.filters import root_scope
 from dirsync.filters.selection import Selection
 from dirsync.march.driver import available_processors
-from dirsync.march.walk import Walk
+from dirsync.march.walk import EVERYTHING, Recording, Walk
 from dirsync.model.change import Failure
 from dirsync.model.entry import Kind
-from dirsync.model.job import HashAlgorithm
+from dirsync.model.job import HashAlgorithm, Job, SymlinkPolicy
 from dirsync.model.names import local_text
 from dirsync.model.place import LocalPlace, Place
 from dirsync.model.snapshot import Seen, Sighting
@@ -37,12 +38,17 @@ class DirectoryState:
         algorithm: HashAlgorithm | None,
         selection: Selection,
         check: Callable[[], None],
+        job: Job | None = None,
     ) -> None:
-        """See what is selected; `check` is called now and then, and may raise to stop."""
+        """See what is selected; `check` is called now and then, and may raise to stop.
+
+        `job`: of that, what it would record; None: all of it.
+        """
         self.algorithm = algorithm
         self._place = place
         self._selection = selection
         self._check = check
+        self._recording = EVERYTHING if job is None else _recording(job)
 
     def sightings(self) -> Iterator[Sighting]:
         """Walk the directory.
@@ -55,7 +61,7 @@ class DirectoryState:
                 within_reach(self._place, check=self._check) as place,
                 _opened_deep(place) as tree,
             ):
-                walk = Walk(tree, selection=self._selection, check=self._check)
+                walk = Walk(tree, selection=self._selection, check=self._check, recording=self._recording)
                 sightings = walk.sightings()
                 yield from self._hashed(sightings, place) if self.algorithm else sightings
         except OSError as error:
@@ -109,6 +115,11 @@ class DirectoryState:
         finally:
             os.close(handle)
         return Seen(seen.entry if entry.ctime_ns == seen.entry.ctime_ns else entry, name)
+
+
+def _recording(job: Job) -> Recording:
+    skip_symlinks = job.symlinks is SymlinkPolicy.SKIP
+    return Recording(root_scope(job), skip_symlinks=skip_symlinks, one_file_system=job.one_file_system)
 
 
 def _opened_deep(place: Place) -> SourceTree:

@@ -16,7 +16,8 @@ from dirsync.errors import RunError
 from dirsync.filters import root_scope
 from dirsync.march.driver import march_tree
 from dirsync.march.marching import Check
-from dirsync.march.tracking import TrackContext, TrackedDirectory, TrackFound, track
+from dirsync.march.tracked_names import TrackedDirectory
+from dirsync.march.tracking import TrackContext, TrackFound, track
 from dirsync.model.job import Fingerprint, SymlinkPolicy, TrackJob
 from dirsync.model.recorded import CatalogJob
 from dirsync.runner.declared import declaration_of
