@@ -117,12 +117,21 @@ class Ledger:
     def last_run(self, job: str, *, outcomes: frozenset[Outcome] | None = None) -> RecordedRun | None:
         """Find the job's newest run that was no dry run.
 
-        With `outcomes`, the newest that ended so; without, one that still goes on counts too.
+        With `outcomes`, the newest that ended so; without, one that still goes on or was cut off
+        comes first: runs that were skipped meanwhile are newer.
         """
+        if outcomes is None and (unfinished := self._unfinished(job)) is not None:
+            return unfinished
         wanted = [outcome.value for outcome in outcomes or ()]
         condition = "" if outcomes is None else f"AND outcome IN ({', '.join('?' * len(wanted))})"
         rows = self._select(
             f"WHERE job = ? AND dry_run = 0 {condition} ORDER BY run_id DESC LIMIT 1", (job, *wanted)
+        )
+        return rows[0] if rows else None
+
+    def _unfinished(self, job: str) -> RecordedRun | None:
+        rows = self._select(
+            "WHERE job = ? AND dry_run = 0 AND outcome IS NULL ORDER BY run_id DESC LIMIT 1", (job,)
         )
         return rows[0] if rows else None
 

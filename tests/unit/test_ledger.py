@@ -106,6 +106,23 @@ def test_last_run_does_not_count_dry_runs(tmp_path: Path) -> None:
         assert len(ledger.runs("photos")) == 1
 
 
+def test_skipped_run_does_not_hide_the_one_that_it_was_skipped_for(tmp_path: Path) -> None:
+    """A run that goes on, or was cut off, is the last one though others were skipped meanwhile."""
+    with open_ledger(str(tmp_path)) as ledger:
+        finish(ledger, begin(ledger))
+        unfinished = begin(ledger)
+        finish(ledger, begin(ledger), Outcome.SKIPPED)
+        last = ledger.last_run("photos")
+        ledger.close_crashed("photos")
+        finish(ledger, begin(ledger), Outcome.SKIPPED)
+        later = ledger.last_run("photos")
+
+    assert last is not None
+    assert (last.run_id, last.outcome) == (unfinished, None)
+    assert later is not None
+    assert later.outcome is Outcome.SKIPPED
+
+
 def test_last_run_can_ask_for_outcomes(tmp_path: Path) -> None:
     """Asked for outcomes, the newest run that ended so is found."""
     with open_ledger(str(tmp_path)) as ledger:
