@@ -11,6 +11,7 @@ from dirsync.report.report import JobReport, Report, Verdict
 
 _FAILED = frozenset({Outcome.FAILED, Outcome.CRASHED})
 _ORDER = list(Verdict)
+_DONE = {JobType.SYNC: "carried over", JobType.TRACK: "recorded", JobType.CHECK: "compared"}
 
 
 class Judged(NamedTuple):
@@ -89,11 +90,21 @@ def _of_runs(job: JobReport) -> Iterator[_Reason]:
         yield _Reason(Verdict.REVIEW, f"the last run gave up {paths}")
     elif failed := sum(job.runs.outcomes.get(outcome, 0) for outcome in _FAILED):
         yield _Reason(Verdict.REVIEW, f"{failed:,} of {job.runs.total:,} runs failed, the last one did not")
-    if job.type is JobType.CHECK and last.counts.changes:
-        count = last.counts.changes
+    if last.outcome is Outcome.SKIPPED and not job.runs.total - job.runs.outcomes.get(Outcome.SKIPPED, 0):
+        yield _Reason(
+            Verdict.REVIEW, f"{_skipped(job)}, so nothing was {_DONE[job.type]}{_because(last.error)}"
+        )
+    if job.type is JobType.CHECK and job.counts.changes:
+        count = job.counts.changes
         yield _Reason(Verdict.REVIEW, f"{count:,} {'path differs' if count == 1 else 'paths differ'}")
     if job.is_scheduled and not job.runs.total and last.outcome is not None:
         yield _Reason(Verdict.REVIEW, "no run in this time, though it has a schedule")
+
+
+def _skipped(job: JobReport) -> str:
+    """Say which runs were skipped of a job of which all were."""
+    count = job.runs.total
+    return f"all {count:,} runs were skipped" if count > 1 else "the last run was skipped"
 
 
 def _ended(outcome: Outcome | None) -> str:

@@ -24,6 +24,7 @@ from dirsync.runner.ledger import RecordedRun as LedgerRun
 from dirsync.runner.recorded_jobs import Record, Records
 
 _BAD = frozenset({Outcome.FAILED, Outcome.CRASHED, Outcome.HELD, Outcome.CANCELLED, Outcome.PARTIAL})
+_COMPARED = frozenset({Outcome.SUCCEEDED, Outcome.PARTIAL})  # of check runs: what they counted is all
 _BAD_RUNS_SHOWN = 5
 _LOOKED_AT = 200_000  # changes: of more, the newest are looked at one by one, so that it takes no minutes
 _FOLDED_UP_TO = 30_000  # deletions, or moves: the newest of them
@@ -101,9 +102,16 @@ class _Gathering:
             last=None if last is None else self._last(last),
             runs=runs,
             bad_runs=tuple(self._bad_runs(job)),
-            counts=_counts(job, runs, last),
+            counts=self._counts(job, runs),
             bytes_added=runs.counts.bytes_copied,
         )
+
+    def _counts(self, job: Job, runs: RunsTally) -> Counts:
+        """Give what the ledger counts: what sync runs did, and how two sides differed when last compared."""
+        if job.type is JobType.CHECK:
+            compared = self._ledger.last_run(job.name, outcomes=_COMPARED)
+            return Counts() if compared is None else compared.counts
+        return runs.counts if job.type is JobType.SYNC else Counts()
 
     def _last(self, run: LedgerRun) -> LastRun:
         error = None if run.error is None else self._told(run.job, run.error)
@@ -234,13 +242,6 @@ class _Changes:
 def _size_of(change: RecordedChange) -> int:
     row = change.new or change.old
     return row.size if row is not None and row.kind is Kind.FILE else 0
-
-
-def _counts(job: Job, runs: RunsTally, last: LedgerRun | None) -> Counts:
-    """Give what the ledger counts: what sync runs did, and how the two sides differed at the last check."""
-    if job.type is JobType.CHECK:
-        return Counts() if last is None else last.counts
-    return runs.counts if job.type is JobType.SYNC else Counts()
 
 
 def _total(subtrees: Iterable[SubtreeTally]) -> Counts:

@@ -375,3 +375,23 @@ def test_before_the_first_run_there_is_nothing_and_no_catalog_is_made(
     assert place("history", "kept").startswith("kept  nothing is recorded yet")
     place("accept", "kept", code=5)
     assert not (tmp_path / ".dirsync/catalog.db").exists()
+
+
+def test_a_check_that_was_skipped_is_no_check_without_differences(place: Place) -> None:
+    """Nothing was compared at first; later, what the last comparison found stays to be looked at."""
+    text = JOBS.replace("source: photos", "type: check\n    source: photos")
+    marked = text.replace("guard: {", "guard: {marker: mark, ")
+    (place.folder / "backup").mkdir()
+    (place.folder / "jobs.yaml").write_text(marked)
+    place("--now", "-q", "--job", "photos", code=75)
+    place("--now", "-q", "--job", "photos", code=75)
+    never = place.report(job="photos")
+    (place.folder / "jobs.yaml").write_text(text)
+    place("--now", "-q", "--job", "photos", code=1)
+    (place.folder / "jobs.yaml").write_text(marked)
+    place("--now", "-q", "--job", "photos", code=75)
+    later = place.report(job="photos")
+
+    assert never["verdict"] == "to review"
+    assert never["reasons"][0].startswith("all 2 runs were skipped, so nothing was compared: ")
+    assert (later["verdict"], later["reasons"]) == ("to review", ["1 path differs"])

@@ -64,7 +64,11 @@ def last(outcome: Outcome | None, error: str | None = None, **counts: int) -> La
         (job(runs=RunsTally(outcomes={Outcome.SUCCEEDED: 3, Outcome.FAILED: 1})), Verdict.REVIEW, "1 of 4 runs failed, the last one did not"),
         (job(runs=RunsTally()), Verdict.REVIEW, "no run in this time, though it has a schedule"),
         (job(runs=RunsTally(), is_scheduled=False), Verdict.FINE, "nothing changed"),
-        (job(type=JobType.CHECK, last=last(Outcome.SUCCEEDED, modified=2)), Verdict.REVIEW, "2 paths differ"),
+        (job(type=JobType.CHECK, counts=Counts(modified=2)), Verdict.REVIEW, "2 paths differ"),
+        (job(last=last(Outcome.SKIPPED, "not mounted"), runs=RunsTally(outcomes={Outcome.SKIPPED: 3})), Verdict.REVIEW, "all 3 runs were skipped, so nothing was recorded: not mounted"),
+        (job(type=JobType.CHECK, last=last(Outcome.SKIPPED), runs=RunsTally(outcomes={Outcome.SKIPPED: 1})), Verdict.REVIEW, "the last run was skipped, so nothing was compared"),
+        (job(type=JobType.SYNC, last=last(Outcome.SKIPPED), runs=RunsTally(), is_scheduled=False), Verdict.REVIEW, "the last run was skipped, so nothing was carried over"),
+        (job(last=last(Outcome.SKIPPED), runs=RunsTally(outcomes={Outcome.SKIPPED: 3, Outcome.SUCCEEDED: 1})), Verdict.FINE, "nothing changed"),
     ],
 )  # fmt: skip
 def test_verdict_and_its_first_reason(report: JobReport, verdict: Verdict, reason: str) -> None:
