@@ -130,10 +130,20 @@ class Displacing:
                 oldest = now - datetime.timedelta(seconds=versions.keep_seconds)
                 self._expire_runs(tree, oldest)
                 self._remove_unknown_areas(tree, oldest)
-            if versions.count is not None:
-                for run, path in self._index.beyond_count(versions.count):
-                    self._index.drop_object(run.run_id, path)
-                    _removed(tree, join(run.area, path))
+            self._expire_beyond_count(tree)
+
+    def expire_beyond_count(self) -> None:
+        """Give up the versions beyond the count: of a run that is done, when its result is durable."""
+        with open_tree(self._job.destination) as tree:
+            self._expire_beyond_count(tree)
+
+    def _expire_beyond_count(self, tree: LocalTree) -> None:
+        count = self._job.versions.count
+        if count is None:
+            return
+        for run, path in self._index.beyond_count(count):
+            self._index.drop_object(run.run_id, path)
+            _removed(tree, join(run.area, path))
 
     def _expire_runs(self, tree: LocalTree, oldest: datetime.datetime) -> None:
         limit = oldest.astimezone(datetime.UTC).isoformat(timespec="microseconds")

@@ -205,6 +205,8 @@ class Stages:
         self._remember(places)
         if not self._counts.failed:
             remove_plan(self._state, self._job.name)
+            if versions is not None and self._counts.changes:
+                Displacing(self._job, versions).expire_beyond_count()
 
     def _plan(self, places: Places) -> Plan:
         self._observer.stage(Stage.SCAN)

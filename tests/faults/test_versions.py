@@ -16,7 +16,7 @@ import pytest
 from msgspec import structs
 
 from dirsync.errors import Busy, RunError
-from dirsync.model.job import DeletePolicy, MirrorJob, PatternLine, Versions
+from dirsync.model.job import DeletePolicy, Durability, MirrorJob, PatternLine, Versions
 from dirsync.model.place import VERSIONS
 from dirsync.model.result import Counts, Outcome
 from dirsync.model.stop import Deadline, Stop
@@ -25,7 +25,7 @@ from dirsync.runner.observer import Silent
 from dirsync.runner.restoring import Request, Restore, versions_of
 from dirsync.trees import fsops
 from tests.jobs import run, sync_job
-from tests.sweeps.gates import was_killed
+from tests.sweeps.gates import Counted, gated, was_killed
 from tests.sweeps.scenarios import SCENARIOS, Scenario
 from tests.trees import (
     Children,
@@ -272,7 +272,6 @@ def test_of_each_path_only_so_many_versions_stay(tmp_path: Path) -> None:
         (source / "f").write_bytes(b"x" * (number + 1))
         run(job, state=tmp_path / "state")
         at.append(now())
-    run(job, state=tmp_path / "state")
 
     kept = list(versions_of(job, b"f", state=str(tmp_path / "state")))
     assert [version.entry.size for version in kept] == [4, 3]
@@ -280,6 +279,69 @@ def test_of_each_path_only_so_many_versions_stay(tmp_path: Path) -> None:
     assert (tmp_path / "back/f").read_bytes() == b"xxx"
     lost = restored(job, tmp_path, path=b"f", at=at[1], to=tmp_path / "none")
     assert (lost.created, lost.failed) == (0, 1)
+
+
+def test_a_version_beyond_the_count_goes_after_what_took_its_place_is_on_the_disk(tmp_path: Path) -> None:
+    source = tree(tmp_path / "s", {"f": b"0", "g": b""})
+    job = structs.replace(keeping_job(tmp_path, Versions(count=1)), durability=Durability.FULL)
+    for size in (1, 2):
+        (source / "f").write_bytes(b"x" * size)
+        run(job, state=tmp_path / "state")
+    (source / "f").write_bytes(b"xxx")
+    with gated(counted := Counted()):
+        run(job, state=tmp_path / "state")
+
+    passed = counted.passed
+    assert passed.index("sync_file_system") < passed.index("unlink") == len(passed) - 1
+    (kept,) = versions_of(job, b"f", state=str(tmp_path / "state"))
+    assert kept.entry.size == 2
+
+
+def test_a_run_that_gave_up_a_path_keeps_the_versions_beyond_the_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tree(tmp_path / "s", {"f": b"0", "g": b""})
+    job = keeping_job(tmp_path, Versions(count=1))
+    run(job, state=tmp_path / "state")
+    (source / "f").write_bytes(b"x")
+    run(job, state=tmp_path / "state")
+    (source / "f").write_bytes(b"xx")
+    (source / "g").unlink()
+
+    def no_move(operation: str) -> None:
+        if operation == "move":
+            raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fsops, "gate", no_move)
+        assert run(job, state=tmp_path / "state").outcome is Outcome.PARTIAL
+    sizes = [version.entry.size for version in versions_of(job, b"f", state=str(tmp_path / "state"))]
+
+    assert sizes == [1, 1]
+
+
+def test_killed_at_any_operation_versions_beyond_a_count_are_never_told_of_and_not_there(
+    memory: Path,
+) -> None:
+    at = 0
+    while True:
+        place = tree(memory / str(at), {"s": {"f": b"", "g": b""}})
+        source = place / "s"
+        job = keeping_job(place, Versions(count=1))
+        for size in (1, 2):
+            (source / "f").write_bytes(b"x" * size)
+            run(job, state=place / "state")
+        since = now()
+        (source / "f").write_bytes(b"xxx")
+        if not was_killed(job, at=at, state=place / "state"):
+            break
+        restored(job, place, path=b"f", at=since, to=place / "back")
+        assert (place / "back/f").read_bytes() == b"xx", at
+        assert run(job, state=place / "state").outcome is Outcome.SUCCEEDED
+        kept = list(versions_of(job, b"f", state=str(place / "state")))
+        assert [version.entry.size for version in kept] == [2], at
+        at += 1
+    assert at > 0
 
 
 def test_a_snapshot_by_hard_links_beside_the_destination_keeps_its_bytes(tmp_path: Path) -> None:
