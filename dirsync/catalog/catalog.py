@@ -233,6 +233,28 @@ class Catalog:
         )
         return any(True for _ in self.store.rows(statement, (job_id, *values, first, last)))
 
+    def moves_off(
+        self, job_id: int, paths: Sequence[bytes], *, first: int, last: int
+    ) -> list[RecordedChange]:
+        """List the changes between two ids that moved something off one of these paths, newest first."""
+        off, values = self.store.moves_off(job_id, paths)
+        statement = (
+            f"SELECT {_CHANGES} FROM changes WHERE job_id = ? AND {off} AND kind = 'moved' "
+            f"AND {_UNINDEXED} >= ? AND {_UNINDEXED} <= ? ORDER BY change_id DESC"
+        )
+        rows = self.store.rows(statement, (job_id, *values, first, last))
+        return [self.read(change_of, row) for row in rows]
+
+    def first_change_at(self, job_id: int, path: bytes, *, first: int) -> RecordedChange | None:
+        """Find the oldest change of a path itself, from an id on."""
+        at, values = self.store.changes_at(job_id, [path])
+        statement = (
+            f"SELECT {_CHANGES} FROM changes WHERE job_id = ? AND {at} AND {_UNINDEXED} >= ? "
+            "ORDER BY change_id LIMIT 1"
+        )
+        rows = list(self.store.rows(statement, (job_id, *values, first)))
+        return self.read(change_of, rows[0]) if rows else None
+
     def changes_with(self, job_id: int, change_ids: Sequence[int]) -> Iterator[RecordedChange]:
         """Give changes by their ids, a few hundred at most."""
         places = ", ".join("?" * len(change_ids))

@@ -162,8 +162,11 @@ class SqliteStore:
 
     def changes_at(self, job_id: int, paths: Sequence[bytes]) -> tuple[str, list[Value]]:
         """Give a condition on `changes` of a job, and its values: look-ups in an index that suffices."""
-        ids = f"SELECT change_id FROM changes WHERE job_id = ? AND path IN ({', '.join('?' * len(paths))})"
-        return f"change_id IN ({ids})", [job_id, *paths]
+        return _changes_with("path", job_id, paths)
+
+    def moves_off(self, job_id: int, paths: Sequence[bytes]) -> tuple[str, list[Value]]:
+        """Give a condition on `changes` of a job, and its values, likewise."""
+        return _changes_with("old_path", job_id, paths)
 
     def first_slash(self, path: str) -> str:
         """Give an expression: where the first slash is in a path."""
@@ -296,3 +299,8 @@ def open_sqlite(path: str, *, may_create: bool) -> Iterator[SqliteStore]:
         yield store
     finally:
         connection.close()
+
+
+def _changes_with(column: str, job_id: int, paths: Sequence[bytes]) -> tuple[str, list[Value]]:
+    ids = f"SELECT change_id FROM changes WHERE job_id = ? AND {column} IN ({', '.join('?' * len(paths))})"
+    return f"change_id IN ({ids})", [job_id, *paths]

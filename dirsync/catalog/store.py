@@ -115,6 +115,10 @@ class Store(Protocol):
         """Give a condition on `changes` of a job, and its values: at one of a few paths themselves."""
         ...
 
+    def moves_off(self, job_id: int, paths: Sequence[bytes]) -> tuple[str, list[Value]]:
+        """Give a condition on `changes` of a job, and its values: moved off one of a few paths themselves."""
+        ...
+
     def first_slash(self, path: str) -> str:
         """Give an expression: where the first slash is in a path, itself an expression.
 

@@ -1,12 +1,14 @@
 """What happened to a path: its changes and those beneath it, newest first.
 
 A path that was moved, or lies in a directory that was, is followed: what happened
-before the move is told of the path it had then.
+before the move is told of the path it had then. Of a path that a directory above it took
+along when it was moved away, that move is told.
 """
 
 from __future__ import annotations
 
 import datetime
+import heapq
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
@@ -63,7 +65,10 @@ class Trace:
 
     def entry(self) -> Recorded | None:
         """Give what the catalog holds at the path now; None: nothing is there."""
-        parent, name = split(self._path)
+        return self._entry(self._path)
+
+    def _entry(self, path: bytes) -> Recorded | None:
+        parent, name = split(path)
         row = self._catalog.entry_in(self._known.job_id, parent, name)
         return None if row is None or row.is_passage else row
 
@@ -106,13 +111,43 @@ class Trace:
         run = self._run(move.run_id)
         return move.change_id if run is None else run.first_change
 
+    def _end_of(self, move: RecordedChange) -> int:
+        run = self._run(move.run_id)
+        return move.change_id if run is None else run.last_change
+
     def _changes(self, path: bytes, *, first: int, last: int) -> Iterator[Event]:
         kinds = [kind.value for kind in self._kinds]
         changes = self._catalog.changes(
             self._known.job_id, beneath=path, first=first, last=last, kinds=kinds, newest_first=True
         )
-        for change in changes:
+        is_asked_for = not self._kinds or ChangeKind.MOVED in self._kinds
+        away = self._taken_along(path, first=first, last=last) if is_asked_for else iter(())
+        for change in heapq.merge(changes, away, key=_id, reverse=True):
             yield self._event(change)
+
+    def _taken_along(self, path: bytes, *, first: int, last: int) -> Iterator[RecordedChange]:
+        """Give the moves of directories above a path that took what was at it away, newest first."""
+        above = list(ancestors(path))
+        if not above or last < first:
+            return
+        for move in self._catalog.moves_off(self._known.job_id, above, first=first, last=last):
+            if self._came_along(_after(move, path), move):
+                yield move
+
+    def _came_along(self, path: bytes, move: RecordedChange) -> bool:
+        """Whether something was at a path when a move had brought the directory above it there."""
+        change = self._catalog.first_change_at(self._known.job_id, path, first=self._begin_of(move))
+        until = _NEWEST if change is None else self._begin_of(change) - 1
+        if any(self._moved_on(path, first=self._end_of(move) + 1, last=until)):
+            return True
+        if change is not None:
+            return change.kind not in (ChangeKind.CREATED, ChangeKind.MOVED)
+        return self._entry(path) is not None
+
+    def _moved_on(self, path: bytes, *, first: int, last: int) -> Iterator[RecordedChange]:
+        """Give the moves that took what was at a path away, by itself or with a directory above it."""
+        yield from self._catalog.moves_off(self._known.job_id, [path], first=first, last=last)
+        yield from self._taken_along(path, first=first, last=last)
 
     def _event(self, change: RecordedChange) -> Event:
         return Event(change, self._run(change.run_id))
@@ -127,3 +162,13 @@ def _before(move: RecordedChange, path: bytes) -> bytes:
     """Give the path that what is at a path had before a move of it, or of a directory above it."""
     assert move.old_path is not None
     return move.old_path + path[len(move.path) :]
+
+
+def _after(move: RecordedChange, path: bytes) -> bytes:
+    """Give the path that what was at a path has after a move of a directory above it."""
+    assert move.old_path is not None
+    return move.path + path[len(move.old_path) :]
+
+
+def _id(change: RecordedChange) -> int:
+    return change.change_id

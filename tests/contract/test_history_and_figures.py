@@ -257,3 +257,21 @@ def test_history_follows_moves_and_tells_each_change_once(past: Past) -> None:
     assert [event.change.path for event in since] == [b"top", b"n/b/y"]
     kinds = Trace(past.record, b"top/y", kinds=[ChangeKind.MOVED]).events()
     assert [event.change.path for event in kinds] == [b"top", b"n/b/y"]
+
+
+def test_history_tells_which_move_of_a_directory_above_took_a_path_along(past: Past) -> None:
+    """Followed further where that was moved, changed or deleted later; not where nothing was there."""
+    past.run(moved(b"d", b"D"), created(b"d"), created(b"D/in"))
+    past.run(moved(b"D", b"E"))
+    past.run(told(b"E/e/g", ChangeKind.MODIFIED, old=recorded(1), new=recorded(2)))
+    past.run(created(b"E/later"), moved(b"E/was", b"was"))
+
+    def history(path: bytes, *kinds: ChangeKind) -> list[bytes]:
+        return [event.change.path for event in Trace(past.record, path, kinds=kinds).events()]
+
+    assert history(b"d/e/g") == [b"D"]
+    assert history(b"D/e/g") == [b"E", b"D"]
+    assert history(b"d/was") == [b"D"]
+    assert history(b"d/later") == history(b"d/in") == history(b"d/never") == []
+    assert history(b"d/e/g", ChangeKind.CREATED) == []
+    assert Trace(past.record, b"d/e/g").baseline() is not None

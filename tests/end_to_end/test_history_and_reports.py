@@ -395,3 +395,17 @@ def test_a_check_that_was_skipped_is_no_check_without_differences(place: Place) 
     assert never["verdict"] == "to review"
     assert never["reasons"][0].startswith("all 2 runs were skipped, so nothing was compared: ")
     assert (later["verdict"], later["reasons"]) == ("to review", ["1 path differs"])
+
+
+def test_the_old_path_beneath_a_moved_directory_is_told_to_have_gone_with_it(place: Place) -> None:
+    os.rename(place.folder / "kept/a", place.folder / "kept/A")
+    place.run()
+
+    lines = place("history", "kept/a/x").splitlines()
+    (machine,) = map(json.loads, place("history", "kept/a/x", "--json").splitlines())
+    unseen = place("history", "kept/a/never")
+
+    assert lines[1] == "  moved     a/ → A/"
+    assert lines[2].endswith("the first run recorded it")
+    assert (machine["event"], machine["path"], machine["old_path"]) == ("change", "A", "a")
+    assert "not in the catalog" in unseen

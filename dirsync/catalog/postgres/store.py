@@ -224,9 +224,12 @@ class PostgresStore:
 
     def changes_at(self, job_id: int, paths: Sequence[bytes]) -> tuple[str, list[Value]]:
         """Give a condition on `changes` of a job, and its values: the index holds the begin of a path."""
-        places = ", ".join("?" * len(paths))
-        condition = f"{prefix_of('path')} IN ({places}) AND path IN ({places})"
-        return condition, [*(path[:PREFIX_BYTES] for path in paths), *paths]
+        return _changes_with("path", paths)
+
+    def moves_off(self, job_id: int, paths: Sequence[bytes]) -> tuple[str, list[Value]]:
+        """Give a condition on `changes` of a job, and its values, likewise."""
+        condition, values = _changes_with("old_path", paths)
+        return f"old_path IS NOT NULL AND {condition}", values
 
     def first_slash(self, path: str) -> str:
         """Give an expression: where the first slash is in a path."""
@@ -255,3 +258,9 @@ class PostgresStore:
             yield
         except psycopg.Error as error:
             raise told(error, shown=self.shown, is_lost=self.connection.closed) from error
+
+
+def _changes_with(column: str, paths: Sequence[bytes]) -> tuple[str, list[Value]]:
+    places = ", ".join("?" * len(paths))
+    condition = f"{prefix_of(column)} IN ({places}) AND {column} IN ({places})"
+    return condition, [*(path[:PREFIX_BYTES] for path in paths), *paths]
