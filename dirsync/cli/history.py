@@ -36,6 +36,7 @@ from dirsync.model.change import ChangeKind
 from dirsync.model.entry import Kind
 from dirsync.model.job import Job, JobType, TrackJob
 from dirsync.model.names import escaped, shown
+from dirsync.model.place import LocalPlace
 from dirsync.model.recorded import RecordedRun
 from dirsync.runner.ledger import open_ledger
 from dirsync.runner.recorded_jobs import Records, records
@@ -68,7 +69,7 @@ def parser() -> Parser:
     made = Parser(
         usage="dirsync history PATH [--job NAME]… [--since TIME] [--kind KIND]… [--limit N] [--json]",
         description="Tell what happened at and beneath PATH, newest first, in all jobs whose source holds\n"
-        "it. With --job, PATH may be relative to the job's source. Moves are followed.",
+        "it. With --job, a PATH that leads elsewhere is relative to the job's source. Moves are followed.",
     )
     made.add_argument("path", metavar="PATH")
     made.add_argument("--job", action="append", default=[], metavar="NAME", help="only this job; repeatable")
@@ -123,8 +124,8 @@ def _jobs_that_hold(configuration: Configuration, options: HistoryOptions) -> li
     """
     if options.job:
         jobs = selected_jobs(configuration.jobs, options.job)
-        return [(job, path_below(job, options.path)) for job in jobs]
-    for text in (os.path.abspath(options.path), os.path.realpath(options.path)):
+        return [(job, _path_of(job, options.path)) for job in jobs]
+    for text in _spellings(options.path):
         held = [(job, path) for job in configuration.jobs if (path := _below(job, text)) is not None]
         if held:
             return held
@@ -135,7 +136,26 @@ def _jobs_that_hold(configuration: Configuration, options: HistoryOptions) -> li
     )
 
 
+def _path_of(job: Job, text: str) -> bytes:
+    """Give the path of a job that is meant: as without `--job`, else relative to the job's source.
+
+    Raises:
+        ConfigError: it lies outside the source either way.
+    """
+    held = (_below(job, spelling) for spelling in _spellings(text))
+    path = next((path for path in held if path is not None), None)
+    return path_below(job, text) if path is None else path
+
+
+def _spellings(text: str) -> tuple[str, str]:
+    """Give the absolute paths that a path may stand for, the likeliest first."""
+    return os.path.abspath(text), os.path.realpath(text)
+
+
 def _below(job: Job, text: str) -> bytes | None:
+    """Give a path of this machine relative to a job's source; None: it lies outside, or the source is far."""
+    if not isinstance(job.source, LocalPlace):
+        return None
     try:
         return path_below(job, text)
     except ConfigError:

@@ -409,3 +409,31 @@ def test_the_old_path_beneath_a_moved_directory_is_told_to_have_gone_with_it(pla
     assert lines[2].endswith("the first run recorded it")
     assert (machine["event"], machine["path"], machine["old_path"]) == ("change", "A", "a")
     assert "not in the catalog" in unseen
+
+
+def test_with_a_job_a_path_leads_into_its_source_from_here_or_is_relative_to_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the working directory first, as without a job."""
+    tree(place.folder / "kept/kept", {"same": b"another"})
+    place.run()
+    ways = ("kept/keys/id", str(place.folder / "kept/keys/id"), "keys/id")
+    told = {place("history", path, "--job", "kept") for path in ways}
+    root = place("history", "kept", "--job", "kept")
+    place("history", "/etc/hosts", "--job", "kept", code=2)
+    monkeypatch.chdir(place.folder / "kept")
+
+    assert len(told) == 1
+    assert "keys/id: recorded by the first run" in told.pop()
+    assert "  created   kept/same  (7 B)" in root.splitlines()
+    assert "same: recorded by the first run" in place("history", "same", "--job", "kept")
+    assert place.told("kept/same", "--job", "kept") == ["created   kept/same  (7 B)"]
+
+
+def test_a_job_of_a_far_source_holds_no_path_of_this_machine(place: Place) -> None:
+    far = "  far: {type: check, source: 'http://localhost:9/share', destination: copy}\n"
+    (place.folder / "jobs.yaml").write_text(JOBS + far)
+
+    place("history", "/etc/hosts", code=2)
+    assert "is in the source of no job" in place.stderr
+    assert "far" in place("history", "hosts", "--job", "far")
