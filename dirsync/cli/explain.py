@@ -14,10 +14,11 @@ from dirsync.cli.paths import path_below
 from dirsync.cli.selection import job_named
 from dirsync.config import load
 from dirsync.errors import RunError
-from dirsync.filters import pattern_lines, scope_of
+from dirsync.filters import Verdict, pattern_lines, root_scope
 from dirsync.filters.explanation import Explanation, explain
 from dirsync.model.job import Job, PatternLine
 from dirsync.model.names import shown
+from dirsync.runner.left_out import left_out, own
 from dirsync.runner.reach import within_reach
 from dirsync.trees.local import open_tree
 from dirsync.trees.source import SourceTree
@@ -105,8 +106,13 @@ def _explained(job: Job, asked: Asked, tree: SourceTree | None) -> Explanation:
         except OSError:
             return ()
 
-    scope = scope_of(include=job.include, exclude=job.exclude, ignore_files=job.ignore_files)
-    return explain(scope, asked.path, is_directory=asked.is_directory, read_ignore_file=read_ignore_file)
+    explanation = explain(
+        root_scope(job), asked.path, is_directory=asked.is_directory, read_ignore_file=read_ignore_file
+    )
+    found = own(asked.path)
+    if found is None and tree is not None and explanation.verdict is not Verdict.EXCLUDED:
+        found = left_out(job, asked.path, tree)
+    return explanation if found is None else Explanation(Verdict.EXCLUDED, None, found.path, found.reason)
 
 
 def _fields(job: Job, asked: Asked, explanation: Explanation, *, mask: Mask) -> Fields:
