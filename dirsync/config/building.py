@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from dirsync.config.counted import Counted
 from dirsync.config.endpoints import Endpoint
 from dirsync.config.keys import JobKeys, NotifyKeys, ReportKeys, RuleKeys
@@ -67,6 +69,8 @@ def built(
 
 
 def _track(keys: JobKeys, values: dict[str, Any]) -> TrackJob:
+    """Make a track job: it makes no changes, so it has no guards of them, inherited ones neither."""
+    values["guard"] = replace(values["guard"], max_delete=None, max_change=None, min_free=None)
     return TrackJob(
         fingerprint=Fingerprint(**_declared(keys.fingerprint)),
         rules=tuple(_rule(rule) for rule in keys.rules or () if rule.pattern is not None),

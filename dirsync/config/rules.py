@@ -76,6 +76,7 @@ OF_MIRRORS = (
     *("destination", "preserve", "delete", "delete_excluded", "versions", "durability", "verify", "retries"),
 )
 OF_TRACKS = ("fingerprint", "rules", "keep")
+_GUARDS_OF_MIRRORS = ("max_delete", "max_change", "min_free")
 
 
 def check_own_keys(own: MappingNode, effective: MappingNode, problems: Problems, *, path: str) -> None:
@@ -89,6 +90,17 @@ def check_own_keys(own: MappingNode, effective: MappingNode, problems: Problems,
                 problems.add(
                     own.entries[name].key.origin, f"{path}.{name}", f"is nothing a {kind} job has; remove it"
                 )
+    if tracks:
+        _check_own_guard(mapping_of(own.get("guard")), problems, path=f"{path}.guard")
+
+
+def _check_own_guard(guard: MappingNode | None, problems: Problems, *, path: str) -> None:
+    """Check that a track job asks for no guard of changes, of which it makes none."""
+    for key in _GUARDS_OF_MIRRORS:
+        value = None if guard is None else guard.get(key)
+        if isinstance(value, ScalarNode) and not is_null(value) and value.text != "off":
+            text = "guards changes, and a track job makes none; remove it"
+            problems.add(value.origin, f"{path}.{key}", text)
 
 
 def _check_track(keys: JobKeys, node: MappingNode, problems: Problems, path: str) -> None:

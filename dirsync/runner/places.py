@@ -35,11 +35,7 @@ def look_at_places(job: MirrorJob, *, marker_seen: frozenset[str]) -> Places:
     """
     source = look_at_one_source(job)
     destination = _directory(job, job.destination, "destination")
-    if job.guard.mountpoint and not is_mount_point(job.destination.path):
-        raise Skipped(
-            f"'{job.name}': destination {_quoted(job.destination.path)} is not mounted; "
-            "mount it or drop 'mountpoint: true'"
-        )
+    _check_mounted(job, job.destination, "destination")
     marker_sides = _look_for_marker(job, marker_seen)
     if destination is None:
         _check_parent(job)
@@ -55,8 +51,10 @@ def look_at_source(job: Job) -> Place:
 
     Raises:
         RunError: it is not there, or is no directory.
-        Skipped: its marker is not there.
+        Skipped: it is not mounted, or its marker is not there.
     """
+    if isinstance(job.source, LocalPlace):
+        _check_mounted(job, job.source, "source")
     source = look_at_one_source(job)
     marker = job.guard.marker
     if marker is not None and not _is_at(job.source, marker):
@@ -82,6 +80,13 @@ def look_at_one_source(job: Job) -> Place:
     if source is None:
         raise RunError(f"'{job.name}': source {_quoted(place.path)} does not exist; is it mounted?")
     return pinned(place, source)
+
+
+def _check_mounted(job: Job, place: LocalPlace, end: str) -> None:
+    if job.guard.mountpoint and not is_mount_point(place.path):
+        raise Skipped(
+            f"'{job.name}': {end} {_quoted(place.path)} is not mounted; mount it or drop 'mountpoint: true'"
+        )
 
 
 def _is_at(place: Place, path: bytes) -> bool:

@@ -53,6 +53,10 @@ def run_job(
     """
     allow_many_handles()
     deadline = Deadline(stop, timeout_seconds=job.timeout_seconds)
+    syncs = job.type is JobType.SYNC
+    if saves_plan and not syncs:
+        observer.noticed(f"no plan is stored: a {job.type.value} job changes nothing that could be approved")
+        saves_plan = False
     orders = _Orders(state, observer, deadline, mask=mask, dry_run=dry_run, locks=not dry_run or saves_plan)
     match job:
         case TrackJob():
@@ -64,10 +68,7 @@ def run_job(
         case MirrorJob():
             from dirsync.runner.stages import Stages  # each kind of run loads what it needs
 
-            syncs = job.type is JobType.SYNC
-            stages = partial(
-                Stages, job, state=state, saves_plan=saves_plan and syncs, marks=marks if syncs else None
-            )
+            stages = partial(Stages, job, state=state, saves_plan=saves_plan, marks=marks if syncs else None)
             return _run(job, orders, stages)
         case _:
             raise AssertionError(job)

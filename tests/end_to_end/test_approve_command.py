@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,20 @@ def test_dry_run_saved_is_approved_though_no_guard_tripped(tmp_path: Path) -> No
     assert "approve it with: dirsync approve mirror" in saved.stderr
     assert approved.outcome == (0, "succeeded")
     assert snapshot(tmp_path / "d") == snapshot(tmp_path / "s")
+
+
+@pytest.mark.parametrize("type_", ["check", "track"])
+def test_dry_run_of_a_job_that_changes_nothing_says_that_it_saves_no_plan(tmp_path: Path, type_: str) -> None:
+    tree(tmp_path / "s", {})
+    tree(tmp_path / "d", {})
+    job = {"type": type_, "source": "s"} | ({} if type_ == "track" else {"destination": "d"})
+    jobs = tmp_path / "jobs.yaml"
+    jobs.write_text(json.dumps({"version": 1, "jobs": {"a": job}}))
+    saved = run_now(jobs, "--dry-run", "--save")
+
+    assert saved.outcome == (0, "succeeded")
+    told = f"no plan is stored: a {type_} job changes nothing that could be approved"
+    assert told in saved.stderr
 
 
 def test_damaged_plan_is_told_by_status_and_refused_by_approve(jobs: Path, tmp_path: Path) -> None:

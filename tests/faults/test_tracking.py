@@ -19,6 +19,7 @@ from dirsync.model.job import (
     Compare,
     Comparison,
     Fingerprint,
+    Guard,
     PatternLine,
     Rule,
     Severity,
@@ -34,6 +35,7 @@ from dirsync.scan.lister import list_directory
 from dirsync.trees.handles import join
 from tests.catalogs_on_record import recorded_runs
 from tests.jobs import Watched, sync_job, track_job, watched_run
+from tests.program import mounted
 from tests.rotting_disk import rotting_disk
 from tests.trees import Directory, Fifo, File, Link, Node, tree
 
@@ -375,3 +377,20 @@ def test_a_directory_that_left_one_that_is_gone_has_moved(tmp_path: Path) -> Non
     (tmp_path / "s/a").rmdir()
 
     assert told(watched_run(job, tmp_path)[1]) == [("deleted", b"a"), ("moved", b"b")]
+
+
+def test_a_track_job_is_skipped_while_its_source_is_not_the_mount_point_it_has_to_be(tmp_path: Path) -> None:
+    guard = Guard(mountpoint=True)
+    source = tree(tmp_path / "s", {"beneath": b""})
+    job = structs.replace(track_job(source, tmp_path / "state"), guard=guard)
+    without, _ = watched_run(job, tmp_path)
+    with mounted(source):
+        (source / "f").touch()
+        mounted_, watched = watched_run(job, tmp_path)
+
+    assert without.outcome is Outcome.SKIPPED
+    assert (
+        without.error == f"'tracked': source '{source}' is not mounted; mount it or drop 'mountpoint: true'"
+    )
+    assert mounted_.outcome is Outcome.SUCCEEDED
+    assert told(watched) == [("created", b"f")]

@@ -25,7 +25,7 @@ from dirsync.model.job import (
     Verify,
 )
 from dirsync.model.timing import Schedule, Start, Weekday, Window
-from tests.declared import job_with, problems_of, problems_with
+from tests.declared import declared, job_with, problems_of, problems_with
 
 NOON = datetime.time(12, 30)
 DEFAULT_BY = {Compare.SIZE, Compare.MTIME, Compare.MODE, Compare.OWNERSHIP}
@@ -234,3 +234,31 @@ def test_wrong_state_is_the_only_thing_told(tmp_path: Path) -> None:
     assert problems_of(tmp_path, text) == [
         'jobs.yaml:2: state: expected text, not the number 5; put it in quotes: "5"'
     ]
+
+
+@pytest.mark.parametrize(
+    ("guard", "wrong"),
+    [
+        ("{max_delete: 10%}", ["max_delete"]),
+        ("{max_change: 5, mountpoint: true}", ["max_change"]),
+        ("{min_free: 1G, marker: m}", ["min_free"]),
+        ("{max_delete: off, max_change: 'off', marker: m, source_not_empty: false}", []),
+    ],
+)
+def test_track_job_has_no_guard_of_changes(tmp_path: Path, guard: str, wrong: list[str]) -> None:
+    problems = problems_of(
+        tmp_path, f"version: 1\njobs:\n  a:\n    type: track\n    source: s\n    guard: {guard}\n"
+    )
+
+    text = "guards changes, and a track job makes none; remove it"
+    assert problems == [f"jobs.yaml:6: jobs.a.guard.{key}: {text}" for key in wrong]
+
+
+def test_track_job_may_inherit_a_guard_of_changes_and_has_none(tmp_path: Path) -> None:
+    defaults = "defaults: {guard: {max_delete: 10%}}\n"
+
+    (job,) = declared(
+        tmp_path, f"version: 1\n{defaults}jobs:\n  a: {{type: track, source: s, guard: {{marker: m}}}}\n"
+    ).jobs
+
+    assert (job.guard.marker, job.guard.max_delete, job.guard.min_free) == (b"m", None, None)
