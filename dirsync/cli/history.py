@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 from dirsync.cli.exit_codes import Exit
-from dirsync.cli.moments import moment_named
+from dirsync.cli.moments import past_moment
 from dirsync.cli.output.lines import Lines, error_line
 from dirsync.cli.output.machine import Fields, moment, path_fields
 from dirsync.cli.output.recorded import recorded_fields, recorded_line
@@ -167,7 +167,7 @@ def _traces(
 ) -> tuple[list[_Told], Exit]:
     """Find the past of each; where a catalog cannot be used, say so and go on."""
     now = datetime.datetime.now(datetime.UTC)
-    since = None if options.since is None else moment_named(options.since, now=now)
+    since = None if options.since is None else past_moment(options.since, now=now)
     kinds = [ChangeKind(kind) for kind in options.kind]
     told, code = [], Exit.DONE
     for job, path in wanted:

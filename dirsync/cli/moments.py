@@ -26,3 +26,15 @@ def moment_named(text: str, *, now: datetime.datetime) -> datetime.datetime:
         raise usage_error(
             f"'{text}' is no moment; write one as 2026-11-21, '2026-11-21 12:30:00', or 2d for two days ago"
         ) from None
+
+
+def past_moment(text: str, *, now: datetime.datetime) -> datetime.datetime:
+    """Read a moment from which on something is told, as `moment_named` does.
+
+    Raises:
+        ConfigError: the text names no moment, or one that has not come yet.
+    """
+    found = moment_named(text, now=now)
+    if found > now:
+        raise usage_error(f"--since {text}: that has not come yet; write a moment that has, as 7d")
+    return found

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 
 from dirsync.cli.exit_codes import Exit
-from dirsync.cli.moments import moment_named
+from dirsync.cli.moments import past_moment
 from dirsync.cli.output.lines import Lines
 from dirsync.cli.parsing import Options, Parser, add_common, config_file, one_of
 from dirsync.cli.rendering import DEPTH, report_on
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
     text = report_on(
         jobs,
         state=configuration.state,
-        since=moment_named(options.since, now=now),
+        since=past_moment(options.since, now=now),
         now=now,
         format=ReportFormat(options.format),
         depth=options.depth,

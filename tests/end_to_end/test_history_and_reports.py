@@ -437,3 +437,11 @@ def test_a_job_of_a_far_source_holds_no_path_of_this_machine(place: Place) -> No
     place("history", "/etc/hosts", code=2)
     assert "is in the source of no job" in place.stderr
     assert "far" in place("history", "hosts", "--job", "far")
+
+
+@pytest.mark.parametrize("command", [["report"], ["history", "kept"]])
+def test_a_since_that_has_not_come_yet_is_a_usage_error(place: Place, command: list[str]) -> None:
+    place(*command, "--since", "2099-01-01", code=2)
+
+    told = "dirsync: --since 2099-01-01: that has not come yet; write a moment that has, as 7d"
+    assert (place.stdout, place.stderr.splitlines()[0]) == ("", told)
