@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from dirsync.cli.parsing import did_you_mean, usage_error
 from dirsync.model.job import Job, MirrorJob, PushJob
+from dirsync.model.names import shown
+from dirsync.model.place import VERSIONS
 
 
 def selected_jobs(jobs: Sequence[Job], patterns: Sequence[str]) -> tuple[Job, ...]:
@@ -57,7 +59,8 @@ def mirror_job_named(jobs: Sequence[Job], name: str, *, to: str) -> MirrorJob:
     job = job_of_two_trees(jobs, name, to=to)
     if isinstance(job, PushJob):
         raise usage_error(
-            f"the destination of '{name}' is on another machine, which keeps what is there to {to}"
+            f"'{name}' has no destination here to {to}: what it deletes or overwrites lies at "
+            f"'{job.destination}', in '{shown(VERSIONS)}'"
         )
     return job
 

@@ -89,6 +89,21 @@ def _check_mounted(job: Job, place: LocalPlace, end: str) -> None:
         )
 
 
+def look_at_destination(job: MirrorJob) -> LocalPlace:
+    """Look at the destination of a job that has run, and give it pinned to what is there.
+
+    Raises:
+        RunError: it is not there, or is no directory.
+    """
+    destination = _directory(job, job.destination, "destination")
+    if destination is None:
+        raise RunError(
+            f"'{job.name}': destination {_quoted(job.destination.path)} does not exist; "
+            "the job has not run yet, or it is not mounted"
+        )
+    return pinned(job.destination, destination)
+
+
 def _is_at(place: Place, path: bytes) -> bool:
     """Whether there is anything at a path of a place."""
     if isinstance(place, LocalPlace) and place.within is None:

@@ -34,7 +34,7 @@ from dirsync.runner.ledger import open_ledger
 from dirsync.runner.lock import locked_job
 from dirsync.runner.observer import Observer, Stage, Totals
 from dirsync.runner.past import Past, PastTree
-from dirsync.runner.places import create_destination, pinned
+from dirsync.runner.places import create_destination, look_at_destination, pinned
 from dirsync.runner.versions import VersionIndex
 from dirsync.trees.handles import ancestors, split
 from dirsync.trees.local import OPEN_ROOT, LocalTree, capabilities_of, open_tree
@@ -81,6 +81,7 @@ class Restore:
                 ) from error
 
     def _run(self, index: VersionIndex, *, state: str) -> None:
+        self._job = replace(self._job, destination=look_at_destination(self._job))
         Displacing(self._job, index).settle_cut_off()
         with open_tree(self._job.destination) as replica:
             past = Past(replica)

@@ -159,3 +159,24 @@ def test_what_took_the_place_of_a_directory_is_told_and_stays(tmp_path: Path) ->
     told = plainly(jobs, "restore", "d/e/x", "--overwrite")
     assert (told.code, (tmp_path / "s/d").read_bytes()) == (3, b"mine")
     assert "d/e/x: a file is where its directory was: 'd'; move that away" in told.stderr
+
+
+def test_restore_of_a_job_that_has_not_run_says_that_there_is_no_destination(tmp_path: Path) -> None:
+    tree(tmp_path / "s", {"f": b"1"})
+    ended = plainly(jobs_file(tmp_path, delete="trash"), "restore", "f")
+
+    why = "does not exist; the job has not run yet, or it is not mounted"
+    assert (ended.code, ended.stderr) == (5, f"mirror: destination '{tmp_path}/d' {why}\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "purpose"), [("restore", "restore from"), ("versions", "keep versions at")]
+)
+def test_versions_of_a_push_are_said_to_be_at_the_far_end(tmp_path: Path, command: str, purpose: str) -> None:
+    ended = plainly(jobs_file(tmp_path, destination="http://127.0.0.1:9/share/d"), command, ".")
+
+    assert (ended.code, ended.stderr) == (
+        2,
+        f"dirsync: 'mirror' has no destination here to {purpose}: what it deletes or overwrites lies at "
+        "'http://127.0.0.1:9/share/d', in '.dirsync/versions'\n",
+    )
