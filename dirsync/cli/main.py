@@ -11,7 +11,7 @@ from dirsync.cli.commands import RUN
 from dirsync.cli.exit_codes import Exit, exit_code_of_signal
 from dirsync.cli.output.lines import abandon_stdout, error_line, replace_closed_streams
 from dirsync.cli.parsing import split_command
-from dirsync.errors import ConfigError, DirsyncError
+from dirsync.errors import ConfigError, DirsyncError, Skipped
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return exit_code_of_signal(signal.SIGPIPE)
     except DirsyncError as error:
         error_line(f"dirsync: {error}")
-        return Exit.FAILED
+        return Exit.SKIPPED if isinstance(error, Skipped) else Exit.FAILED
     except Exception as error:
         _report(error, verbose=_is_verbose(arguments))
         return Exit.FAILED

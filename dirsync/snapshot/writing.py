@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain, islice
 from typing import IO
 
 from dirsync.model.change import Failure
@@ -26,14 +27,18 @@ _LINES_A_WRITE = 256
 def write_snapshot(file: IO[bytes], header: SnapshotHeader, sightings: Iterable[Sighting]) -> None:
     """Write a whole snapshot; what could not be seen is kept until all entries are written.
 
+    Nothing is written before the first sighting came, so of what cannot be seen at all no head is.
+
     Raises:
         OSError: it could not be written; what is in the file then is worthless.
         Whatever the sightings raise.
     """
+    coming = iter(sightings)
+    first = list(islice(coming, 1))
     file.write(json_text(written_header(header)).removesuffix("}").encode() + ENTRIES_BEGIN)
     lines = _Lines(file)
     failures: list[Failure] = []
-    for sighting in sightings:
+    for sighting in chain(first, coming):
         if isinstance(sighting, Failure):
             failures.append(sighting)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.agents import free_port
 from tests.program import CHECKOUT, Ended, mounted
 from tests.trees import Children, File, Link, emptied, tree
 
@@ -312,3 +314,19 @@ def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
 
     assert ended.stdout.splitlines()[1] == "141"
     assert ended.stderr == ""
+
+
+@pytest.mark.parametrize("command", [["snap", "-o", "-"], ["snap", "-o", "x"], ["diff", "--json", "s"]])
+def test_a_far_place_that_does_not_answer_is_waited_for_and_nothing_is_printed(
+    tmp_path: Path, command: list[str]
+) -> None:
+    tree(tmp_path / "s", {"a": b""})
+    endpoints = {"far": {"url": f"http://127.0.0.1:{free_port()}/share"}}
+    declared = {"version": 1, "endpoints": endpoints, "jobs": {"a": {"source": "s", "destination": "d"}}}
+    (tmp_path / "jobs.yaml").write_text(json.dumps(declared))
+
+    code, stdout, stderr = dataclasses.astuple(dirsync(*command, "far:/", "-c", "jobs.yaml", cwd=tmp_path))
+
+    assert (code, stdout) == (75, "")
+    assert "does not answer: Connection refused; is the agent running?" in stderr
+    assert not (tmp_path / "x").exists()
