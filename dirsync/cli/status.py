@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import shlex
 from collections.abc import Sequence
 
@@ -19,11 +18,10 @@ from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_fi
 from dirsync.config import load
 from dirsync.errors import RunError
 from dirsync.model.job import Job, Severity, TrackJob
-from dirsync.model.result import Outcome
 from dirsync.runner.held import held_plan
 from dirsync.runner.held_file import HeldPlan
 from dirsync.runner.holdings import Holdings, holdings
-from dirsync.runner.ledger import Ledger, RecordedRun, open_ledger
+from dirsync.runner.ledger import Ledger, RecordedRun, open_ledger, outcome_by_now
 from dirsync.runner.recorded_jobs import Records, records
 from dirsync.scan import chosen
 from dirsync.scheduler.due import forecast
@@ -49,9 +47,8 @@ class JobStatus(Struct, frozen=True, kw_only=True):
         """How the last run ended, or that it still goes on; None: it never ran."""
         if self.last is None:
             return None
-        if self.last.outcome is not None:
-            return self.last.outcome.value
-        return "running" if _is_alive(self.last.pid) else Outcome.CRASHED.value
+        outcome = outcome_by_now(self.last)
+        return "running" if outcome is None else outcome.value
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -130,16 +127,6 @@ def _held_line(job: Job, held: HeldPlan | str) -> str:
     would = ", ".join(deeds(held.counts, dry_run=True)) or "would change nothing"
     approve = f"dirsync approve {shlex.quote(job.name)}"
     return f"{job.name}  held since {_local(held.made_at)}: {would}; approve it with: {approve}"
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
 
 
 def _row(status: JobStatus, *, now: datetime.datetime) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ class LastRun(Struct, frozen=True, kw_only=True):
     """The newest run of a job."""
 
     started_at: datetime.datetime
-    outcome: Outcome | None  # None: it goes on, or was cut off
+    outcome: Outcome | None  # None: it goes on
     error: str | None
     counts: Counts
 

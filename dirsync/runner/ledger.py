@@ -221,6 +221,23 @@ def open_ledger(state: str) -> Iterator[Ledger]:
         yield Ledger(database)
 
 
+def outcome_by_now(run: RecordedRun) -> Outcome | None:
+    """Say how a run ended, also one that was cut off and is not closed yet; None: it goes on."""
+    if run.outcome is not None or _is_alive(run.pid):
+        return run.outcome
+    return Outcome.CRASHED
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
 def _recorded(row: tuple[object, ...]) -> RecordedRun:
     run_id, job, type_, started_at, finished_at, outcome, dry_run, error, pid, *counts = row
     return RecordedRun(

@@ -19,7 +19,7 @@ from dirsync.model.tallies import RunsTally, SubtreeTally
 from dirsync.report.calendar import span_begins
 from dirsync.report.folding import Top, folded
 from dirsync.report.report import BadRun, Fold, Folds, JobReport, LastRun, OpenChanges, Report, Size
-from dirsync.runner.ledger import Ledger
+from dirsync.runner.ledger import Ledger, outcome_by_now
 from dirsync.runner.ledger import RecordedRun as LedgerRun
 from dirsync.runner.recorded_jobs import Record, Records
 
@@ -115,7 +115,8 @@ class _Gathering:
 
     def _last(self, run: LedgerRun) -> LastRun:
         error = None if run.error is None else self._told(run.job, run.error)
-        return LastRun(started_at=run.started_at, outcome=run.outcome, error=error, counts=run.counts)
+        outcome = outcome_by_now(run)
+        return LastRun(started_at=run.started_at, outcome=outcome, error=error, counts=run.counts)
 
     def _bad_runs(self, job: Job) -> Iterator[BadRun]:
         runs = self._ledger.runs_ended(job.name, since=self._since, outcomes=_BAD, limit=_BAD_RUNS_SHOWN)

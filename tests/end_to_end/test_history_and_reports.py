@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ import pytest
 from msgspec import structs
 
 from dirsync.cli.main import main
+from dirsync.model.job import JobType
+from dirsync.model.result import Outcome
+from dirsync.runner.ledger import open_ledger
+from tests.results import BEGAN_AT, run_result
 from tests.trees import Children, tree
 
 pytestmark = pytest.mark.usefixtures("restored_logging")
@@ -445,3 +450,20 @@ def test_a_since_that_has_not_come_yet_is_a_usage_error(place: Place, command: l
 
     told = "dirsync: --since 2099-01-01: that has not come yet; write a moment that has, as 7d"
     assert (place.stdout, place.stderr.splitlines()[0]) == ("", told)
+
+
+def test_a_run_that_was_cut_off_is_an_alarm_though_another_was_skipped_for_it(place: Place) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    with open_ledger(str(place.folder / ".dirsync")) as ledger:
+        cut_off, skipped = (
+            ledger.begin(job="kept", type=JobType.TRACK, started_at=BEGAN_AT, dry_run=False) for _ in range(2)
+        )
+        ledger.finish(structs.replace(run_result(Outcome.SKIPPED), run_id=skipped))
+        statement = "UPDATE runs SET pid = ? WHERE run_id = ?"
+        ledger.database.connection.execute(statement, (gone.pid, cut_off))
+    last = json.loads(place("status", "--json").splitlines()[0])["last"]
+    report = place.report()
+
+    assert (last["run_id"], last["outcome"]) == (cut_off, "crashed")
+    assert (report["verdict"], report["reasons"]) == ("alarm", ["the last run was cut off"])
