@@ -13,8 +13,10 @@ from dirsync.catalog.catalog import Catalog
 from dirsync.catalog.rows import RUN_COLUMNS, row_of_change, row_of_directory, row_of_run
 from dirsync.catalog.seal import SEAL_BYTES, added, mark_of, taken
 from dirsync.catalog.store import Row, Staging
+from dirsync.errors import RunError
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.job import Severity
+from dirsync.model.names import shown
 from dirsync.model.recorded import CatalogJob, Recorded, RecordedChange, RecordedDirectory, RecordedRun
 
 _BATCH = 8192  # rows that wait in memory
@@ -98,8 +100,14 @@ class Recording:
         return directory_id in self._unfinished
 
     def _stage_once(self, directory: RecordedDirectory) -> None:
-        """Note that a directory on record is staged: twice, and the seal would be wrong for good."""
-        assert directory.directory_id not in self._staged, f"staged twice: {directory.path!r}"
+        """Note that a directory on record is staged: twice, and the seal would be wrong for good.
+
+        Raises:
+            RunError: it is staged already; a directory that moves during a scan may be seen twice.
+        """
+        if directory.directory_id in self._staged:
+            where = shown(directory.path)
+            raise RunError(f"'{where}' was met twice, for it was moved during the scan; run the job again")
         self._staged.add(directory.directory_id)
         self.digests.leave(directory.path)
 

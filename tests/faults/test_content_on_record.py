@@ -14,6 +14,7 @@ from msgspec import structs
 from dirsync.catalog.contents import Contents
 from dirsync.catalog.opening import open_catalog
 from dirsync.catalog.recording import recording
+from dirsync.errors import RunError
 from dirsync.model.change import Aspect, ChangeKind
 from dirsync.model.content import Soundness
 from dirsync.model.job import Compare, Comparison, Fingerprint, TrackJob
@@ -121,7 +122,7 @@ def test_a_directory_that_is_staged_twice_is_an_error_of_this_program(tmp_path: 
 
             first, second = deeds.split()
             do(first)
-            with pytest.raises(AssertionError, match="staged twice"):
+            with pytest.raises(RunError, match="was met twice"):
                 do(second)
 
 
