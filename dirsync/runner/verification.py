@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from dirsync.compare.rules import CONTENT, Rules
 from dirsync.errors import PathError, RunError
 from dirsync.mirror.marking import mark_for_copying
+from dirsync.mirror.unchanged import entry_now
 from dirsync.model.change import Aspect, Change, Failure
 from dirsync.model.content import Stamp
 from dirsync.model.entry import Entry, Kind
@@ -149,7 +150,7 @@ class Verification:
             return ReadBack(path, reason=f"cannot be read back: {error.strerror}")
 
     def _should_be_equal(self, ends: Ends, path: bytes) -> bool:
-        new, old = ends.source.entry(path), ends.destination.entry(path)
+        new, old = entry_now(ends.source, path), entry_now(ends.destination, path)
         if new is None or old is None or new.kind is not Kind.FILE:
             return False
         return not self._rules.aspects(new, old) & CONTENT

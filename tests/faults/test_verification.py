@@ -6,13 +6,16 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
 
 from dirsync.model.job import Compare, Comparison, Durability, HashAlgorithm, MirrorJob, OnError, Verify
 from dirsync.model.result import Outcome
+from dirsync.runner import verification
 from dirsync.runner.database import open_database
+from dirsync.runner.reading import Contents, Ends, read_both
 from dirsync.trees import fsops
 from tests.faults.test_bit_rot import on_record
 from tests.jobs import run, sync_job, watched_run
@@ -123,15 +126,19 @@ def edit_in_secret(path: Path, data: bytes) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def test_a_run_killed_before_it_read_back_leaves_that_to_the_next(tmp_path: Path, disk: RottingDisk) -> None:
-    source = tree(tmp_path / "s", {"a": b"precious"})
-    job = structs.replace(verified(sync_job(source, disk.root / "d")), durability=Durability.FULL)
+def killed_before_it_read_back(job: MirrorJob, place: Path) -> None:
     child = os.fork()
     if child == 0:
         fsops.gate = at_first("sync_file_system", lambda: os.kill(os.getpid(), signal.SIGKILL))
-        run(job, state=tmp_path / "state")
+        run(job, state=place / "state")
         os._exit(0)
     assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def test_a_run_killed_before_it_read_back_leaves_that_to_the_next(tmp_path: Path, disk: RottingDisk) -> None:
+    source = tree(tmp_path / "s", {"a": b"precious"})
+    job = structs.replace(verified(sync_job(source, disk.root / "d")), durability=Durability.FULL)
+    killed_before_it_read_back(job, tmp_path)
     disk.rot(disk.root / "d/a")
 
     result, watched = watched_run(job, tmp_path)
@@ -216,3 +223,35 @@ def test_sha256_is_verified_and_recorded_as_such(tmp_path: Path) -> None:
     run(structs.replace(job, comparison=comparison), state=tmp_path / "state")
 
     assert on_record(tmp_path)[b"a"].hex().startswith("e3b0c44298fc1c14")
+
+
+def test_what_a_cut_off_run_left_is_read_back_where_it_was_renamed_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tree(tmp_path / "s", {"a": File(b"precious", mtime_ns=1), "b": File(b"others", mtime_ns=2)})
+    job = structs.replace(verified(sync_job(source, tmp_path / "d")), durability=Durability.FULL)
+    killed_before_it_read_back(job, tmp_path)
+    os.rename(source / "a", source / "c")
+    read: list[bytes] = []
+
+    def noting(ends: Ends, path: bytes, *given: Any, **more: Any) -> Contents:
+        read.append(path)
+        return read_both(ends, path, *given, **more)
+
+    monkeypatch.setattr(verification, "read_both", noting)
+    result = run(job, state=tmp_path / "state")
+
+    assert (result.outcome, result.counts.moved) == (Outcome.SUCCEEDED, 1)
+    assert sorted(read) == [b"b", b"c"]
+
+
+def test_a_file_that_went_with_its_directory_is_no_failure(tmp_path: Path, disk: RottingDisk) -> None:
+    source = tree(tmp_path / "s", {"d": {"a": b"1"}, "e": b"2"})
+    job = structs.replace(verified(sync_job(source, disk.root / "d")), durability=Durability.FULL)
+    killed_before_it_read_back(job, tmp_path)
+    (source / "d/a").unlink()
+    (source / "d").rmdir()
+
+    result, watched = watched_run(job, tmp_path)
+
+    assert (result.outcome, watched.failures) == (Outcome.SUCCEEDED, [])

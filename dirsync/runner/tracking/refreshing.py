@@ -162,7 +162,7 @@ class Refresher:
                 return Reread(file, None)  # the next scan tells
             algorithm = self._job.comparison.algorithm
             content = tree.content(file.path, algorithm, check=self._check, from_disk=True)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return Reread(file, None)  # gone: the next scan tells
         except OSError as error:
             return Reread(file, None, reason=f"cannot be read: {error.strerror or error}")
