@@ -41,7 +41,7 @@ _Row: TypeAlias = tuple[str, int, int, bytes]  # job, inode, its ctime, path
 _PLAIN = Packing(lambda rows: marshal.dumps(list(rows)), marshal.loads)
 
 _PLACES = "places of identities"
-_TABLES = ("identities", "hashes", "unverified")  # that tell of paths, and hold when a directory above moves
+_TABLES = ("identities", "hashes")  # that tell of paths, and hold when a directory above moves
 _ROWS_A_TRANSACTION = 20_000  # other jobs wait for the database meanwhile: some 0.1 s
 _MOST_KEPT = 20_000  # inodes in memory; the rows of more are removed and written anew
 _INODES_AT_ONCE = 500
@@ -67,8 +67,6 @@ class Identities:
         self._folder = folder
         self._made: SpillList[tuple[int, int, bytes]] = SpillList(folder=folder, packing=_PLAIN)
         self._moved: list[bytes] = []  # the new paths of directories
-        self._moved_files: list[bytes] = []  # likewise, where files are still to be read back
-        self._has_unverified: bool | None = None  # None: nobody asked yet
         self._kept: dict[int, bytes] = {}  # inodes whose rows stayed, and are to have another ctime
         self._may_write = False  # what is noted, at any time
         self._writable: list[_Row] = []  # few
@@ -146,8 +144,8 @@ class Identities:
         if change.leader is not None:  # what it is linked to may have been made of an older content
             return
         self._made.append((signed(new.ino), new.ctime_ns, new.path))
-        if change.kind is ChangeKind.MOVED and (new.is_directory or self._leaves_unverified()):
-            (self._moved if new.is_directory else self._moved_files).append(new.path)
+        if change.kind is ChangeKind.MOVED and new.is_directory:
+            self._moved.append(new.path)
 
     def note_made(self, changes: Sequence[Change]) -> None:
         """Note files and symlinks that were copied to where there was nothing."""
@@ -171,39 +169,11 @@ class Identities:
 
     def record(self, plan: Plan) -> None:
         """Write the rows of all that was noted; call it when that is durable."""
-        self._move_unverified([(plan.moved_from[path], path) for path in self._moved_files])
         moved = [(plan.moved_from[path], path) for path in self._moved]
         for old, new in sorted(moved, key=lambda move: len(move[0]), reverse=True):  # what is moved out first
             for table in _TABLES:
                 move_rows(self._database, table, job=self._job.name, old=old, new=new)
         self._write_made()
-
-    def _leaves_unverified(self) -> bool:
-        """Whether a run that was cut off left files to be read back; it is asked once."""
-        if self._has_unverified is None:
-            with self._database.translated():
-                statement = "SELECT 1 FROM unverified WHERE job = ? LIMIT 1"
-                found = self._database.connection.execute(statement, (self._job.name,)).fetchone()
-            self._has_unverified = found is not None
-        return self._has_unverified
-
-    def _move_unverified(self, moved: Sequence[tuple[bytes, bytes]]) -> None:
-        """Have files that moved read back at their new paths, all at once: they may have swapped theirs."""
-        if not moved:
-            return
-        job = self._job.name
-        with self._database.transaction() as connection:
-            rows = [
-                (job, new, *row)
-                for old, new in moved
-                for row in connection.execute(
-                    "SELECT ctime_ns FROM unverified WHERE job = ? AND path = ?", (job, old)
-                )
-            ]
-            connection.executemany(
-                "DELETE FROM unverified WHERE job = ? AND path = ?", [(job, old) for old, _ in moved]
-            )
-            connection.executemany("INSERT OR REPLACE INTO unverified VALUES (?, ?, ?)", rows)
 
     def _write_made(self) -> None:
         made, self._made = self._made, SpillList(folder=self._folder, packing=_PLAIN)

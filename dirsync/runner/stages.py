@@ -190,6 +190,7 @@ class Stages:
             if places.destination is None:
                 create_destination(self._job)
                 self._lock_destination(until_the_end)
+            self._unverified.follow(plan.moved_from)
             if self._job.verify is not Verify.NONE:
                 self._unverified.note(plan.operations(Phase.COPY))
             if versions is None:

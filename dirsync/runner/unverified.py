@@ -1,20 +1,22 @@
 """Files that a run is about to copy and has still to read back.
 
-They are noted before the first is copied, so that a run which is cut off leaves
-them to the next one.
+They are noted before the first is copied, and at their new paths before anything moves,
+so that a run which is cut off at any point leaves them to the next one.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from dirsync.model.entry import Kind
 from dirsync.model.operation import Operation
 from dirsync.runner.database import Database
+from dirsync.runner.moved_rows import bounds_beneath
 
 _BATCH = 1000
+_SELECT = "SELECT path, ctime_ns FROM unverified WHERE job = ?"
 
 
 class Written(NamedTuple):
@@ -36,29 +38,50 @@ class Unverified:
 
     def note(self, operations: Iterable[Operation]) -> None:
         """Note the files that these operations copy."""
-        rows = (
-            (self._job, operation.change.path, operation.change.entry.ctime_ns)
-            for operation in operations
-            if _copies_a_file(operation)
-        )
-        while batch := list(itertools.islice(rows, _BATCH)):
+        copied = (operation.change for operation in operations if _copies_a_file(operation))
+        self._insert("REPLACE", (Written(change.path, change.entry.ctime_ns) for change in copied))
+
+    def follow(self, moved_from: Mapping[bytes, bytes]) -> None:
+        """Note what is about to move at its new path as well: it may yet stay where it is.
+
+        `moved_from` gives, by its new path, where each file or directory is. A path that turns
+        out to hold nothing is dropped when it is to be read.
+        """
+        if moved_from and self._has_any():
+            beneath = (
+                (new, old, row) for new, old in moved_from.items() for row in self._at_and_beneath(old)
+            )
+            self._insert(
+                "IGNORE", (row._replace(path=new + row.path[len(old) :]) for new, old, row in beneath)
+            )
+
+    def _insert(self, where_there_is_one: str, files: Iterator[Written]) -> None:
+        statement = f"INSERT OR {where_there_is_one} INTO unverified (job, path, ctime_ns) VALUES (?, ?, ?)"
+        while batch := [(self._job, *written) for written in itertools.islice(files, _BATCH)]:
             with self._database.transaction() as connection:
-                connection.executemany("INSERT OR REPLACE INTO unverified VALUES (?, ?, ?)", batch)
+                connection.executemany(statement, batch)
 
     def all(self) -> Iterator[Written]:
         """Give them in the order of their paths; they may be dropped meanwhile."""
-        after = b""
-        while batch := self._after(after):
+        return self._where("path > ?", b"")
+
+    def _at_and_beneath(self, path: bytes) -> Iterator[Written]:
+        yield from self._rows(f"{_SELECT} AND path = ?", (self._job, path))
+        yield from self._where("path > ? AND path < ?", *bounds_beneath(path))
+
+    def _where(self, condition: str, after: bytes, *others: bytes) -> Iterator[Written]:
+        """Give those that meet a condition, which begins with a bound `after`, page by page."""
+        statement = f"{_SELECT} AND {condition} ORDER BY path LIMIT ?"
+        while batch := self._rows(statement, (self._job, after, *others, _BATCH)):
             yield from batch
             after = batch[-1].path
 
-    def _after(self, path: bytes) -> list[Written]:
+    def _rows(self, statement: str, values: tuple[object, ...]) -> list[Written]:
         with self._database.translated():
-            rows = self._database.connection.execute(
-                "SELECT path, ctime_ns FROM unverified WHERE job = ? AND path > ? ORDER BY path LIMIT ?",
-                (self._job, path, _BATCH),
-            ).fetchall()
-        return [Written(*row) for row in rows]
+            return [Written(*row) for row in self._database.connection.execute(statement, values)]
+
+    def _has_any(self) -> bool:
+        return next(self.all(), None) is not None
 
     def __len__(self) -> int:
         with self._database.translated():

@@ -41,12 +41,13 @@ Tell = Callable[[Failure], None]
 
 
 class ReadBack(NamedTuple):
-    """What came of reading one file back; with neither contents nor a reason, it has changed."""
+    """What came of reading one file back; with nothing set but the path, it has changed."""
 
     path: bytes
     contents: Contents | None = None  # set: both ends agree
     reason: str | None = None  # set: why the path is given up
     again: bool = False  # the next run is to read it back
+    is_gone: bool = False  # from both ends: it moved, or was deleted as it should
 
 
 class Verification:
@@ -113,7 +114,7 @@ class Verification:
                 self._tell(Failure(result.path, result.reason))
                 self._stop_if_asked_to()
         elif result.contents is None:
-            if result.path not in given_up:
+            if result.path not in given_up and not result.is_gone:
                 self._changed = self._changed or [result.path]
                 self._changed_count += 1
         elif result.contents.source.certain:
@@ -135,8 +136,9 @@ class Verification:
     def _read_back(self, ends: Ends, written: Written) -> ReadBack:
         path = written.path
         try:
-            if not self._should_be_equal(ends, path):
-                return ReadBack(path)
+            new, old = entry_now(ends.source, path), entry_now(ends.destination, path)
+            if new is None or old is None or not self._should_be_equal(new, old):
+                return ReadBack(path, is_gone=new is None and old is None)
             algorithm = self._job.comparison.algorithm
             contents = read_both(ends, path, algorithm, check=self._deadline.check)
             if contents.agree:
@@ -149,18 +151,15 @@ class Verification:
         except OSError as error:
             return ReadBack(path, reason=f"cannot be read back: {error.strerror}")
 
-    def _should_be_equal(self, ends: Ends, path: bytes) -> bool:
-        new, old = entry_now(ends.source, path), entry_now(ends.destination, path)
-        if new is None or old is None or new.kind is not Kind.FILE:
-            return False
-        return not self._rules.aspects(new, old) & CONTENT
+    def _should_be_equal(self, new: Entry, old: Entry) -> bool:
+        return new.kind is Kind.FILE and not self._rules.aspects(new, old) & CONTENT
 
     def _given_up(self, tree: LocalTree, contents: Contents, written: Written) -> str:
         """Mark a bad replica, and say what is wrong with it."""
         if contents.source_entry.ctime_ns == written.ctime_ns:
             what = "reads back different from what was written"
         else:
-            what = "reads back different from the source, which changed though its size and mtime did not"
+            what = "reads back different from the source, though nothing else that is compared differs"
         return what + self._marked(tree, contents.replica_entry)
 
     def _marked(self, tree: LocalTree, replica: Entry) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.program import CHECKOUT, Ended, ended, jobs_file, run_now
-from tests.trees import snapshot, tree
+from tests.trees import Directory, snapshot, tree
 
 NOTHING_HELD = (
     "no plan of 'mirror' is held; a guard that trips holds one, and --now --dry-run --save stores one"
@@ -105,8 +105,8 @@ def test_dry_run_saved_is_approved_though_no_guard_tripped(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("type_", ["check", "track"])
 def test_dry_run_of_a_job_that_changes_nothing_says_that_it_saves_no_plan(tmp_path: Path, type_: str) -> None:
-    tree(tmp_path / "s", {})
-    tree(tmp_path / "d", {})
+    tree(tmp_path / "s", Directory(mtime_ns=1))
+    tree(tmp_path / "d", Directory(mtime_ns=1))
     job = {"type": type_, "source": "s"} | ({} if type_ == "track" else {"destination": "d"})
     jobs = tmp_path / "jobs.yaml"
     jobs.write_text(json.dumps({"version": 1, "jobs": {"a": job}}))

@@ -114,7 +114,10 @@ def test_an_edit_that_restored_size_and_mtime_is_found_when_the_copy_is_read_bac
         result, watched = watched_run(job, tmp_path)
 
     assert result.outcome is Outcome.PARTIAL
-    assert "though its size and mtime did not; the next run copies it again" in watched.failures[0].reason
+    assert (
+        "though nothing else that is compared differs; the next run copies it again"
+        in watched.failures[0].reason
+    )
     assert run(job, state=tmp_path / "state").outcome is Outcome.SUCCEEDED
     assert (tmp_path / "d/a").read_bytes() == b"behind"
 
@@ -126,10 +129,10 @@ def edit_in_secret(path: Path, data: bytes) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def killed_before_it_read_back(job: MirrorJob, place: Path) -> None:
+def killed_before_it_read_back(job: MirrorJob, place: Path, *, at: str = "sync_file_system") -> None:
     child = os.fork()
     if child == 0:
-        fsops.gate = at_first("sync_file_system", lambda: os.kill(os.getpid(), signal.SIGKILL))
+        fsops.gate = at_first(at, lambda: os.kill(os.getpid(), signal.SIGKILL))
         run(job, state=place / "state")
         os._exit(0)
     assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
@@ -225,24 +228,49 @@ def test_sha256_is_verified_and_recorded_as_such(tmp_path: Path) -> None:
     assert on_record(tmp_path)[b"a"].hex().startswith("e3b0c44298fc1c14")
 
 
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The paths that are read back, as they come."""
+    paths: list[bytes] = []
+
+    def noting(ends: Ends, path: bytes, *given: Any, **more: Any) -> Contents:
+        paths.append(path)
+        return read_both(ends, path, *given, **more)
+
+    monkeypatch.setattr(verification, "read_both", noting)
+    return paths
+
+
 def test_what_a_cut_off_run_left_is_read_back_where_it_was_renamed_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, read: list[bytes]
 ) -> None:
     source = tree(tmp_path / "s", {"a": File(b"precious", mtime_ns=1), "b": File(b"others", mtime_ns=2)})
     job = structs.replace(verified(sync_job(source, tmp_path / "d")), durability=Durability.FULL)
     killed_before_it_read_back(job, tmp_path)
     os.rename(source / "a", source / "c")
-    read: list[bytes] = []
-
-    def noting(ends: Ends, path: bytes, *given: Any, **more: Any) -> Contents:
-        read.append(path)
-        return read_both(ends, path, *given, **more)
-
-    monkeypatch.setattr(verification, "read_both", noting)
     result = run(job, state=tmp_path / "state")
 
     assert (result.outcome, result.counts.moved) == (Outcome.SUCCEEDED, 1)
     assert sorted(read) == [b"b", b"c"]
+
+
+def test_what_a_cut_off_run_left_is_read_back_though_the_run_that_moved_it_was_cut_off_as_well(
+    tmp_path: Path, read: list[bytes]
+) -> None:
+    source = tree(tmp_path / "s", {"d": {"a": b"1", "s": {"b": b"2"}}, "old": File(b"precious", mtime_ns=1)})
+    job = structs.replace(verified(sync_job(source, tmp_path / "t")), durability=Durability.FULL)
+    killed_before_it_read_back(job, tmp_path)
+    os.rename(source / "d", source / "e")
+    os.rename(source / "old", source / "new")
+    os.chmod(source / "new", 0o600)
+    killed_before_it_read_back(job, tmp_path, at="set_mode")
+    moved = {name for name in os.listdir(tmp_path / "t") if name != ".dirsync"}
+
+    result, watched = watched_run(job, tmp_path)
+
+    assert moved == {"e", "new"}
+    assert (result.outcome, watched.failures, watched.notices) == (Outcome.SUCCEEDED, [], [])
+    assert sorted(read) == [b"e/a", b"e/s/b", b"new"]
 
 
 def test_a_file_that_went_with_its_directory_is_no_failure(tmp_path: Path, disk: RottingDisk) -> None:
