@@ -11,7 +11,6 @@ from dirsync.config.nodes import MappingNode, Origin, locate
 from dirsync.config.overlaps import DeclaredJob
 from dirsync.config.places import Ground, Surveyor
 from dirsync.config.problems import Problems, quoted
-from dirsync.filters import Verdict, root_scope
 from dirsync.model.job import DeletePolicy, Digest, JobType, MirrorJob
 from dirsync.model.place import CatalogPlace
 
@@ -101,6 +100,8 @@ def _check_outside(written: Iterable[_Written], jobs: Iterable[DeclaredJob], pro
 
 def _stays(job: MirrorJob, file: str, directory: Ground, destination: Ground) -> bool:
     """Whether runs leave a file in their destination alone, for they delete nothing, or exclude it."""
+    from dirsync.filters import Verdict, root_scope  # few files are beneath a destination
+
     if job.delete is DeletePolicy.KEEP:
         return True
     if job.delete_excluded:

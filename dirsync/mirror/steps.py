@@ -92,10 +92,8 @@ class Steps:
             sleep=deadline.sleep,
         )
         self.small = SmallCopier(self.source, self.destination, settings=settings, leaders=leaders)
-        self.ways: tuple[Way, ...] = (
-            self.small,
-            Alterer(self.source, self.destination, settings=settings),
-        )
+        alterer = Alterer(self.source, self.destination, settings=settings)
+        self.ways: tuple[Way, ...] = (self.small, alterer)
         self.told = told
         self._leaders = leaders
         self._linker = Linker(

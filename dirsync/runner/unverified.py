@@ -48,12 +48,7 @@ class Unverified:
         out to hold nothing is dropped when it is to be read.
         """
         if moved_from and self._has_any():
-            beneath = (
-                (new, old, row) for new, old in moved_from.items() for row in self._at_and_beneath(old)
-            )
-            self._insert(
-                "IGNORE", (row._replace(path=new + row.path[len(old) :]) for new, old, row in beneath)
-            )
+            self._insert("IGNORE", (row for new, old in moved_from.items() for row in self._moved(old, new)))
 
     def _insert(self, where_there_is_one: str, files: Iterator[Written]) -> None:
         statement = f"INSERT OR {where_there_is_one} INTO unverified (job, path, ctime_ns) VALUES (?, ?, ?)"
@@ -65,9 +60,11 @@ class Unverified:
         """Give them in the order of their paths; they may be dropped meanwhile."""
         return self._where("path > ?", b"")
 
-    def _at_and_beneath(self, path: bytes) -> Iterator[Written]:
-        yield from self._rows(f"{_SELECT} AND path = ?", (self._job, path))
-        yield from self._where("path > ? AND path < ?", *bounds_beneath(path))
+    def _moved(self, old: bytes, new: bytes) -> Iterator[Written]:
+        """Give what is noted at a path or beneath it, as it is to be noted at another."""
+        at = self._rows(f"{_SELECT} AND path = ?", (self._job, old))
+        for row in itertools.chain(at, self._where("path > ? AND path < ?", *bounds_beneath(old))):
+            yield row._replace(path=new + row.path[len(old) :])
 
     def _where(self, condition: str, after: bytes, *others: bytes) -> Iterator[Written]:
         """Give those that meet a condition, which begins with a bound `after`, page by page."""

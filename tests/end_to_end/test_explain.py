@@ -34,6 +34,18 @@ def source(place: Path) -> Path:
     )
 
 
+def told_and_run(
+    place: Path, path: str, keys: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> dict[str, Any]:
+    """Give what `explain` says of a path of a job, which is run then; `m` is another file system."""
+    with mounted(source(place) / "m") as other:
+        (other / "beyond").touch()
+        jobs = jobs_file(place, **keys)
+        said = explained(place, path, capsys)
+        run_now(jobs)
+    return said
+
+
 def explained(place: Path, path: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """Give what `explain --json` says of a path of the one job."""
     assert main(["explain", "mirror", path, "-c", str(place / "jobs.yaml"), "--json"]) == 0
@@ -57,14 +69,10 @@ def explained(place: Path, path: str, capsys: pytest.CaptureFixture[str]) -> dic
 def test_explain_says_why_what_no_line_excludes_is_not_copied(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str, keys: dict[str, Any], reason: str
 ) -> None:
-    with mounted(source(tmp_path) / "m") as other:
-        (other / "beyond").touch()
-        jobs = jobs_file(tmp_path, **keys)
-        said = explained(tmp_path, path, capsys)
-        run_now(jobs)
+    said = told_and_run(tmp_path, path, keys, capsys)
 
-        assert (said["verdict"], said["reason"], said["pattern"]) == ("excluded", reason, None)
-        assert not os.path.lexists(tmp_path / "d" / path)
+    assert (said["verdict"], said["reason"], said["pattern"]) == ("excluded", reason, None)
+    assert not os.path.lexists(tmp_path / "d" / path)
 
 
 @pytest.mark.parametrize(
@@ -80,14 +88,10 @@ def test_explain_says_why_what_no_line_excludes_is_not_copied(
 def test_explain_calls_selected_what_is_copied(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str, keys: dict[str, Any]
 ) -> None:
-    with mounted(source(tmp_path) / "m") as other:
-        (other / "beyond").touch()
-        jobs = jobs_file(tmp_path, **keys)
-        said = explained(tmp_path, path, capsys)
-        run_now(jobs)
+    said = told_and_run(tmp_path, path, keys, capsys)
 
-        assert said["verdict"] == "selected"
-        assert os.path.lexists(tmp_path / "d" / path)
+    assert said["verdict"] == "selected"
+    assert os.path.lexists(tmp_path / "d" / path)
 
 
 def test_a_track_job_records_a_fifo_and_explain_says_so(

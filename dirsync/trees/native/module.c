@@ -115,16 +115,20 @@ static int take_rows(struct made *files, size_t count, const unsigned char *rows
 
 /* Giving what came of it */
 
-static PyObject *ended_of(const struct made *files, size_t count)
+/* Give a byte for each of `count` endings that are `apart` bytes from one to the next. */
+static PyObject *bytes_of(const enum ended *ended, size_t apart, size_t count)
 {
-    PyObject *ended = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)count);
-    if (ended != NULL) {
-        char *each = PyBytes_AsString(ended);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)count);
+    if (bytes != NULL) {
+        char *each = PyBytes_AsString(bytes);
         for (size_t at = 0; at < count; at++)
-            each[at] = (char)files[at].ended;
+            each[at] = (char)*(const enum ended *)((const char *)ended + at * apart);
     }
-    return ended;
+    return bytes;
 }
+
+/* How each file of an array ended. */
+#define ENDED_OF(files, count) bytes_of(&(files)->ended, sizeof *(files), count)
 
 static PyObject *identity(uint64_t device, uint64_t inode)
 {
@@ -158,7 +162,7 @@ static PyObject *told_of(const struct making *how, const struct made *files, siz
     size_t bytes = 0;
     for (size_t at = 0; at < count; at++)
         bytes += files[at].bytes;
-    PyObject *ended = ended_of(files, count);
+    PyObject *ended = ENDED_OF(files, count);
     PyObject *copies = of_each(copy_of, files, count, !how->places || how->names);
     PyObject *origins = of_each(origin_of, files, count, how->names);
     if (ended != NULL && copies != NULL && origins != NULL)
@@ -254,20 +258,14 @@ PyDoc_STRVAR(place_doc, "place($module, destination, temporaries, names, count, 
 static PyObject *place_names(int destination, const char *const *temporaries, const char *const *names, size_t count)
 {
     struct placed *files = calloc(count, sizeof *files);
-    PyObject *ended = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)count);
-    if (files == NULL || ended == NULL) {
-        free(files);
-        Py_XDECREF(ended);
+    if (files == NULL)
         return PyErr_NoMemory();
-    }
     for (size_t at = 0; at < count; at++)
         files[at] = (struct placed){.temporary = temporaries[at], .name = names[at]};
     Py_BEGIN_ALLOW_THREADS
     place_files(destination, files, count);
     Py_END_ALLOW_THREADS
-    char *each = PyBytes_AsString(ended);
-    for (size_t at = 0; at < count; at++)
-        each[at] = (char)files[at].ended;
+    PyObject *ended = ENDED_OF(files, count);
     free(files);
     return ended;
 }
@@ -304,16 +302,10 @@ PyDoc_STRVAR(link_doc, "link($module, source, leading, destination, names, leade
 
 static PyObject *link_names(int source, int leading, int destination, struct link *files, size_t count)
 {
-    PyObject *ended = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)count);
-    if (ended == NULL)
-        return NULL;
     Py_BEGIN_ALLOW_THREADS
     link_files(source, leading, destination, files, count);
     Py_END_ALLOW_THREADS
-    char *each = PyBytes_AsString(ended);
-    for (size_t at = 0; at < count; at++)
-        each[at] = (char)files[at].ended;
-    return ended;
+    return ENDED_OF(files, count);
 }
 
 static PyObject *native_link(PyObject *module, PyObject *arguments)
@@ -362,13 +354,7 @@ static PyObject *alter_names(const struct altering *how, int source, int destina
     Py_BEGIN_ALLOW_THREADS
     tried = alter_files(how, source, destination, files, count);
     Py_END_ALLOW_THREADS
-    PyObject *ended = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)tried);
-    if (ended != NULL) {
-        char *each = PyBytes_AsString(ended);
-        for (size_t at = 0; at < tried; at++)
-            each[at] = (char)files[at].ended;
-    }
-    return ended;
+    return ENDED_OF(files, tried);
 }
 
 static PyObject *native_alter(PyObject *module, PyObject *arguments)
@@ -426,14 +412,11 @@ static PyObject *read_told(const struct read_file *files, size_t count, const un
                            const unsigned char *buffer)
 {
     size_t bytes = 0;
-    PyObject *ended = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)count);
+    for (size_t at = 0; at < count; at++)
+        bytes += files[at].ended == DONE ? (size_t)files[at].status.st_size : 0;
+    PyObject *ended = ENDED_OF(files, count);
     if (ended == NULL)
         return NULL;
-    char *each = PyBytes_AsString(ended);
-    for (size_t at = 0; at < count; at++) {
-        each[at] = (char)files[at].ended;
-        bytes += files[at].ended == DONE ? (size_t)files[at].status.st_size : 0;
-    }
     return Py_BuildValue("(Ny#y#)", ended, (const char *)rows, (Py_ssize_t)(put * ROW_BYTES), (const char *)buffer,
                          (Py_ssize_t)bytes);
 }
