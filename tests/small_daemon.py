@@ -19,7 +19,7 @@ from dirsync.model.stop import Stop
 from dirsync.model.timing import Schedule
 from dirsync.runner.ledger import open_ledger
 from dirsync.runner.lock import locked_job
-from dirsync.scheduler.declaration import Declaration
+from dirsync.scheduler.declaration import Declaration, DeclarationWatch
 from dirsync.scheduler.loop import run_scheduler
 
 INTERVALS = {"quick": 0.3, "slow": 0.7, "failing": 0.5}
@@ -64,9 +64,8 @@ def run(job: Job, *, state: str, stop: Stop) -> RunResult:
 def main() -> None:
     state, stop = sys.argv[1], Stop()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.request(number))
-    left = run_scheduler(
-        lambda: declared(state), run=lambda job, _: run(job, state=state, stop=stop), stop=stop
-    )
+    declarations = DeclarationWatch(lambda: declared(state), declared(state))
+    left = run_scheduler(declarations, run=lambda job, _: run(job, state=state, stop=stop), stop=stop)
     os._exit(1 if left else 0)
 
 

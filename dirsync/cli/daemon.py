@@ -12,12 +12,11 @@ from dirsync.cli.logs.setup import follow, set_up
 from dirsync.cli.output.lines import Lines
 from dirsync.cli.output.units import plural
 from dirsync.cli.parsing import Options, usage_error
-from dirsync.cli.rendering import make_digest
 from dirsync.cli.selection import selected_jobs
 from dirsync.cli.signals import stopping_on_signals
 from dirsync.cli.telling import outbox_for, tell_of_stale
 from dirsync.cli.watching import Show, run_watched
-from dirsync.config import load
+from dirsync.config import Configuration, load
 from dirsync.errors import ConfigError
 from dirsync.march.source_watch import SourceWatch, why_impossible
 from dirsync.model.job import EVERY_JOB, Job, every_job
@@ -26,7 +25,7 @@ from dirsync.model.result import RunResult
 from dirsync.model.stop import Stop
 from dirsync.runner.pinging import Pings
 from dirsync.runner.watching import watch_of
-from dirsync.scheduler.declaration import Declaration
+from dirsync.scheduler.declaration import Declaration, DeclarationWatch
 from dirsync.scheduler.loop import run_scheduler
 from dirsync.scheduler.stale import Stale
 
@@ -52,7 +51,7 @@ def serve(file: str, *, options: Options, patterns: Sequence[str]) -> int:
                 lines.line(line)
         with daemon.served(lines=lines, options=options):
             left = run_scheduler(
-                daemon.load,
+                daemon.declarations,
                 run=lambda job, marks: daemon.run(job, marks, lines=lines, stop=stop),
                 report=lambda job: daemon.report(job, stop=stop),
                 open_watch=daemon.watch_of,
@@ -102,6 +101,7 @@ class Daemon:
         self._patterns = patterns
         self._show = show
         self._configuration = load(file)
+        self.declarations = DeclarationWatch(self.load, self._declaration(self._configuration))
         self._outbox = outbox_for(self._configuration, show=show, mask=self.mask)
         self._pings = Pings()
 
@@ -128,7 +128,10 @@ class Daemon:
     @property
     def reports_on_all(self) -> tuple[Job, ...]:
         """Give what stands for all jobs, where a report on them is declared and all were asked for."""
-        report = self._configuration.report
+        return self._reports_on_all(self._configuration)
+
+    def _reports_on_all(self, configuration: Configuration) -> tuple[Job, ...]:
+        report = configuration.report
         return () if report is None or self._patterns else (every_job(report),)
 
     def mask(self, text: str) -> str:
@@ -136,19 +139,28 @@ class Daemon:
         return self._configuration.mask(text)
 
     def load(self) -> Declaration:
-        """Read the configuration, now or again; one with another state directory is not taken over.
+        """Read the configuration again; one with another state directory is not taken over.
 
         Raises:
             ConfigError: it is wrong; the one in force stays.
         """
         configuration = load(self._file)
-        jobs = selected_jobs(configuration.jobs, self._patterns)
-        _check_watches(jobs)
+        declaration = self._declaration(configuration)
         if configuration.state == self._configuration.state:
             self._configuration = configuration
             self._declare_notifiers()
-            follow(jobs, base=self.base)
-        jobs += self.reports_on_all
+            follow(self.jobs(), base=self.base)
+        return declaration
+
+    def _declaration(self, configuration: Configuration) -> Declaration:
+        """Give what the scheduler is to know of a configuration, the report on all jobs among it.
+
+        Raises:
+            ConfigError: there is no such job, or one cannot be watched.
+        """
+        jobs = selected_jobs(configuration.jobs, self._patterns)
+        _check_watches(jobs)
+        jobs += self._reports_on_all(configuration)
         return Declaration(jobs=jobs, state=configuration.state, files=configuration.files)
 
     def _declare_notifiers(self) -> None:
@@ -194,6 +206,8 @@ class Daemon:
         Raises:
             RunError: it cannot be written, or was not taken.
         """
+        from dirsync.cli.rendering import make_digest  # most runs come before the first report
+
         make_digest(job, self._configuration, mask=self._configuration.mask, wait=stop.wait)
 
 

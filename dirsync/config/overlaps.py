@@ -55,10 +55,11 @@ def check_places(
     """
     surveyor = Surveyor()
     surveyed = [_survey(each, surveyor) for each in jobs]
+    state_ground = None if state is None else surveyor.ground(state)
     for each in surveyed:
         _check_sides(each, problems)
-        if state is not None:
-            _check_state(each, surveyor.ground(state), problems, setting=setting)
+        if state_ground is not None:
+            _check_state(each, state_ground, problems, setting=setting)
     writers = [(each, each.destination) for each in surveyed if each.destination is not None and each.writes]
     _check_destinations(writers, problems)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, TypeAlias
 
-from dirsync.trees.mounts import is_beneath, mount_of, mounts
+from dirsync.trees.mounts import Mount, MountTable, mounts
 
 Mark: TypeAlias = tuple[object, ...]
 
@@ -32,15 +32,20 @@ class Surveyor:
     """Finds the ground of places; asks the system about each directory once."""
 
     def __init__(self) -> None:
-        self._mounts = mounts()
+        self._mounts = MountTable(mounts())
         self._identities: dict[bytes, tuple[int, int] | None] = {}
 
     def ground(self, path: str, *, one_file_system: bool = False) -> Ground:
         """Survey a place; with `one_file_system` other file systems mounted in it are not of it."""
         real = b"/" + os.path.realpath(os.fsencode(path)).lstrip(b"/")  # POSIX lets two leading slashes be
         inode_marks = self._inode_marks(real)
-        path_marks = self._path_marks(real)
-        mounted = self._mounted_in(real, one_file_system=one_file_system)
+        here = self._mounts.holding(real)
+        path_marks = [] if here is None else _path_marks(real, here)
+        mounted = [
+            ("path", mount.dev, mount.root)
+            for mount in self._mounts.beneath(real)
+            if not (one_file_system and here and mount.dev != here.dev)
+        ]
         own = frozenset({inode_marks[0], *path_marks[:1], *mounted})
         return Ground(os.fsdecode(real), own, frozenset(inode_marks + path_marks))
 
@@ -59,27 +64,6 @@ class Surveyor:
             real = os.path.dirname(real)
         return [*marks, ("inode", self._identity(b"/"))]
 
-    def _path_marks(self, real: bytes) -> list[Mark]:
-        """Give the marks by path within the file system, from the place up to the root."""
-        mount = mount_of(real, self._mounts)
-        if mount is None:
-            return []
-        inner = _moved(real, old=mount.point, new=mount.root)
-        marks: list[Mark] = [("path", mount.dev, inner)]
-        while inner != b"/":
-            inner = os.path.dirname(inner)
-            marks.append(("path", mount.dev, inner))
-        return marks
-
-    def _mounted_in(self, real: bytes, *, one_file_system: bool) -> list[Mark]:
-        here = mount_of(real, self._mounts)
-        return [
-            ("path", mount.dev, mount.root)
-            for mount in self._mounts
-            if mount.point != real and is_beneath(mount.point, real)
-            if not (one_file_system and here and mount.dev != here.dev)
-        ]
-
     def _identity(self, path: bytes) -> tuple[int, int] | None:
         """Give device and inode; None where nothing can be seen."""
         if path not in self._identities:
@@ -89,6 +73,16 @@ class Surveyor:
             except OSError:
                 self._identities[path] = None
         return self._identities[path]
+
+
+def _path_marks(real: bytes, mount: Mount) -> list[Mark]:
+    """Give the marks by path within the file system, from the place up to the root."""
+    inner = _moved(real, old=mount.point, new=mount.root)
+    marks: list[Mark] = [("path", mount.dev, inner)]
+    while inner != b"/":
+        inner = os.path.dirname(inner)
+        marks.append(("path", mount.dev, inner))
+    return marks
 
 
 def _moved(path: bytes, *, old: bytes, new: bytes) -> bytes:

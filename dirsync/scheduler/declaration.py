@@ -28,10 +28,16 @@ class DeclarationWatch:
     """Looks whether the files of a declaration changed, and reads them again if so."""
 
     def __init__(self, load: Callable[[], Declaration], first: Declaration) -> None:
+        """`load` reads it again; `first` was read just now, with the files as they are."""
         self._load = load
         self._current = first
         self._read = _stamps(first.files)  # the files as they were when they were read
         self._seen = self._read  # the files at the last look
+
+    @property
+    def current(self) -> Declaration:
+        """The declaration in force."""
+        return self._current
 
     def poll(self) -> Declaration | None:
         """Read the declaration again if its files changed and then held still for one look.

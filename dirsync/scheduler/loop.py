@@ -21,7 +21,7 @@ from dirsync.model.result import Outcome, RunResult
 from dirsync.model.stop import Stop
 from dirsync.runner.ledger import Ledger, open_ledger
 from dirsync.scheduler.clock import Clock, StepDetector, SystemClock
-from dirsync.scheduler.declaration import Declaration, DeclarationWatch
+from dirsync.scheduler.declaration import DeclarationWatch
 from dirsync.scheduler.stale import StaleWatch, Told, nobody
 from dirsync.scheduler.timed_job import TimedJob
 from dirsync.scheduler.timed_report import TimedReport
@@ -37,7 +37,7 @@ WriteReport = Callable[[Job], None]
 
 
 def run_scheduler(
-    load: Callable[[], Declaration],
+    declarations: DeclarationWatch,
     *,
     run: Run,
     stop: Stop,
@@ -49,7 +49,7 @@ def run_scheduler(
 ) -> tuple[str, ...]:
     """Run jobs, and write their reports, when they are due until a stop is requested.
 
-    `load` reads the declaration, at once and whenever its files change. `run` does
+    `declarations` gives the one in force, now and whenever its files changed. `run` does
     one job in the calling thread, at most `limit` at a time; it should look at the
     same `stop`. `report` writes one job's report, and notes that in the ledger (None:
     there are no reports). `open_watch` gives a watch of a job's source, not begun yet, that calls
@@ -59,10 +59,9 @@ def run_scheduler(
     `os._exit`: their threads cannot be ended.
 
     Raises:
-        ConfigError: the declaration is not valid at the begin.
         RunError: the ledger cannot be used at the begin.
     """
-    declaration = load()
+    declaration = declarations.current
     executor = ThreadPoolExecutor(limit, thread_name_prefix="job")
     with open_ledger(declaration.state) as ledger:
         scheduler = Scheduler(
@@ -76,7 +75,7 @@ def run_scheduler(
             stale=stale,
         )
         scheduler.declare(declaration.jobs)
-        scheduler.go_on_until(stop, DeclarationWatch(load, declaration))
+        scheduler.go_on_until(stop, declarations)
         executor.shutdown(wait=False, cancel_futures=True)
         scheduler.end_watches()
         return scheduler.wait_for_running_jobs(STOP_SECONDS)

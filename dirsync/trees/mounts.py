@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 _MOUNTINFO = b"/proc/self/mountinfo"
@@ -57,13 +57,36 @@ def _plain(field: bytes) -> bytes:
 
 def mount_holding(path: bytes) -> Mount | None:
     """Give the mount that a path is on; None: not known."""
-    return mount_of(os.path.realpath(path), mounts())
+    return MountTable(mounts()).holding(os.path.realpath(path))
 
 
-def mount_of(real: bytes, mounted: Sequence[Mount]) -> Mount | None:
-    """Find the mount that a resolved path is on; of several on one point the last hides the others."""
-    holding = [mount for mount in mounted if is_beneath(real, mount.point)]
-    return max(reversed(holding), key=lambda mount: len(mount.point), default=None)
+class MountTable:
+    """What is mounted, to be found by resolved paths, many of them."""
+
+    def __init__(self, mounted: Iterable[Mount]) -> None:
+        """`mounted` as `mounts` gives it."""
+        self._at: dict[bytes, Mount] = {}  # of several on one point the last hides the others
+        self._beneath: dict[bytes, list[Mount]] = {}
+        for mount in mounted:
+            self._at[mount.point] = mount
+            for above in _above(mount.point):
+                self._beneath.setdefault(above, []).append(mount)
+
+    def holding(self, real: bytes) -> Mount | None:
+        """Give the mount that a path is on; None: not known."""
+        found = (self._at.get(path) for path in (real, *_above(real)))
+        return next((mount for mount in found if mount is not None), None)
+
+    def beneath(self, real: bytes) -> Sequence[Mount]:
+        """Give what is mounted beneath a directory, not on it."""
+        return self._beneath.get(real, ())
+
+
+def _above(path: bytes) -> Iterator[bytes]:
+    """Give the directories above an absolute path, the root last; none of the root's own."""
+    while path != b"/":
+        path = path[: path.rindex(b"/")] or b"/"
+        yield path
 
 
 def is_mount_point(path: bytes) -> bool:

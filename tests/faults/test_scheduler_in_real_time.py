@@ -18,7 +18,7 @@ from dirsync.model.place import LocalPlace
 from dirsync.model.result import Outcome, RunResult
 from dirsync.model.stop import Stop
 from dirsync.model.timing import Schedule
-from dirsync.scheduler.declaration import Declaration
+from dirsync.scheduler.declaration import Declaration, DeclarationWatch
 from dirsync.scheduler.loop import run_scheduler
 
 
@@ -59,7 +59,7 @@ class Daemon:
         )
 
     def serve(self) -> None:
-        self.left = run_scheduler(self.load, run=self.run, stop=self.stop)
+        self.left = run_scheduler(DeclarationWatch(self.load, self.load()), run=self.run, stop=self.stop)
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[None]:
