@@ -14,7 +14,7 @@ OPTIONS = {
     "optional": True,
 }
 LISTER = "dirsync/scan/native"
-PARTS = ("blake2b", "digests", "glance", "lister", "module", "stride", "telling_rows", "text")
+PARTS = ("blake2b", "digests", "glance", "lister", "module", "standing", "stride", "telling_rows", "text")
 SMALL = "dirsync/trees/native"
 EXTENSIONS = [
     Extension(

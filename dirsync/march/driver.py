@@ -13,6 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from dirsync.errors import RunError
 from dirsync.march import stopping
 from dirsync.march.marching import Check, D, Enough, March, P, Piece
+from dirsync.scan.chosen import prepare_thread
 
 INLINE_SECONDS = 0.15  # a pool takes about as long to start as this march is worth
 TASK_BUDGET = 20_000  # entries a task: some 100 ms, so that a stop is heard and work spreads
@@ -92,7 +93,7 @@ def _march_in_threads(march: March[D, P], left: list[D], *, workers: int, check:
     def task(march: March[D, P], directories: list[D]) -> P:
         return march(directories, lambda found: found.seen >= THREAD_BUDGET, check)
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="march") as executor:
+    with ThreadPoolExecutor(workers, thread_name_prefix="march", initializer=prepare_thread) as executor:
         tasks = workers * _TASKS_A_WORKER
         yield from march_on(march, left, executor=executor, tasks=tasks, check=check, task=task)
 

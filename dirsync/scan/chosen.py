@@ -78,6 +78,12 @@ def glance_natively(fd: int, path: bytes, directories: tuple[Place, ...], asked:
     return Glance(entries, [Place(*each) for each in differing], [Place(*each) for each in left])
 
 
+def prepare_thread() -> None:
+    """Let listings go faster in the calling thread, which is to do nothing else, now or later."""
+    if LISTER is Lister.NATIVE:
+        native.own_working_directory()
+
+
 LISTER = choose(os.environ.get(_VARIABLE))
 if LISTER is Lister.NATIVE:
     list_directory, glance = list_natively, glance_natively

@@ -9,6 +9,7 @@
 #include "../../dirsync/scan/native/blake2b.c"
 #include "../../dirsync/scan/native/digests.c"
 #include "../../dirsync/scan/native/glance.c"
+#include "../../dirsync/scan/native/standing.c"
 #include "../../dirsync/scan/native/text.c"
 
 #include "expect.h"
@@ -494,6 +495,46 @@ static void test_names_that_come_and_go_are_listed_or_unseen(int folder)
     close(fd);
 }
 
+/* Standing */
+
+static bool stands_in(int fd)
+{
+    struct stat here, there;
+    return stat(".", &here) == 0 && fstat(fd, &there) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+/* In a thread of its own; the folder, where the process is. */
+static void *stand_and_return(void *given)
+{
+    int folder = *(int *)given;
+    int fd = made(folder, "stood-in");
+    EXPECT(own_working_directory() == 0);
+    EXPECT(stand_in(fd) == fd && stands_in(folder)); /* it has not left home */
+    leave_home();
+    EXPECT(stand_in(fd) == AT_FDCWD && stands_in(fd));
+    EXPECT(stand_in(-1) == -1 && stands_in(fd));
+    EXPECT(stand_in(folder) == AT_FDCWD && stands_in(folder));
+    EXPECT(stand_in(fd) == AT_FDCWD);
+    return_home();
+    EXPECT(stands_in(folder));
+    return_home(); /* it is there already */
+    EXPECT(stand_in(fd) == fd && stands_in(folder));
+    close(fd);
+    return NULL;
+}
+
+static void test_only_a_thread_of_its_own_working_directory_stands_elsewhere(int folder)
+{
+    pthread_t thread;
+    EXPECT(pthread_create(&thread, NULL, stand_and_return, &folder) == 0);
+    pthread_join(thread, NULL);
+    int fd = openat(folder, "stood-in", O_RDONLY | O_DIRECTORY);
+    leave_home();
+    EXPECT(stand_in(fd) == fd && stands_in(folder));
+    return_home();
+    close(fd);
+}
+
 int main(int count, char **arguments)
 {
     if (count != 2 || chdir(arguments[1]) != 0) {
@@ -518,6 +559,7 @@ int main(int count, char **arguments)
     test_glances_end_when_there_are_rows_enough(family);
     test_digests_that_are_damaged_are_refused_or_never_read_beyond(family);
     test_memory_that_runs_out_takes_nothing_for_as_it_was(family);
+    test_only_a_thread_of_its_own_working_directory_stands_elsewhere(folder);
     close(family);
     close(folder);
     printf("%d problems\n", problems);

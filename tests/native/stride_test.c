@@ -7,6 +7,7 @@
 #include "../../dirsync/scan/native/stride.c" /* what is static there is tested, too */
 
 #include "../../dirsync/scan/native/lister.c"
+#include "../../dirsync/scan/native/standing.c"
 #include "../../dirsync/scan/native/telling_rows.c"
 #include "../../dirsync/scan/native/text.c"
 

@@ -14,6 +14,7 @@ def glance(
     most_rows: int,
     /,
 ) -> tuple[int, list[_Place], list[_Place]]: ...
+def own_working_directory() -> bool: ...
 def stride(
     source: int,
     destination: int,

@@ -5,6 +5,7 @@
 
 #include "blake2b.h"
 #include "lister.h"
+#include "standing.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -146,8 +147,10 @@ int glance_at(const struct glancing *asked, int parent, const struct text *path,
 {
     struct descent at = {.asked = asked, .told = glance};
     int answer = add_bytes(&at.path, path->bytes, path->length);
+    leave_home();
     for (size_t each = 0; answer == 0 && each < count; each++)
         answer = enter(&at, parent, named[each], asked->levels);
+    return_home();
     free(at.path.bytes);
     return answer;
 }

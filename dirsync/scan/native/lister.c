@@ -5,6 +5,8 @@
 
 #include "lister.h"
 
+#include "standing.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -25,6 +27,7 @@ const unsigned char column_width[COLUMNS] = {4, 8, 8, 8, 4, 4, 8, 8, 8};
 #define LEAST_READ ((size_t)4096)  /* the longest record takes 280 bytes */
 #define LEAST_RECORD ((size_t)24)  /* of a name of one byte; the kernel lets none be empty */
 #define FEW_ROWS ((size_t)32)     /* sorted fastest by insertion */
+#define WORTH_STANDING ((size_t)8) /* names; for fewer, to go there costs more than it saves */
 #define TARGET_ROOM ((size_t)4096) /* a target is shorter as a rule: symlink(2) */
 
 /* A record of getdents64(2), as the kernel writes it. */
@@ -298,6 +301,7 @@ static int make_columns(struct listing *listing, size_t rows)
     return 0;
 }
 
+/* Look at each name from `fd`, which may be AT_FDCWD. */
 static enum answer fill(int fd, const struct row *rows, size_t count, struct listing *listing)
 {
     int links = 0;
@@ -334,7 +338,7 @@ static enum answer list_records(int fd, const struct text *records, struct listi
         if (make_columns(listing, count) != 0 || make_room(&listing->names, records->length) != 0)
             answer = FAILED;
         else
-            answer = fill(fd, rows, count, listing);
+            answer = fill(count < WORTH_STANDING ? fd : stand_in(fd), rows, count, listing);
     }
     free(rows);
     return answer;

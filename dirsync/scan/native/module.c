@@ -2,6 +2,7 @@
 #include "module.h"
 
 #include "lister.h"
+#include "standing.h"
 
 static PyObject *bytes_of(const void *bytes, size_t length)
 {
@@ -65,10 +66,23 @@ static PyObject *native_list_directory(PyObject *module, PyObject *handle)
     return fields;
 }
 
+PyDoc_STRVAR(own_working_directory_doc,
+             "own_working_directory($module, /)\n--\n\n"
+             "Let glances and strides of the calling thread stand in the directories they look at: standing.h.\n\n"
+             "The thread has a working directory and a umask of its own from then on. False: the system lets it not.");
+
+static PyObject *native_own_working_directory(PyObject *module, PyObject *nothing)
+{
+    (void)module;
+    (void)nothing;
+    return PyBool_FromLong(own_working_directory() == 0);
+}
+
 static PyMethodDef methods[] = {
     {"list_directory", native_list_directory, METH_O, list_directory_doc},
     {"glance", native_glance, METH_VARARGS, glance_doc},
     {"stride", native_stride, METH_VARARGS, stride_doc},
+    {"own_working_directory", native_own_working_directory, METH_NOARGS, own_working_directory_doc},
     {NULL, NULL, 0, NULL},
 };
 

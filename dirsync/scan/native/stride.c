@@ -3,6 +3,7 @@
 
 #include "stride.h"
 
+#include "standing.h"
 #include "telling_rows.h"
 
 #include <stdlib.h>
@@ -227,6 +228,7 @@ int stride_through(const struct striding *asked, int source, int destination, co
 {
     struct marching at = {.asked = asked, .told = stride};
     int answer = 0;
+    leave_home();
     while (answer == 0 && stride->begun < count && asked->levels > 0 && stride->rows < asked->most_rows) {
         const char *name = names[stride->begun++];
         at.path.length = 0;
@@ -234,6 +236,7 @@ int stride_through(const struct striding *asked, int source, int destination, co
         if (answer == 0)
             answer = look(&at, source, destination, name, asked->levels);
     }
+    return_home();
     free(at.path.bytes);
     return answer;
 }
