@@ -25,11 +25,8 @@ class Alterer:
         self._altering = Altering(settings.mode, settings.mtime, carried)
 
     def serves(self) -> bool:
-        """Whether files are to be tried: not where each step has to be taken by itself."""
-        settings = self._settings
-        if settings.stop_on_failure or settings.source_check is not None:
-            return False
-        return isinstance(self._source, LocalTree) and small_files.serves()
+        """Whether files are to be tried."""
+        return isinstance(self._source, LocalTree) and self._settings.goes_together
 
     def directory_of(self, operation: Operation) -> bytes | None:
         """Give the directory of a file that is altered; None: the step is another."""
@@ -53,15 +50,14 @@ class Alterer:
         assert old is not None
         uid, gid = settings.kept.kept_owner(new, old) if settings.ownership else (old.uid, old.gid)
         mode = settings.mode_for(new, old, uid=uid, gid=gid)
-        return ToAlter(old, uid, gid, mode, new.mtime_ns)
+        return ToAlter(split(old.path)[1], old, uid, gid, mode, new.mtime_ns)
 
     def _altered(self, operations: Sequence[Operation], wanted: Sequence[ToAlter]) -> bytes:
         assert isinstance(self._source, LocalTree)
-        directory = split(wanted[0].old.path)[0]
-        names = [split(each.old.path)[1] for each in wanted]
+        directory = split(operations[0].change.path)[0]
         try:
             source = self._source.handles.handle(directory)
             into = self._destination.handles.handle(directory)
-            return small_files.alter(self._altering, source, into, names, wanted)
+            return small_files.alter(self._altering, source, into, wanted)
         except OSError:  # what it is about will be told of each file
             return bytes(len(operations))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
-
 from dirsync.errors import PathError
 from dirsync.mirror.attributes import AttributeCarrier
 from dirsync.mirror.expected import CHANGED, check_expected
@@ -27,14 +24,11 @@ class Dresser:
         *,
         settings: Settings,
         carrier: AttributeCarrier,
-        opened_up: dict[bytes, int],
     ) -> None:
-        """Work between two trees; a directory that gets its mode is taken out of `opened_up`."""
         self._source = source
         self._destination = destination
         self._settings = settings
         self._carrier = carrier
-        self._opened_up = opened_up
 
     def alter(self, new: Entry, old: Entry) -> None:
         """Set the metadata of a file or symlink.
@@ -71,35 +65,3 @@ class Dresser:
             fsops.set_mode(fd, name, mode=settings.mode_for(new, old, uid=uid, gid=gid))
         if settings.mtime:
             fsops.set_mtime(fd, name, mtime_ns=new.mtime_ns)
-
-    def finish_directory(self, new: Entry, old: Entry | None) -> None:
-        """Set the metadata of a directory; `old` None: this run made it.
-
-        Raises:
-            OSError: a system call failed; some of it may be set.
-        """
-        fd = self._destination.handles.handle(new.path)
-        current = os.fstat(fd)
-        attributes = self._attributes_of_directory(new.path)
-        if attributes is not None:
-            self._carrier.give(attributes, Bearer(fd), new.path, mode=stat.S_IMODE(current.st_mode))
-        uid, gid = self._settings.owner_for(new, old, current=current)
-        changes_owner = (uid, gid) != (current.st_uid, current.st_gid)
-        if changes_owner:
-            fsops.set_owner_of_handle(fd, uid=uid, gid=gid)
-        mode = self._settings.mode_for(new, old, uid=uid, gid=gid)
-        if changes_owner or mode != stat.S_IMODE(current.st_mode):
-            fsops.set_mode_of_handle(fd, mode=mode)
-        self._opened_up.pop(new.path, None)
-        if self._settings.mtime:
-            fsops.set_mtime_of_handle(fd, mtime_ns=new.mtime_ns)
-
-    def _attributes_of_directory(self, path: bytes) -> dict[str, bytes] | None:
-        """Read a directory's attributes at the source; None: they do not matter, or it has gone since."""
-        if not self._settings.attributes:
-            return None
-        try:
-            bearer = self._source.directory_bearer(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return self._carrier.read(bearer, path)

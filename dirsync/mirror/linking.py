@@ -119,7 +119,7 @@ class Linker:
     def link_together(self, changes: Sequence[Change]) -> list[bool]:
         """Link paths as far as that is plain and goes many in one call; of each, whether it is linked."""
         linked = [False] * len(changes)
-        if not isinstance(self._source, LocalTree) or not self._serves_together():
+        if not isinstance(self._source, LocalTree) or not self._settings.goes_together:
             return linked
         for (parent, leading), numbered in self._by_directories(changes).items():
             numbers, wanted = zip(*numbered, strict=True)
@@ -133,10 +133,6 @@ class Linker:
             for number, is_linked in zip(numbers, ended, strict=True):
                 linked[number] = bool(is_linked)
         return linked
-
-    def _serves_together(self) -> bool:
-        settings = self._settings
-        return not settings.stop_on_failure and settings.source_check is None and small_files.serves()
 
     def _by_directories(
         self, changes: Sequence[Change]

@@ -152,6 +152,7 @@ class Mirror:
     def _begun(self, steps: Steps, operations: Iterator[Operation]) -> Iterator[tuple[Operation, bool]]:
         """Give operations as they come, and whether each is done by then; those that are, before others.
 
+        None is once a directory could not be made: what is where it should be is somebody else's.
         A far source hears of those that ask it for something.
 
         Raises:
@@ -161,7 +162,7 @@ class Mirror:
             self._deadline.check()
             if some[0].phase in (Phase.LINK, Phase.FINISH_DIRECTORIES):
                 steps.foresee([], some)
-            done = steps.done_together(some)
+            done = [False] * len(some) if self._unmade else steps.done_together(some)
             yield from ((operation, True) for operation in compress(some, done))
             yield from ((operation, False) for operation in compress(some, map(not_, done)))
 

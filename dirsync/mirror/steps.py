@@ -16,6 +16,7 @@ from dirsync.mirror.attributes import AttributeCarrier
 from dirsync.mirror.dressing import Dresser
 from dirsync.mirror.expected import check_expected
 from dirsync.mirror.files import Copied, FileCopier, Staged
+from dirsync.mirror.finishing import Finisher
 from dirsync.mirror.linking import Leaders, Linker
 from dirsync.mirror.lost import Lost
 from dirsync.mirror.moving import Mover
@@ -105,7 +106,8 @@ class Steps:
             leaders=leaders,
             lost=lost,
         )
-        self._dresser = Dresser(
+        self._dresser = Dresser(self.source, self.destination, settings=settings, carrier=carrier)
+        self._finisher = Finisher(
             self.source, self.destination, settings=settings, carrier=carrier, opened_up=opened_up
         )
         self._mover = Mover(self.destination, opened_up=opened_up, set_metadata=self._dresser.dress)
@@ -136,9 +138,13 @@ class Steps:
 
     def done_together(self, operations: Sequence[Operation]) -> list[bool]:
         """Carry out steps of one phase as far as that goes together; of each, whether it is done."""
-        if operations[0].phase is not Phase.LINK:
-            return [False] * len(operations)
-        return self._linker.link_together([operation.change for operation in operations])
+        changes = [operation.change for operation in operations]
+        match operations[0].phase:
+            case Phase.LINK:
+                return self._linker.link_together(changes)
+            case Phase.FINISH_DIRECTORIES:
+                return self._finisher.finish_together(changes)
+        return [False] * len(operations)
 
     def attempt(self, operation: Operation) -> Failure | None:
         """Carry out one operation, with retries; None: it is done.
@@ -248,7 +254,7 @@ class Steps:
             case Phase.LINK:
                 self._linker.link(change)
             case Phase.FINISH_DIRECTORIES:
-                self._dresser.finish_directory(change.entry, change.old)
+                self._finisher.finish(change.entry, change.old)
 
     def _carry_out_among_moves(self, change: Change) -> None:
         match change.kind:

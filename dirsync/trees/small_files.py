@@ -117,10 +117,10 @@ def write(
 
 def may_be_expected(old: Entry) -> bool:
     """Whether a file can be replaced here: one with no other names, whose times a row can tell."""
-    return stat.S_ISREG(old.mode) and old.nlink == 1 and _is_told(old)
+    return stat.S_ISREG(old.mode) and old.nlink == 1 and is_told(old)
 
 
-def _is_told(entry: Entry) -> bool:
+def is_told(entry: Entry) -> bool:
     """Whether an entry's mtime can be told to C."""
     return -(1 << 63) <= entry.mtime_ns < 1 << 63
 
@@ -154,30 +154,30 @@ class Altering(NamedTuple):
 
 
 class ToAlter(NamedTuple):
-    """A file whose metadata are to be set."""
+    """A file or directory whose metadata are to be set."""
 
-    old: Entry  # what it is
+    name: bytes
+    old: Entry | None  # what the file is; None: it is a directory, and whatever its times are by now
     uid: int
     gid: int
     mode: int  # permission bits
     mtime_ns: int
 
 
-def alter(
-    altering: Altering, source: int, destination: int, names: Sequence[bytes], wanted: Sequence[ToAlter]
-) -> bytes:
-    """Set the metadata of files of an open directory: of the first, which were tried, 1: it is done.
+def alter(altering: Altering, source: int, destination: int, wanted: Sequence[ToAlter]) -> bytes:
+    """Set the metadata of what is in an open directory: of the first, which were tried, 1: it is done.
 
     `source` is the directory of the source with the same names.
     """
-    metadata = b"".join([_WANTED.pack(uid, gid, mode, mtime_ns) for _, uid, gid, mode, mtime_ns in wanted])
+    metadata = b"".join([_WANTED.pack(*each[2:]) for each in wanted])
     expected = _expected([each.old for each in wanted])
-    return native.alter(altering, source, destination, b"\0".join(names), expected, metadata)
+    names = b"\0".join([each.name for each in wanted])
+    return native.alter(altering, source, destination, names, expected, metadata)
 
 
 def may_be_altered(new: Entry, old: Entry) -> bool:
     """Whether a file's metadata can be set here: it has one name, and its times can be told."""
-    return may_be_expected(old) and new.nlink == 1 and _is_told(new)
+    return may_be_expected(old) and new.nlink == 1 and is_told(new)
 
 
 class ToLink(NamedTuple):
@@ -204,7 +204,7 @@ def link(source: int, leading: int, destination: int, wanted: Sequence[ToLink]) 
 
 def may_be_linked(wanted: ToLink) -> bool:
     """Whether a name can be linked here: the times that the file must have can be told."""
-    return wanted.expected is None or _is_told(wanted.expected)
+    return wanted.expected is None or is_told(wanted.expected)
 
 
 def _model(wanted: ToLink) -> bytes:

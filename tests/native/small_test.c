@@ -500,6 +500,23 @@ static void test_what_is_expected_is_altered_and_nothing_else(void)
     clear();
 }
 
+static void test_directories_are_altered_whatever_their_times(void)
+{
+    unsigned char wanted[WANTED_BYTES];
+    struct stat status;
+    want(getuid() + 1, 0750, wanted);
+    EXPECT(mkdirat(destination, "directory", 0700) == 0);
+    EXPECT(alters(&ALL, "directory", NULL, wanted) && fstatat(destination, "directory", &status, 0) == 0);
+    EXPECT(status.st_uid == getuid() + 1 && (status.st_mode & 07777) == 0750);
+    EXPECT(status.st_mtim.tv_sec == LONG_AGO[1].tv_sec && status.st_mtim.tv_nsec == LONG_AGO[1].tv_nsec);
+    EXPECT(unlinkat(destination, "directory", AT_REMOVEDIR) == 0 && !alters(&ALL, "directory", NULL, wanted));
+    make_old("plain");
+    EXPECT(!alters(&ALL, "plain", NULL, wanted) && is_untouched("plain"));
+    EXPECT(symlinkat("plain", destination, "link") == 0 && !alters(&ALL, "link", NULL, wanted));
+    EXPECT(is_untouched("plain") && unlinkat(destination, "link", 0) == 0);
+    clear();
+}
+
 static void test_files_with_attributes_are_altered_where_nobody_asks_for_them(void)
 {
     unsigned char expected[EXPECTED_BYTES], wanted[WANTED_BYTES];
@@ -742,6 +759,7 @@ int main(int count, char **arguments)
     test_a_name_is_linked_to_what_is_meant_alone();
     test_a_call_that_fails_leaves_a_name_or_none();
     test_what_is_expected_is_altered_and_nothing_else();
+    test_directories_are_altered_whatever_their_times();
     test_files_with_attributes_are_altered_where_nobody_asks_for_them();
     test_a_call_that_fails_alters_nothing_or_says_so();
     test_a_young_file_is_left();

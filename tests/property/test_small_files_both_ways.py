@@ -24,17 +24,17 @@ from dirsync.answers.files import FileAnswers
 from dirsync.model.attributes import Namespace
 from dirsync.model.job import Durability, MirrorJob, Preserve
 from dirsync.model.result import Counts, Outcome, RunResult
-from dirsync.trees import small_files
+from dirsync.trees import fsops, small_files
 from dirsync.trees.far.connection import decode_answers
 from dirsync.trees.hashing import TICK_NS
 from dirsync.trees.local import OPEN_ROOT, LocalTree
-from dirsync.trees.small_files import Made, Making, Olds, ToLink
+from dirsync.trees.small_files import Altering, Made, Making, Olds, ToAlter, ToLink
 from dirsync.wire import frames, rows
 from dirsync.wire.asks import AskFiles, FileBegins, FilesTogether, FileWanted, Unseen, WholeFile
 from dirsync.wire.frames import Frames
 from tests.jobs import run, sync_job
 from tests.property.test_random_pairs import MANY, Pair, linked, paired_directories, whole, workplace
-from tests.trees import File, HardLink, Link, Snapshot, differences, snapshot, tree
+from tests.trees import Directory, File, HardLink, Link, Snapshot, differences, snapshot, tree
 
 # Without symlinks, directories that hold one stay where they are, whatever is done about files.
 SOME = st.sets(st.sampled_from(list(Preserve))).map(lambda some: some | {Preserve.SYMLINKS})
@@ -136,8 +136,23 @@ def test_files_of_several_names_are_made_and_linked_together(
     assert not differences(snapshot(tmp_path / "source"), seen(tmp_path / "destination", dated=True))
 
 
+@pytest.fixture
+def altered_together(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, int]]:
+    """What was tried to be altered, and whether it was: names, of calls one after another."""
+    alter = small_files.alter
+    altered: list[tuple[bytes, int]] = []
+
+    def noting(altering: Altering, source: int, destination: int, wanted: Sequence[ToAlter]) -> bytes:
+        ended = alter(altering, source, destination, wanted)
+        altered.extend(zip([each.name for each in wanted], ended, strict=False))
+        return ended
+
+    monkeypatch.setattr(small_files, "alter", noting)
+    return altered
+
+
 def test_files_whose_metadata_alone_differ_are_altered_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, altered_together: list[tuple[bytes, int]]
 ) -> None:
     children: dict[str, File] = {name: File(b"1", mode=0o600) for name in ("a", "b", "c", "named")}
     tree(tmp_path / "source", {**children, "named": File(b"1", mode=0o600, xattrs={"user.a": b"1"})})
@@ -145,20 +160,50 @@ def test_files_whose_metadata_alone_differ_are_altered_together(
     for name in ("a", "b", "named"):
         os.chmod(tmp_path / "source" / name, 0o644)
     os.chown(tmp_path / "source/b", 1000, 1001)
-    alter, altered_together = small_files.alter, []
-
-    def counting(*given: Any) -> bytes:
-        ended = alter(*given)
-        altered_together.append(list(ended))
-        return ended
-
-    monkeypatch.setattr(small_files, "alter", counting)
     done = counts(
         run(job(tmp_path, "destination", set(Preserve), Durability.FULL, 1), state=tmp_path / "state")
     )
 
-    assert (done.metadata, altered_together) == (3, [[1, 1, 0]])
+    assert (done.metadata, altered_together) == (3, [(b"a", 1), (b"b", 1), (b"named", 0)])
     assert not differences(snapshot(tmp_path / "source"), seen(tmp_path / "destination", dated=True))
+
+
+def test_directories_are_finished_together(tmp_path: Path, altered_together: list[tuple[bytes, int]]) -> None:
+    inner = Directory({"f": b"1"}, mode=0o750, mtime_ns=1)
+    marked = Directory({"f": b"1"}, mtime_ns=1, xattrs={"user.a": b"1"})
+    closed = Directory({"d": inner}, mode=0o555, mtime_ns=1)
+    tree(tmp_path / "source", {"a": inner, "b": Directory({"c": inner}), "closed": closed, "marked": marked})
+    run(job(tmp_path, "destination", set(Preserve), Durability.FULL, 1), state=tmp_path / "state")
+    first, altered_together[:] = altered_together[:], []
+    os.chown(tmp_path / "source/a", 1000, 1001)
+    (tmp_path / "source/b/c/g").touch()
+    run(job(tmp_path, "destination", set(Preserve), Durability.FULL, 1), state=tmp_path / "state")
+
+    assert sorted(first) == [(b"a", 1), (b"b", 1), (b"c", 1), (b"d", 1), (b"marked", 0)]
+    assert sorted(altered_together) == [(b"a", 1), (b"c", 1)]
+    assert not differences(snapshot(tmp_path / "source"), seen(tmp_path / "destination", dated=True))
+
+
+def test_a_directory_that_somebody_else_made_meanwhile_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree(tmp_path / "source", {"a": Directory(mode=0o750), "b": Directory({"c": {}}, mode=0o750)})
+    make = fsops.make_directory
+
+    def made_before(fd: int, name: bytes) -> None:
+        if name == b"b":
+            make(fd, name)
+        make(fd, name)
+
+    monkeypatch.setattr(fsops, "make_directory", made_before)
+    result = run(job(tmp_path, "destination", set(Preserve), Durability.NONE, 1), state=tmp_path / "state")
+
+    assert (result.counts.created, result.counts.failed) == (1, 1)
+    there = seen(tmp_path / "destination", dated=True)
+    assert {path: each.mode for path, each in there.items() if path in (b"a", b"b")} == {
+        b"a": 0o750,
+        b"b": 0o700,
+    }
 
 
 @pytest.mark.parametrize("durability", Durability)

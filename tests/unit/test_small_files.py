@@ -28,7 +28,7 @@ from dirsync.wire.asks import Status
 from dirsync.wire.beliefs import status_of
 from tests.jobs import sync_job
 from tests.rows import packed_row
-from tests.trees import File, HardLink, Link, Node, differences, snapshot, tree
+from tests.trees import Directory, File, HardLink, Link, Node, differences, snapshot, tree
 
 PLAIN = Making(
     gives_owner=True,
@@ -154,10 +154,10 @@ def test_metadata_are_set_of_files_that_are_what_they_were(
     tree(tmp_path / "d", {"a": b"1", "empty": b"", "named": b"1"})
     names = [b"a", b"empty", b"named"]
     olds = [found for name in names if (found := destination.entry(name)) is not None]
-    wanted = [ToAlter(old, 1000, 1001, 0o640, -1) for old in olds]
+    wanted = [ToAlter(old.path, old, 1000, 1001, 0o640, -1) for old in olds]
     wanted[1] = wanted[1]._replace(old=olds[1]._replace(ctime_ns=olds[1].ctime_ns - 1))
     into = destination.handles.root
-    ended = small_files.alter(Altering(True, True, True), source.handles.root, into, names, wanted)
+    ended = small_files.alter(Altering(True, True, True), source.handles.root, into, wanted)
 
     assert list(ended) == [1, 0, 0]
     altered = os.stat(tmp_path / "d/a")
@@ -167,6 +167,43 @@ def test_metadata_are_set_of_files_that_are_what_they_were(
     assert small_files.may_be_altered(olds[0], olds[1])
     assert not small_files.may_be_altered(olds[0]._replace(mtime_ns=1 << 63), olds[1])
     assert not small_files.may_be_altered(olds[0]._replace(nlink=2), olds[1])
+
+
+def test_metadata_are_set_of_directories_whatever_their_times_are(
+    ends: tuple[LocalTree, LocalTree], tmp_path: Path
+) -> None:
+    source, destination = ends
+    bare, marked = Directory(), Directory(xattrs={"user.a": b"1"})
+    tree(tmp_path / "s", {"d": bare, "m": marked, "n": bare, "l": bare, "f": bare, "none": bare})
+    tree(tmp_path / "d", {"d": bare, "m": bare, "n": marked, "l": Link("d"), "f": b""})
+    names = [b"d", b"m", b"n", b"l", b"f", b"none"]
+    before = snapshot(tmp_path / "d")
+    wanted = [ToAlter(name, None, 1000, 1001, 0o2750, -1) for name in names]
+    into = destination.handles.root
+    ended = small_files.alter(Altering(True, True, True), source.handles.root, into, wanted)
+
+    assert list(ended) == [1, 0, 0, 0, 0, 0]
+    altered = os.stat(tmp_path / "d/d")
+    assert (altered.st_uid, altered.st_gid, altered.st_mode & 0o7777) == (1000, 1001, 0o2750)
+    assert altered.st_mtime_ns == -1
+    after = snapshot(tmp_path / "d")
+    assert [path for path in before if before[path] != after[path]] == [b"d"]
+
+
+def test_metadata_that_are_as_wanted_are_not_set_again(
+    ends: tuple[LocalTree, LocalTree], tmp_path: Path
+) -> None:
+    source, destination = ends
+    tree(tmp_path / "s", {"d": {}})
+    tree(tmp_path / "d", {"d": Directory({}, mode=0o750)})
+    before = os.stat(tmp_path / "d/d")
+    wanted = [ToAlter(b"d", None, before.st_uid, before.st_gid, 0o750, 1)]
+    ended = small_files.alter(
+        Altering(True, False, True), source.handles.root, destination.handles.root, wanted
+    )
+
+    assert list(ended) == [1]
+    assert os.stat(tmp_path / "d/d") == before
 
 
 def test_temporary_names_are_distinct_and_known_as_such() -> None:

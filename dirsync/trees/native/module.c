@@ -61,13 +61,12 @@ static size_t count_of(const struct given *given)
     return (size_t)given->random_length / RANDOM_BYTES;
 }
 
-/* Point to what is expected of each file, where anything is. */
-static void take_expected(struct made *files, size_t count, const unsigned char *expected)
+/* Point to what is expected of the n-th; NULL: nothing is. */
+static const unsigned char *expected_of(const char *expected, size_t at)
 {
-    static const unsigned char nothing[4];
-    for (size_t at = 0; at < count; at++, expected += EXPECTED_BYTES)
-        if (memcmp(expected, nothing, sizeof nothing) != 0)
-            files[at].expected = expected;
+    static const unsigned char no_mode[4];
+    const unsigned char *each = (const unsigned char *)expected + at * EXPECTED_BYTES;
+    return memcmp(each, no_mode, sizeof no_mode) == 0 ? NULL : each;
 }
 
 /* Make files of what is given. NULL: an exception is set. */
@@ -86,9 +85,9 @@ static struct made *take_files(const struct given *given)
         for (size_t at = 0; at < count; at++) {
             files[at].name = name[at];
             files[at].random = (const unsigned char *)given->random + at * RANDOM_BYTES;
+            if (given->expected_length != 0)
+                files[at].expected = expected_of(given->expected, at);
         }
-        if (given->expected_length != 0)
-            take_expected(files, count, (const unsigned char *)given->expected);
         free(name);
         return files;
     }
@@ -342,7 +341,8 @@ static PyObject *native_link(PyObject *module, PyObject *arguments)
 }
 
 PyDoc_STRVAR(alter_doc, "alter($module, altering, source, destination, names, expected, wanted, /)\n--\n\n"
-                        "Set the metadata of files of an open directory: small.h. `names` are joined by NUL.\n\n"
+                        "Set the metadata of what is in an open directory: small.h. `names` are joined by NUL.\n"
+                        "Of a directory nothing is `expected`: zeros.\n\n"
                         "Gives a byte for each that was tried, which are the first, 1 where it is done.\n"
                         "Other threads run meanwhile.\n\n"
                         "Raises:\n    ValueError: there are not as many of each.\n    MemoryError: there is none left.");
@@ -380,7 +380,7 @@ static PyObject *native_alter(PyObject *module, PyObject *arguments)
     } else if (take_names(names, names_length, name, count) == 0) {
         for (size_t at = 0; at < count; at++)
             files[at] = (struct altered){.name = name[at],
-                                         .expected = (const unsigned char *)expected + at * EXPECTED_BYTES,
+                                         .expected = expected_of(expected, at),
                                          .wanted = (const unsigned char *)wanted + at * WANTED_BYTES};
         ended = alter_names(&how, source, destination, files, count);
     }

@@ -24,6 +24,7 @@
 #define HOLE_FROM 4096    /* zeros from so many bytes on become a hole: dirsync/trees/far/writing.py */
 #define ATTRIBUTES_ROOM 1024
 #define PATH_ROOM 320 /* of a name in an open directory */
+#define ALL_BITS 07777 /* of permissions */
 #define NO_REPLACE 1 /* RENAME_NOREPLACE */
 
 /* Numbers */
@@ -373,17 +374,24 @@ void link_files(int source, int leading, int destination, struct link *files, si
 
 /* Altering */
 
-/* Set the metadata of an open file that is as it should be. False: a call failed. */
+/* Set the metadata of an open file or directory that is as it should be. False: a call failed. */
 static bool is_set(const struct altering *how, int fd, const struct stat *now, const unsigned char *wanted)
 {
     uid_t uid = (uid_t)taken_number(wanted, 4);
     gid_t gid = (gid_t)taken_number(wanted + 4, 4);
-    if ((uid != now->st_uid || gid != now->st_gid) && fchown(fd, uid, gid) != 0)
+    mode_t mode = (mode_t)taken_number(wanted + 8, 4);
+    bool changes_owner = uid != now->st_uid || gid != now->st_gid;
+    if (changes_owner && fchown(fd, uid, gid) != 0)
         return false;
-    if (how->sets_mode && fchmod(fd, (mode_t)taken_number(wanted + 8, 4)) != 0)
+    if (how->sets_mode && (changes_owner || mode != (now->st_mode & ALL_BITS)) && fchmod(fd, mode) != 0)
         return false;
     struct timespec times[] = {{.tv_nsec = UTIME_NOW}, moment_of((int64_t)taken_number(wanted + 12, 8))};
     return !how->sets_mtime || futimens(fd, times) == 0;
+}
+
+static bool is_what_it_was(const struct stat *now, const unsigned char *expected)
+{
+    return expected == NULL ? S_ISDIR(now->st_mode) : is_expected(now, expected);
 }
 
 static bool is_altered(const struct altering *how, int source, int destination, const struct altered *file)
@@ -394,8 +402,8 @@ static bool is_altered(const struct altering *how, int source, int destination, 
     if (fd < 0)
         return false;
     struct stat now;
-    bool good = fstat(fd, &now) == 0 && is_expected(&now, file->expected) && !(how->attributes && has_attributes(fd)) &&
-                is_set(how, fd, &now, file->wanted);
+    bool good = fstat(fd, &now) == 0 && is_what_it_was(&now, file->expected) &&
+                !(how->attributes && has_attributes(fd)) && is_set(how, fd, &now, file->wanted);
     (void)close(fd);
     return good;
 }

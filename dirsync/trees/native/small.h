@@ -113,13 +113,13 @@ void link_files(int source, int leading, int destination, struct link *files, si
 struct altering {
     bool sets_mode;
     bool sets_mtime;
-    bool attributes; /* a file with attributes, here or in the source, is left; else nobody asks for any */
+    bool attributes; /* what has attributes, here or in the source, is left; else nobody asks for any */
 };
 
-/* One file whose metadata are to be set, in its place. */
+/* One file or directory whose metadata are to be set, in its place. */
 struct altered {
     const char *name;
-    const unsigned char *expected; /* EXPECTED_BYTES: what it is */
+    const unsigned char *expected; /* EXPECTED_BYTES: what the file is; NULL: it is a directory, whatever its times */
     const unsigned char *wanted;   /* WANTED_BYTES */
     enum ended ended;              /* LEFT by a call that fails after another did something: some may be set */
 };
@@ -127,7 +127,7 @@ struct altered {
 /* Numbers as above: owner, group and permission bits in 4 bytes, mtime (nanoseconds since 1970) in 8. */
 #define WANTED_BYTES 20
 
-/* Set the metadata of files of an open directory: owner, then mode, then times. `source` is the directory
+/* Set the metadata of what is in an open directory: owner, then mode, then times. `source` is the directory
  * with the same names in the source, and is asked for attributes alone. Goes on for a moment only, as those
  * that make files; gives how many were tried: the first ones, at least one. */
 size_t alter_files(const struct altering *how, int source, int destination, struct altered *files, size_t count);
