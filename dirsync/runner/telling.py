@@ -104,11 +104,12 @@ class Telling:
             self._record.forget(change.old.path)
 
     def failed(self, failure: Failure) -> None:
-        """Count a path that was given up."""
-        self.given_up.add(failure.path)
-        self._counts.failed += 1
+        """Count and tell a path that was given up; once, for the first reason."""
         logger.warning("given up: '%s': %s", shown(failure.path), failure.reason)
-        self._observer.failed(failure)
+        if failure.path not in self.given_up:
+            self.given_up.add(failure.path)
+            self._counts.failed += 1
+            self._observer.failed(failure)
 
     def noticed(self, text: str) -> None:
         """Pass on what the destination cannot keep."""

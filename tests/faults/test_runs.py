@@ -237,6 +237,21 @@ def test_what_cannot_be_seen_is_unknown_and_told_once(memory: Path) -> None:
     assert os.listdir(memory / "d/o") == ["new"]
 
 
+def test_a_path_that_fails_for_two_reasons_is_counted_and_told_once(memory: Path) -> None:
+    tree(memory / "s", {"closed": Directory({"f": b"1"}, mode=0o000), "f": b"1"})
+    tree(memory / "d", {})
+    subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", memory], check=True)
+    job = sync_job(memory / "s", memory / "d")
+
+    def told_once() -> bool:
+        result, watched = watched_run(job, memory)
+        assert (result.counts.failed, [failure.path for failure in watched.failures]) == (1, [b"closed"])
+        assert watched.failures[0].reason == "the source directory cannot be listed: Permission denied"
+        return result.outcome is Outcome.PARTIAL
+
+    assert as_nobody(told_once)
+
+
 def test_an_ignore_file_that_cannot_be_read_blocks_its_directory(memory: Path) -> None:
     tree(memory / "s", {".ignore": File(b"*.log", mode=0o000), "new": b"1"})
     tree(memory / "d", {"x.log": b"1"})
