@@ -50,4 +50,5 @@ class Judging:
         check_guards(self._job.guard, plan, space=space, allocated=lambda: allocated_bytes(self._job, plan))
         if plan.counts.deleted:
             remedy = "run once with 'delete: keep'"
-            check_source(self._job, self._ledger, deleted=plan.counts.deleted, remedy=remedy)
+            lost = f"{plan.counts.deleted:,} entries would be deleted"
+            check_source(self._job, self._ledger, lost=lost, remedy=remedy)

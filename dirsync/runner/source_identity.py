@@ -10,8 +10,10 @@ from dirsync.runner.ledger import Ledger
 _SOURCE_IDENTITY = "source file system"
 
 
-def check_source(job: Job, ledger: Ledger, *, deleted: int, remedy: str) -> None:
+def check_source(job: Job, ledger: Ledger, *, lost: str, remedy: str) -> None:
     """Check that the source is the one of the last run before anything counts as deleted.
+
+    `lost` says what would count so, `remedy` what to do if this source is the right one.
 
     Raises:
         GuardTripped: it is on another file system.
@@ -21,7 +23,7 @@ def check_source(job: Job, ledger: Ledger, *, deleted: int, remedy: str) -> None
     if before and now and before != now:
         raise GuardTripped(
             f"guard source: the source is on another file system than on the last run (it was {before}, "
-            f"it is {now}), and {deleted:,} entries would be deleted; "
+            f"it is {now}), and {lost}; "
             f"mount the right one, or, if this one is right, {remedy}"
         )
 

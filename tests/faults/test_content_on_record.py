@@ -30,6 +30,7 @@ from dirsync.trees.local import LocalTree
 from tests.catalogs_on_record import flaws, on_record, recorded_runs
 from tests.faults.test_tracking import HASHED, T, history, line, told, tracked
 from tests.jobs import track_job, watched_run
+from tests.program import mounted
 from tests.rotting_disk import rotting_disk
 from tests.trees import File, tree
 
@@ -317,6 +318,47 @@ def test_a_file_that_is_not_as_it_was_is_not_read_to_find_that_out(tmp_path: Pat
     verify_tracked(job, state=str(tmp_path / "state"), observer=Quiet(), stop=Stop(), budget_bytes=None)
 
     assert read == [b"b"]
+
+
+# Another source than the one on record
+
+
+def verified(job: TrackJob, place: Path) -> RunResult:
+    """Read all that is on record again."""
+    return verify_tracked(job, state=str(place / "state"), observer=Quiet(), stop=Stop(), budget_bytes=None)
+
+
+def test_an_empty_source_is_not_sound_as_a_run_does_not_believe_it(tmp_path: Path) -> None:
+    job = tracked(tmp_path, {"a": b"1", "d": {"b": b"2"}}, comparison=HASHED)
+    (tmp_path / "s").rename(tmp_path / "elsewhere")
+    tree(tmp_path / "s", {".dirsync": {"own": b""}})
+    scrubbed, (ran, _) = verified(job, tmp_path), watched_run(job, tmp_path)
+
+    assert (scrubbed.outcome, scrubbed.error) == (Outcome.HELD, ran.error)
+    assert scrubbed.error is not None
+    assert "is it mounted?" in scrubbed.error
+    unguarded = structs.replace(job, guard=structs.replace(job.guard, source_not_empty=False))
+    assert verified(unguarded, tmp_path).outcome is Outcome.SUCCEEDED
+
+
+def test_another_file_system_that_lacks_what_is_on_record_is_not_sound(tmp_path: Path) -> None:
+    job = tracked(tmp_path, {"a": b"1", "b": b"2"}, comparison=HASHED)
+    with mounted(tmp_path / "s"):
+        (tmp_path / "s/a").write_bytes(b"1")
+        scrubbed, (ran, _) = verified(job, tmp_path), watched_run(job, tmp_path)
+
+    assert (scrubbed.outcome, ran.outcome) == (Outcome.HELD, Outcome.HELD)
+    assert scrubbed.error is not None
+    assert "guard source: the source is on another file system than on the last run" in scrubbed.error
+    assert "it lacks 1 of the files on record; mount the right one" in scrubbed.error
+    assert flaws(job, tmp_path) == []
+
+
+def test_files_that_went_leave_the_rest_sound(tmp_path: Path) -> None:
+    job = tracked(tmp_path, {"a": b"1", "b": b"2"}, comparison=HASHED)
+    (tmp_path / "s/a").unlink()
+
+    assert verified(job, tmp_path).outcome is Outcome.SUCCEEDED
 
 
 # Memory

@@ -43,6 +43,7 @@ class Reread(NamedTuple):
     content: Content | None  # None: it was not read
     read_at: int = 0  # seconds since 1970
     reason: str | None = None  # why it could not be read; None without content: it is not as on record
+    is_gone: bool = False  # nothing is there
 
     @property
     def path(self) -> bytes:
@@ -163,7 +164,7 @@ class Refresher:
             algorithm = self._job.comparison.algorithm
             content = tree.content(file.path, algorithm, check=self._check, from_disk=True)
         except (FileNotFoundError, NotADirectoryError):
-            return Reread(file, None)  # gone: the next scan tells
+            return Reread(file, None, is_gone=True)  # the next scan tells
         except OSError as error:
             return Reread(file, None, reason=f"cannot be read: {error.strerror or error}")
         return Reread(file, content, int(time.time()))

@@ -17,7 +17,7 @@ from dirsync.catalog.contents import Contents
 from dirsync.catalog.opening import SQLITE, open_catalog
 from dirsync.catalog.recording import Recording, recording
 from dirsync.catalog.retention import pruned
-from dirsync.errors import GuardTripped, RunError
+from dirsync.errors import RunError
 from dirsync.march.driver import available_processors
 from dirsync.march.tracking import TrackFound
 from dirsync.model.change import Aspect, Change, ChangeKind, Failure
@@ -31,12 +31,13 @@ from dirsync.model.stop import Deadline
 from dirsync.runner.ledger import Ledger
 from dirsync.runner.observer import Observer, Stage
 from dirsync.runner.places import look_at_source
-from dirsync.runner.source_identity import check_source, remember_source
+from dirsync.runner.source_identity import remember_source
 from dirsync.runner.tracking.catalogs import catalog_of, has_catalog, recorded_job
 from dirsync.runner.tracking.comparing import CameFirst, Comparing
 from dirsync.runner.tracking.conclusion import Concluded, Conclusion
 from dirsync.runner.tracking.ends import ending
 from dirsync.runner.tracking.findings import Findings, Unfinished
+from dirsync.runner.tracking.guarding import check_not_empty, check_same_source
 from dirsync.runner.tracking.hashing import Hasher
 from dirsync.runner.tracking.refreshing import Refresher, Reread
 from dirsync.runner.tracking.scan import TrackScan
@@ -198,14 +199,11 @@ class TrackStages:
 
     def _check_guards(self, known: CatalogJob, findings: Findings) -> None:
         """Check that what is gone is gone, and not merely elsewhere."""
-        if self._job.guard.source_not_empty and known.entries and not self._counts.scanned:
-            raise GuardTripped(
-                "guard source_not_empty: the source is empty, and the catalog holds "
-                f"{known.entries:,} entries of it; is it mounted?"
-            )
+        check_not_empty(self._job, known, seen=self._counts.scanned)
         if len(findings.went):
-            remedy = f"begin anew with 'dirsync catalog init {self._job.name}'"
-            check_source(self._job, self._ledger, deleted=len(findings.went), remedy=remedy)
+            check_same_source(
+                self._job, self._ledger, lost=f"{len(findings.went):,} entries would be deleted"
+            )
 
     def _due_before(self) -> int | None:
         """Say before when content was read that is due to be read again; None: none is."""

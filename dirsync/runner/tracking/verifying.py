@@ -12,6 +12,7 @@ from dirsync.catalog.contents import Contents
 from dirsync.catalog.recording import Recording, recording
 from dirsync.errors import RunError
 from dirsync.march.driver import available_processors
+from dirsync.march.sight import entries_in
 from dirsync.model.change import Failure
 from dirsync.model.content import Soundness
 from dirsync.model.job import JobType, TrackJob
@@ -26,7 +27,10 @@ from dirsync.runner.places import look_at_source
 from dirsync.runner.scrub import ScrubObserver, Tally, scrubbed
 from dirsync.runner.tracking.catalogs import catalog_of, has_catalog, recorded_job
 from dirsync.runner.tracking.ends import ending
+from dirsync.runner.tracking.guarding import check_not_empty, check_same_source
 from dirsync.runner.tracking.refreshing import Refresher, Reread
+from dirsync.scan.sources import listing_in
+from dirsync.trees.local import open_tree
 
 logger = logging.getLogger(__name__)
 
@@ -70,12 +74,14 @@ class _Verifying:
         self._counts = counts
         self._tally = tally
         self._started_at = started_at
+        self._gone = 0  # files on record that are not there
 
     def run(self, budget_bytes: int | None) -> None:
         """Read what is on record, and bring what came of it into the catalog.
 
         Raises:
             RunError: the source is not there, or the catalog cannot be used.
+            GuardTripped: the source is not believed, as a run would not; nothing was recorded.
             Cancelled: a signal came; nothing was recorded.
         """
         self._job = replace(self._job, source=look_at_source(self._job))
@@ -83,10 +89,18 @@ class _Verifying:
             raise RunError(f"'{self._job.name}': nothing is recorded yet; run the job once first")
         with catalog_of(self._job, self._ledger) as catalog:
             known = recorded_job(self._job, catalog, self._ledger)
+            check_not_empty(self._job, known, seen=self._entries_at_the_top())
             run_id = max(self._ledger.reserve_id(), (known.last_run or 0) + 1)
             with recording(catalog, known, run_id=run_id) as rows:
                 self._read(catalog, known, rows, budget_bytes)
+                if self._gone:
+                    lost = f"it lacks {self._gone:,} of the files on record"
+                    check_same_source(self._job, self._ledger, lost=lost)
                 self._commit(known, rows, run_id)
+
+    def _entries_at_the_top(self) -> int:
+        with open_tree(self._job.source) as source:
+            return entries_in(listing_in(source, b""), b"")
 
     def _read(self, catalog: Catalog, known: CatalogJob, rows: Recording, budget_bytes: int | None) -> None:
         contents = Contents(catalog, known.job_id)
@@ -128,6 +142,7 @@ class _Verifying:
         if not reread.is_comparable:
             if reread.reason is not None:
                 self._tally.left -= 1
+            self._gone += reread.is_gone
             return
         self._tally.left -= 1
         self._tally.files += 1
