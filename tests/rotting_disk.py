@@ -23,8 +23,8 @@ class RottingDisk:
     root: Path
     image: Path
 
-    def rot(self, path: Path) -> None:
-        """Flip the first byte of a file on the disk; memory forgets what it held of the file."""
+    def rot(self, path: Path, *, bits: int = 1) -> None:
+        """Flip bits of the first byte of a file on the disk; memory forgets what it held of the file."""
         subprocess.run(["sync", "-f", self.root], check=True)
         before = path.stat()
         offset = self._first_block(before.st_ino) * BLOCK_BYTES
@@ -33,7 +33,7 @@ class RottingDisk:
             first = blocks.read(1)
             assert first == path.read_bytes()[:1], "the block found is not the file's"
             blocks.seek(offset)
-            blocks.write(bytes([first[0] ^ 1]))
+            blocks.write(bytes([first[0] ^ bits]))
         _forget(path)
         assert path.read_bytes()[:1] != first
         assert path.stat().st_ctime_ns == before.st_ctime_ns

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from dirsync.catalog.catalog import Catalog
+from dirsync.catalog.moves import path_now
 from dirsync.catalog.recording import Ending
 from dirsync.catalog.rows import ACCEPTANCE_COLUMNS, number, row_of_acceptance
 from dirsync.catalog.seal import SEAL_BYTES, added, mark_of, taken
@@ -22,6 +23,7 @@ from dirsync.catalog.store import Value
 from dirsync.model.entry import Kind
 from dirsync.model.job import Severity
 from dirsync.model.recorded import Acceptance, CatalogJob, Recorded, RecordedChange, RecordedDirectory
+from dirsync.trees.handles import split
 
 
 class Accepted(NamedTuple):
@@ -103,11 +105,13 @@ def _next_id(catalog: Catalog, job: CatalogJob) -> int:
 def accepted_rot(catalog: Catalog, job: CatalogJob, rot: Iterable[RecordedChange]) -> tuple[int, int]:
     """Put the content that files rotted into on record; give how many, and the seal of all directories.
 
-    A file that is another by now is left alone: what rotted in it is history.
+    A file is followed to where it was moved since; of one that rotted more than once, the
+    last is what it holds. One that is another by now is left alone: what rotted in it is
+    history.
     """
     count, state = 0, job.seal
-    for change in sorted(rot, key=lambda change: change.change_id):
-        parent, _, name = change.path.rpartition(b"/")
+    for change in sorted(rot, key=lambda change: change.change_id, reverse=True):
+        parent, name = split(path_now(catalog, job.job_id, change))
         for directory in catalog.directories_at(job.job_id, [parent]).values():
             old = catalog.entry_in(job.job_id, parent, name)
             if old is None or not _is_still(old, change):

@@ -12,6 +12,7 @@ import heapq
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from dirsync.catalog.moves import path_after, path_before
 from dirsync.catalog.overview import Overview
 from dirsync.catalog.retention import checkpoint
 from dirsync.model.change import ChangeKind
@@ -61,7 +62,7 @@ class Trace:
                 return
             if move.path != path and (not self._kinds or move.kind in self._kinds):
                 yield self._event(move)
-            path, last = _before(move, path), oldest - 1
+            path, last = path_before(move, path), oldest - 1
 
     def entry(self) -> Recorded | None:
         """Give what the catalog holds at the path now; None: nothing is there."""
@@ -82,7 +83,7 @@ class Trace:
             return None
         path, last = self._path, _NEWEST
         while (move := self._moved_here(path, last=last)) is not None:
-            path, last = _before(move, path), self._begin_of(move) - 1
+            path, last = path_before(move, path), self._begin_of(move) - 1
         is_from_later = self._catalog.was_created(self._known.job_id, path, first=1, last=last)
         return None if is_from_later else first
 
@@ -131,7 +132,7 @@ class Trace:
         if not above or last < first:
             return
         for move in self._catalog.moves_off(self._known.job_id, above, first=first, last=last):
-            if self._came_along(_after(move, path), move):
+            if self._came_along(path_after(move, path), move):
                 yield move
 
     def _came_along(self, path: bytes, move: RecordedChange) -> bool:
@@ -156,18 +157,6 @@ class Trace:
         if run_id not in self._runs:
             self._runs[run_id] = self._catalog.run(self._known.job_id, run_id)
         return self._runs[run_id]
-
-
-def _before(move: RecordedChange, path: bytes) -> bytes:
-    """Give the path that what is at a path had before a move of it, or of a directory above it."""
-    assert move.old_path is not None
-    return move.old_path + path[len(move.path) :]
-
-
-def _after(move: RecordedChange, path: bytes) -> bytes:
-    """Give the path that what was at a path has after a move of a directory above it."""
-    assert move.old_path is not None
-    return move.path + path[len(move.old_path) :]
 
 
 def _id(change: RecordedChange) -> int:

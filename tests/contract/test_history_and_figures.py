@@ -12,6 +12,7 @@ import pytest
 
 from dirsync.catalog.accepting import accept
 from dirsync.catalog.catalog import Catalog
+from dirsync.catalog.moves import path_now
 from dirsync.catalog.overview import Overview
 from dirsync.catalog.recording import recording
 from dirsync.model.change import Aspect, ChangeKind
@@ -275,3 +276,15 @@ def test_history_tells_which_move_of_a_directory_above_took_a_path_along(past: P
     assert history(b"d/later") == history(b"d/in") == history(b"d/never") == []
     assert history(b"d/e/g", ChangeKind.CREATED) == []
     assert Trace(past.record, b"d/e/g").baseline() is not None
+
+
+def test_what_a_change_is_about_is_followed_to_where_it_is_now(past: Past) -> None:
+    """Through moves of later runs, of itself and of directories above it; of one run, the nearest tells."""
+    past.run(moved(b"c", b"d"), told(b"d/e/a", ChangeKind.MODIFIED, rotted=True))
+    past.run(moved(b"d", b"f"))
+    past.run(moved(b"f", b"g"), moved(b"f/e", b"g/h"), moved(b"d/e/aa", b"dd"))
+    past.run(moved(b"g/h/a", b"g/h/b"), moved(b"x", b"d"))
+    catalog, known = past.record
+    (change,) = catalog.changes(known.job_id, kinds=["modified"])
+
+    assert path_now(catalog, known.job_id, change) == b"g/h/b"

@@ -448,3 +448,42 @@ def test_an_earlier_state_has_the_content_of_before_accepted_rot(tmp_path: Path)
         accept_changes(job, b"", state=str(tmp_path / "state"), last_run=None)
         assert on_record(job, tmp_path)[b"a"][1] != before
         assert on_record(job, tmp_path, run_id=1)[b"a"][1] == before
+
+
+def test_rot_is_accepted_where_the_directories_above_it_were_moved_to(tmp_path: Path) -> None:
+    with rotting_disk(tmp_path) as disk:
+        source = tree(disk.root / "s", {"d": {"e": {"a": b"x" * 5000, "b": b"2"}, "c": b"3"}})
+        job = structs.replace(track_job(source, tmp_path / "state"), comparison=HASHED)
+        watched_run(job, tmp_path)
+        before = on_record(job, tmp_path)[b"d/e/a"][1]
+        disk.rot(source / "d/e/a")
+        assert verified(job, tmp_path).counts.modified == 1
+        (source / "d").rename(source / "f")
+        watched_run(job, tmp_path)
+        (source / "f/e").rename(source / "f/g")
+        (source / "f").rename(source / "h")
+        watched_run(job, tmp_path)
+        accepted = accept_changes(job, b"d", state=str(tmp_path / "state"))
+
+        assert accepted is not None
+        assert accepted.rot == 1
+        assert verified(job, tmp_path).outcome is Outcome.SUCCEEDED
+        assert on_record(job, tmp_path)[b"h/g/a"][1] != before
+        assert on_record(job, tmp_path, run_id=1)[b"d/e/a"][1] == before
+        assert flaws(job, tmp_path) == []
+
+
+def test_of_content_that_rotted_twice_the_last_is_accepted(tmp_path: Path) -> None:
+    with rotting_disk(tmp_path) as disk:
+        source = tree(disk.root / "s", {"a": b"x" * 5000})
+        job = structs.replace(track_job(source, tmp_path / "state"), comparison=HASHED)
+        watched_run(job, tmp_path)
+        for bits in (1, 2):
+            disk.rot(source / "a", bits=bits)
+            assert verified(job, tmp_path).counts.modified == 1
+        accepted = accept_changes(job, b"", state=str(tmp_path / "state"))
+
+        assert accepted is not None
+        assert accepted.rot == 1
+        assert verified(job, tmp_path).counts.modified == 0
+        assert flaws(job, tmp_path) == []
