@@ -2,8 +2,8 @@
 
 A checkpoint takes the place of what goes: it holds the links that the chains go on from,
 and is sealed itself. The chains have no holes, so everything up to one run goes, and
-nothing after it. Nothing goes that somebody still has to look at: a change of severity
-critical that nobody has accepted stays, and with it all that came later.
+nothing after it. A change of severity critical that nobody has accepted stays, and with it
+all that came later; what is open of another severity goes with its age.
 """
 
 from __future__ import annotations
@@ -81,12 +81,13 @@ def pruned(catalog: Catalog, job: CatalogJob, *, before: datetime.datetime) -> I
             f"'dirsync catalog verify {job.name}' tells all"
         )
         return
+    open_count = _open_up_to(catalog, job, run.last_change)
     try:
         _drop(catalog, job, run, run_link=chains.run_link, change_link=chains.change_link(run.last_change))
     except Busy:
         logger.info("not pruned: another run recorded the job meanwhile; a later one does it")
         return
-    logger.info("pruned: history up to run %d", last)
+    logger.info("pruned: history up to run %d, with %d changes that nobody accepted", last, open_count)
 
 
 def _oldest_open(catalog: Catalog, job: CatalogJob) -> int | None:
@@ -97,6 +98,15 @@ def _oldest_open(catalog: Catalog, job: CatalogJob) -> int | None:
     )
     ((change_id,),) = catalog.store.rows(statement, (job.job_id, Severity.CRITICAL.value))
     return None if change_id is None else number(change_id)
+
+
+def _open_up_to(catalog: Catalog, job: CatalogJob, last_change: int) -> int:
+    statement = (
+        "SELECT count(*) FROM changes WHERE job_id = ? AND change_id <= ? AND accepted_by IS NULL "
+        "AND severity IS NOT NULL"
+    )
+    ((count,),) = catalog.store.rows(statement, (job.job_id, last_change))
+    return number(count)
 
 
 def _last_run(

@@ -23,7 +23,7 @@ from dirsync.model.tallies import SpanTally
 from dirsync.report.charts import Columns, Line, columns_of, level
 from dirsync.report.report import Fold, JobReport, Report, Size, Verdict
 from dirsync.report.verdict import Judged, by_gravity, headline, worst
-from dirsync.report.words import Words, fold_words
+from dirsync.report.words import Words, fold_words, minute, pruned_words
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -132,7 +132,11 @@ class _Page:
 
     def minute(self, at: datetime.datetime | None) -> str:
         """Write a moment."""
-        return "" if at is None else f"{at.astimezone():%Y-%m-%d %H:%M}"
+        return "" if at is None else minute(at)
+
+    def pruned(self, job: JobReport) -> str:
+        """Say what is older than what is kept; empty: nothing is."""
+        return pruned_words(job)
 
     def span(self, report: Report) -> str:
         """Write how long a report looks back."""

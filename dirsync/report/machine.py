@@ -54,6 +54,7 @@ def _job(job: JobReport) -> Fields:
             }
             for run in job.bad_runs
         ],
+        "kept_since": None if job.kept_since is None else _moment(job.kept_since),
         "size": _size(job.size),
         "size_before": _size(job.size_before),
         "first_recorded": _size(job.first_recorded),

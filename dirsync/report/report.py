@@ -86,6 +86,7 @@ class JobReport(Struct, frozen=True, kw_only=True):
     runs: RunsTally = field(default_factory=RunsTally)
     bad_runs: tuple[BadRun, ...] = ()  # the newest, newest first
     trouble: str | None = None  # why its catalog could not be read; None: it was, or there is none
+    kept_since: datetime.datetime | None = None  # what ran before was pruned; None: nothing of this was
     size: Size | None = None  # None: of a job that records no entries, or nothing yet
     size_before: Size | None = None  # None: no run is from before
     first_recorded: Size | None = None  # by its first run, if that is part of this; None: it is not

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Iterator
 
 from dirsync.model.names import escaped, local_text, shown
 from dirsync.model.result import Outcome
 from dirsync.report.report import Fold, Folds, JobReport, Report, Size
 from dirsync.report.verdict import Judged, by_gravity, headline
-from dirsync.report.words import Words, fold_words
+from dirsync.report.words import Words, fold_words, minute, pruned_words
 
 _BARS = "▁▂▃▄▅▆▇█"
 _VERB_WIDTH = 8
@@ -23,7 +22,7 @@ def text_of(report: Report, *, words: Words) -> str:
 def _lines(report: Report, words: Words) -> Iterator[str]:
     span = words.seconds((report.made_at - report.since).total_seconds())
     yield f"dirsync report of {escaped(report.host)}: {headline(report)}"
-    yield f"{_minute(report.since)} to {_minute(report.made_at)} ({span})"
+    yield f"{minute(report.since)} to {minute(report.made_at)} ({span})"
     yield ""
     jobs = by_gravity(report)
     width = max((len(job.name) for job, _ in jobs), default=0)
@@ -41,13 +40,15 @@ def _of_job(job: JobReport, verdict: Judged, words: Words) -> Iterator[str]:
     yield f"{job.type.value} job, source {local_text(job.source)}; {_runs(job)}"
     for reason in verdict.reasons:
         yield f"  * {reason}"
+    if job.kept_since is not None:
+        yield f"  {pruned_words(job)}"
     yield from _figures(job, words)
     yield from _section("bit rot", job.rot, words)
     if job.bad_runs:
         yield "  runs that did not do all"
         for run in job.bad_runs:
             reason = f": {run.reason}" if run.reason else ""
-            yield f"    {_minute(run.started_at)}  run {run.run_id} {run.outcome.value}{reason}"
+            yield f"    {minute(run.started_at)}  run {run.run_id} {run.outcome.value}{reason}"
     yield from _section("deleted", job.deletions, words)
     yield from _section("moved", job.moves, words)
     for open_ in job.open:
@@ -70,7 +71,7 @@ def _runs(job: JobReport) -> str:
         if outcome is not Outcome.SUCCEEDED
     ]
     told = f" ({', '.join(others)})" if others else ""
-    return f"{runs}{told}, last {_minute(job.last.started_at)}: {ended}"
+    return f"{runs}{told}, last {minute(job.last.started_at)}: {ended}"
 
 
 def _figures(job: JobReport, words: Words) -> Iterator[str]:
@@ -120,7 +121,7 @@ def _section(title: str, folds: Folds, words: Words) -> Iterator[str]:
 
 def _fold_line(fold: Fold, words: Words) -> str:
     verb, name, reasons = fold_words(fold, words)
-    at = "" if fold.at is None else f"{_minute(fold.at)}  "
+    at = "" if fold.at is None else f"{minute(fold.at)}  "
     return f"{at}{verb:<{_VERB_WIDTH}}  {name}" + (f"  ({reasons})" if reasons else "")
 
 
@@ -150,7 +151,3 @@ def _spark(figures: Iterable[int]) -> str:
     values = list(figures)
     top = max(values, default=0) or 1
     return "".join(_BARS[-(-value * (len(_BARS) - 1) // top)] if value else _BARS[0] for value in values)
-
-
-def _minute(at: datetime.datetime) -> str:
-    return f"{at.astimezone():%Y-%m-%d %H:%M}"

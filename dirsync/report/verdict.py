@@ -8,6 +8,7 @@ from typing import NamedTuple
 from dirsync.model.job import JobType, Severity
 from dirsync.model.result import Outcome
 from dirsync.report.report import JobReport, Report, Verdict
+from dirsync.report.words import minute
 
 _FAILED = frozenset({Outcome.FAILED, Outcome.CRASHED})
 _ORDER = list(Verdict)
@@ -122,7 +123,9 @@ def _all_is_well(job: JobReport) -> str:
     if job.type is JobType.CHECK:
         return "no differences"
     if not changes:
-        return "nothing changed"
+        return (
+            "nothing changed" if job.kept_since is None else f"nothing changed since {minute(job.kept_since)}"
+        )
     if job.type is JobType.SYNC:
         return f"{changes:,} {'change was' if changes == 1 else 'changes were'} carried over"
     return f"{changes:,} {'change' if changes == 1 else 'changes'}, none of them to review"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import NamedTuple, Protocol
 
 from dirsync.model.recorded import RecordedChange
 from dirsync.model.result import Counts
-from dirsync.report.report import Fold
+from dirsync.report.report import Fold, JobReport
 
 
 class ChangeWords(NamedTuple):
@@ -46,3 +47,15 @@ def fold_words(fold: Fold, words: Words) -> ChangeWords:
     if fold.byte_count and not told.reasons:
         return told._replace(reasons=size)
     return told
+
+
+def minute(at: datetime.datetime) -> str:
+    """Write a moment in local time: `2026-03-29 12:30`."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
+
+
+def pruned_words(job: JobReport) -> str:
+    """Say what of a report's time is older than what is kept of a job; empty: nothing is."""
+    if job.kept_since is None:
+        return ""
+    return f"older than what is kept: runs before {minute(job.kept_since)} were pruned"

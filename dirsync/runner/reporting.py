@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from msgspec.structs import replace
 
 from dirsync.catalog.overview import Overview
+from dirsync.catalog.retention import checkpoint
 from dirsync.errors import RunError
 from dirsync.model.change import ChangeKind
 from dirsync.model.entry import Kind
@@ -175,6 +176,7 @@ class _Gathering:
             size=Size(entries=known.entries, byte_count=known.bytes_total),
             size_before=None if before is None else Size(entries=before[0], byte_count=before[1]),
             first_recorded=self._first_recorded(first_run),
+            kept_since=self._kept_since(record, first_run),
             bytes_added=sum(span.bytes_added for span in spans),
             bytes_modified=sum(span.bytes_modified for span in spans),
             bytes_deleted=sum(span.bytes_deleted for span in spans),
@@ -185,6 +187,12 @@ class _Gathering:
         if run is None or not run.is_baseline or run.started_at < self._since:
             return None
         return Size(entries=run.entries, byte_count=run.bytes_total)
+
+    def _kept_since(self, record: Record, run: RecordedRun | None) -> datetime.datetime | None:
+        """Give when the oldest run that is kept began, if this looks further back, where runs were pruned."""
+        if run is None or run.started_at <= self._since or checkpoint(*record) is None:
+            return None
+        return run.started_at
 
 
 class _Changes:

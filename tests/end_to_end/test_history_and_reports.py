@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -321,6 +323,27 @@ def test_report_as_text_begins_with_the_verdict(place: Place) -> None:
     assert [line.split("  ")[0].strip() for line in text.splitlines()[3:5]] == ["alarm", "to review"]
     assert "  * 1 critical change to review\n" in text
     assert "deleted   keys/id  (1 B)" in text
+
+
+def test_report_that_looks_back_further_than_is_kept_says_so(place: Place) -> None:
+    """Of runs that were pruned nobody can say that nothing changed."""
+    jobs = place.folder / "jobs.yaml"
+    jobs.write_text(JOBS.replace("type: track\n", "type: track\n    keep: 1s\n"))
+    (place.folder / "kept/a/x").unlink()
+    place.run()
+    assert place.report()["kept_since"] is None
+    time.sleep(1.1)
+    place.run()
+    kept_since = place.report()["kept_since"]
+
+    assert kept_since is not None
+    (reason,) = place.report()["reasons"]
+    assert reason.startswith("nothing changed since 2")
+    later = datetime.datetime.fromisoformat(kept_since) + datetime.timedelta(milliseconds=1)
+    told = "lder than what is kept: runs before 2"
+    for format_ in ("text", "html"):
+        assert told in place("report", "--format", format_, "--job", "kept")
+        assert told not in place("report", "--format", format_, "--job", "kept", "--since", later.isoformat())
 
 
 def test_report_tells_of_runs_that_failed(place: Place) -> None:

@@ -49,6 +49,7 @@ def last(outcome: Outcome | None, error: str | None = None, **counts: int) -> La
     ("report", "verdict", "reason"),
     [
         (job(), Verdict.FINE, "nothing changed"),
+        (job(kept_since=NOW), Verdict.FINE, f"nothing changed since {NOW.astimezone():%Y-%m-%d %H:%M}"),
         (job(counts=Counts(created=2)), Verdict.FINE, "2 changes, none of them to review"),
         (job(first_recorded=Size(entries=1234, byte_count=1)), Verdict.FINE, "recorded for the first time: 1,234 entries"),
         (job(open=open_(Severity.INFO, 9)), Verdict.FINE, "nothing changed"),
