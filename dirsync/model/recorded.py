@@ -101,7 +101,7 @@ class RecordedChange(NamedTuple):
     aspects: frozenset[Aspect]
     severity: Severity | None  # None: of a sync job, whose changes are nobody's to accept
     old: Recorded | None  # None: CREATED, or of a sync job that did not tell
-    new: Recorded | None  # None: DELETED
+    new: Recorded | None  # None: DELETED, or, of METADATA without an aspect, recorded no more
     accepted_by: int | None = None  # the acceptance that covers it; None: it is open
     rotted: bool = False  # the content changed under unchanged times
 

@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from dirsync.model.job import Compare, Comparison, TrackJob
+from dirsync.model.change import ChangeKind
+from dirsync.model.job import Compare, Comparison, PatternLine, TrackJob
 from dirsync.model.recorded import RecordedChange
 from dirsync.model.result import Outcome
+from tests.catalogs_on_record import flaws, on_record
 from tests.contract.catalogs import opened
 from tests.jobs import UNGUARDED, track_job, watched_run
 from tests.property.test_random_pairs import EXAMPLES, workplace
@@ -71,6 +73,22 @@ def test_the_same_edits_make_the_same_history(
 
         first, *others = [history(job) for job, _ in jobs]
         assert all(first == other for other in others)
+
+
+def test_what_a_job_selects_no_more_is_in_earlier_states_on_every_database(url: str, tmp_path: Path) -> None:
+    source = tree(tmp_path / "source", {"a": {"f.tmp": b"1", "g": b"2"}, "b": {"c": b"3"}})
+    job = on(url, track_job(source, tmp_path / "state"), tmp_path / "place")
+    watched_run(job, tmp_path)
+    before = set(on_record(job, tmp_path))
+    job = structs.replace(job, exclude=(PatternLine(b"*.tmp", "test", 1), PatternLine(b"/b/", "test", 2)))
+    os.rename(source / "a", source / "d")
+    _, watched = watched_run(job, tmp_path)
+
+    assert [(change.kind, change.path) for change in watched.changes] == [(ChangeKind.MOVED, b"d")]
+    assert [change.path for change in history(job)] == [b"d"]
+    assert set(on_record(job, tmp_path)) == {b"d", b"d/g"}
+    assert set(on_record(job, tmp_path, run_id=1)) == before
+    assert flaws(job, tmp_path) == []
 
 
 def test_that_ltree_is_missing_is_said_once(wheel_database: str, tmp_path: Path) -> None:

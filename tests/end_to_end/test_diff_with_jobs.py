@@ -80,3 +80,34 @@ def test_what_diff_is_told_to_exclude_no_ignore_file_takes_back(
 
     assert main(["diff", "t@latest", "s", "-q"]) == 1
     assert main(["diff", "t@latest", "s", "-q", "--exclude", "a"]) == 0
+
+
+def test_diff_of_runs_tells_what_each_recorded_though_the_job_selects_less_by_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And nothing else does: for a report nothing changed, for the history nothing went."""
+    monkeypatch.chdir(tmp_path)
+    tree(tmp_path / "s", {"a": b"1", "b.tmp": b"22"})
+    run_once(tmp_path)
+    run_once(tmp_path, exclude=["*.tmp"])
+    run_once(tmp_path)
+    run_once(tmp_path, exclude=["*.tmp"])
+    capsys.readouterr()
+
+    def printed(*arguments: str, code: int) -> list[str]:
+        assert main([*arguments]) == code
+        return capsys.readouterr().out.splitlines()
+
+    removed, added = "removed   b.tmp", "added     b.tmp  (2 B)"
+    assert printed("diff", "t@1", "t@2", code=1)[:-1] == [removed]
+    assert printed("diff", "t@2", "t@3", code=1)[:-1] == [added]
+    assert printed("diff", "t@1", "t@3", code=0)[:-1] == []
+    assert printed("diff", "t@1", "s", code=1)[:-1] == [removed]
+    assert printed("diff", "t@4", "s", code=0)[:-1] == []
+    assert [line for line in printed("history", "s", "--job", "t", code=0) if "b.tmp" in line] == [
+        "  created   b.tmp  (2 B)"
+    ]
+    (job,) = json.loads("".join(printed("report", "--format", "json", code=0)))["jobs"]
+    assert job["counts"] == {"created": 1, "modified": 0, "metadata": 0, "moved": 0, "deleted": 0}
+    assert (job["deletions"]["count"], job["bytes"]["deleted"]) == (0, 0)
+    assert printed("catalog", "verify", code=0)[-1].startswith("the catalog is sound")

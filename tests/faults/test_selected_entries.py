@@ -15,11 +15,13 @@ from dirsync.catalog.catalog import Catalog
 from dirsync.cli.job_states import job_state
 from dirsync.cli.main import main
 from dirsync.model.change import Failure
+from dirsync.model.job import SymlinkPolicy
 from dirsync.model.recorded import Recorded
+from dirsync.runner.accepting import accept_changes
 from tests.catalogs_on_record import flaws, on_record, recorded_runs
-from tests.faults.test_tracking import blind_to, line, told, tracked
+from tests.faults.test_tracking import blind_to, history, line, told, tracked
 from tests.jobs import track_job, watched_run
-from tests.trees import tree
+from tests.trees import Link, tree
 
 pytestmark = pytest.mark.usefixtures("restored_logging")
 
@@ -71,6 +73,54 @@ def test_an_include_list_that_is_added_forgets_what_it_does_not_select(tmp_path:
     assert flaws(job, tmp_path) == []
 
 
+LESS: dict[str, dict[str, object]] = {
+    "exclude": {"exclude": (line("*.tmp"), line("/a/t/"))},
+    "ignore file": {},
+    "include": {"include": (line("/a/f"), line(".ign"))},
+    "symlinks": {"symlinks": SymlinkPolicy.SKIP},
+}
+
+
+@pytest.mark.parametrize("how", LESS)
+def test_what_a_job_selects_no_more_stays_in_earlier_states_and_is_told_nowhere(
+    tmp_path: Path, how: str
+) -> None:
+    inside = {"f.tmp": b"1", "l": Link("x"), "z": {"m.tmp": b"22", "q": b"3"}}
+    children = {"a": {"t": inside, "f": b"4"}, ".ign": b"", "out.tmp": b"5"}
+    job = tracked(tmp_path, children, ignore_files=(b".ign",))
+    before = set(on_record(job, tmp_path))
+    if how == "ignore file":
+        (tmp_path / "s/.ign").write_bytes(b"*.tmp\n/a/t/\n")
+    result, watched = watched_run(structs.replace(job, **LESS[how]), tmp_path)
+    after = set(on_record(job, tmp_path))
+
+    altered = {b".ign"} if how == "ignore file" else set()
+    assert after < before
+    assert {path for _, path in told(watched)} == {change.path for change in history(job)} == altered
+    assert result.counts.changes == len(altered)
+    assert (recorded_runs(job)[0].entries, recorded_runs(job)[0].bytes_deleted) == (len(after), 0)
+    assert accept_changes(job, b"a", state=str(tmp_path / "state")) is None
+    assert set(on_record(job, tmp_path, run_id=1)) == before
+    assert flaws(job, tmp_path) == []
+
+
+def test_what_a_job_selects_again_came_with_the_run_that_saw_it(tmp_path: Path) -> None:
+    job = tracked(tmp_path, {"a": {"f.tmp": b"1", "g": b"2"}})
+    watched_run(structs.replace(job, exclude=(line("*.tmp"),)), tmp_path)
+    (tmp_path / "s/a/f.tmp").write_bytes(b"longer")
+    os.rename(tmp_path / "s/a", tmp_path / "s/b")
+    _, watched = watched_run(job, tmp_path)
+
+    assert told(watched) == [("moved", b"b"), ("created", b"b/f.tmp")]
+    states = [on_record(job, tmp_path, run_id=number) for number in (1, 2, 3)]
+    assert [set(state) for state in states] == [
+        {b"a", b"a/f.tmp", b"a/g"},
+        {b"a", b"a/g"},
+        {b"b", b"b/f.tmp", b"b/g"},
+    ]
+    assert (states[0][b"a/f.tmp"][0].size, states[2][b"b/f.tmp"][0].size) == (1, 6)
+
+
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Path]:
     """A source with another file system in it, mounted at `m`."""
@@ -91,6 +141,7 @@ def test_what_is_on_another_file_system_is_forgotten_once_it_is_not_entered(
 
     assert told(watched) == []
     assert set(on_record(job, tmp_path)) == {b"a", b"m"}
+    assert set(on_record(job, tmp_path, run_id=1)) == {b"a", b"m", b"m/f"}
     assert flaws(job, tmp_path) == []
     subprocess.run(["umount", mounted / "m"], check=True)
     assert ("deleted", b"m/f") not in told(watched_run(job, tmp_path)[1])

@@ -1,6 +1,7 @@
 """Whatever a job selects, and whatever becomes of that and of the tree: its catalog is as one begun anew.
 
 The oracle is a second job that records the same tree for the first time, with the same lists.
+What was on record after each run can be told for good.
 
 `DIRSYNC_EXAMPLES=1000` for a long run.
 """
@@ -20,7 +21,7 @@ from dirsync.model.result import Outcome
 from tests.catalogs_on_record import flaws, on_record, recorded_runs
 from tests.jobs import UNGUARDED, track_job, watched_run
 from tests.property.test_random_pairs import MANY, workplace
-from tests.property.test_tracked_edits import OLD_NS, Deed, deeds, do, trees
+from tests.property.test_tracked_edits import OLD_NS, Deed, deeds, do, states, trees
 from tests.trees import File, Node, tree
 
 PATTERNS = [b"a", b"b/", b"/a", b"/b/", b"c", b"!c", b"[d-f]", b"a/b", b"/c/*", b"*/d", b"**/e/", b"!/a/f"]
@@ -55,6 +56,7 @@ def test_a_catalog_is_as_one_begun_anew(
         result, _ = watched_run(job, place)
         assert result.outcome is Outcome.SUCCEEDED
         before = checked(job, place, count=0)
+        were = states(job, place)
         for count, (some, other_lists) in enumerate(rounds, 1):
             for at, deed in enumerate(some):
                 do(os.fsencode(source), deed, count=at)
@@ -63,9 +65,11 @@ def test_a_catalog_is_as_one_begun_anew(
             result, watched = watched_run(job, place)
             assert result.outcome is Outcome.SUCCEEDED
             after = checked(job, place, count=count)
+            were.append(states(job, place)[-1])
             if other_lists is None and not renames:
                 check_told(before, after, watched.changes)
             before = after
+        assert states(job, place) == were
 
 
 def selecting(job: TrackJob, what: Lists) -> TrackJob:

@@ -212,7 +212,9 @@ class Comparing:
         """Take a directory that is merely entered for nothing; what the job selects anew came."""
         if not old.is_passage:
             self._count_gone(old)
-            if not old.is_directory:
+            if old.is_directory:
+                self._left(parent, old)
+            else:
                 self._went(parent, old)
         if not new.is_passage:
             self._came(parent, [new])
@@ -239,11 +241,19 @@ class Comparing:
         """Have what is at a path recorded no more, for the job no longer selects it."""
         self._findings.forgotten.append(Gone(path, self.matching.moved.recorded(path)))
 
+    def _left(self, parent: bytes, row: Recorded) -> None:
+        """Note what is recorded no more, though it may be there: only earlier states have it."""
+        if not row.is_passage:
+            self._findings.left.append(self._lost(parent, row))
+
+    def _lost(self, parent: bytes, row: Recorded) -> Finding:
+        severity = self._counting.at(parent, row.name, is_directory=row.is_directory).severity
+        return Finding(join(parent, row.name), row, None, severity)
+
     def _went(self, parent: bytes, row: Recorded) -> None:
         path = join(parent, row.name)
         if not row.is_passage:
-            severity = self._counting.at(parent, row.name, is_directory=row.is_directory).severity
-            self._findings.went.append(Finding(path, row, None, severity))
+            self._findings.went.append(self._lost(parent, row))
         self._findings.explained.add(parent)
         if row.is_directory:
             self._findings.gone.append(Gone(path, self.matching.moved.recorded(path)))
@@ -261,7 +271,9 @@ class Comparing:
         for row in instead:
             if row.name not in now:
                 self._count_gone(row)
-                if not _is_forgotten(known, row.name):
+                if _is_forgotten(known, row.name):
+                    self._left(seen.path, row)
+                else:
                     self._went(seen.path, row)
         ino = self.matching.inode_of(known)
         new = directory or self._recording.new_directory(seen.path, ino=ino)

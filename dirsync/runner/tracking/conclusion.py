@@ -2,8 +2,8 @@
 
 A directory that moved is one change, whatever it holds. A file moved where one went and
 one came of the same inode, size and mtime, and, where both are known, content. An mtime
-of a directory is no news where something in it explains it; as what does not count, it is
-recorded, and not told.
+of a directory is no news where something in it explains it; as what does not count, and
+what the job selects no more, it is recorded, and not told.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ class Concluded(NamedTuple):
 
     @property
     def is_quiet(self) -> bool:
-        """Whether it is kept only so that earlier states can be told exactly."""
+        """Whether it is kept only so that earlier states can be told exactly.
+
+        What the job selects no more is such a one without `new`: nobody saw it go.
+        """
         return self.kind is ChangeKind.METADATA and not self.aspects
 
 
@@ -94,6 +97,9 @@ class Conclusion:
         for finding in self._findings.went:
             if finding.path not in moved_off and not self._was_moved(finding):
                 yield Concluded(finding.path, ChangeKind.DELETED, finding.old, None, finding.severity)
+        for finding in self._findings.left:
+            if not self._was_moved(finding):
+                yield Concluded(finding.path, ChangeKind.METADATA, finding.old, None, finding.severity)
         for finding in self._findings.altered:
             yield _altered(finding._replace(aspects=frozenset()) if self._is_explained(finding) else finding)
 
@@ -101,13 +107,12 @@ class Conclusion:
         return bool(len(self._moved)) and self._moved.was_moved(self._moved.recorded(finding.path))
 
     def _expand(self) -> None:
-        """Find all that went with each directory that did; what is merely forgotten is no change."""
-        for gone in self._findings.gone:
-            for finding in self._beneath(gone):
-                self._findings.went.append(finding)
-        for gone in self._findings.forgotten:
-            for _ in self._beneath(gone):
-                pass
+        """Find all that went with each directory that did, or is recorded no more with it."""
+        findings = self._findings
+        for dirs, found in ((findings.gone, findings.went), (findings.forgotten, findings.left)):
+            for gone in dirs:
+                for finding in self._beneath(gone):
+                    found.append(finding)
 
     def _is_explained(self, finding: Finding) -> bool:
         is_directory = finding.new is not None and finding.new.kind is Kind.DIRECTORY

@@ -13,11 +13,11 @@ from dirsync.plan.spill import SpillList
 
 
 class Finding(NamedTuple):
-    """One path that came, went or was altered."""
+    """One path that came, went, was altered or is recorded no more."""
 
     path: bytes
     old: Recorded | None  # None: it came
-    new: Recorded | None  # None: it went
+    new: Recorded | None  # None: it went, or is recorded no more
     severity: Severity
     aspects: frozenset[Aspect] = frozenset()  # of what was altered: what differs and counts
 
@@ -42,11 +42,12 @@ class Findings(Struct, kw_only=True):
     came: SpillList[Finding] = field(default_factory=SpillList)
     went: SpillList[Finding] = field(default_factory=SpillList)
     altered: SpillList[Finding] = field(default_factory=SpillList)
+    left: SpillList[Finding] = field(default_factory=SpillList)  # the job records them no more
     gone: list[Gone] = field(default_factory=list)
     forgotten: list[Gone] = field(default_factory=list)  # the job records them no more
     explained: set[bytes] = field(default_factory=set)  # directories whose mtime what is in them explains
 
     def close(self) -> None:
         """Give the disk space of long lists back."""
-        for findings in (self.came, self.went, self.altered):
+        for findings in (self.came, self.went, self.altered, self.left):
             findings.close()
