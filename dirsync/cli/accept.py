@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         error_line(f"dirsync: {busy}")
         return Exit.SKIPPED
     if options.json:
-        lines.record(_fields(job, path, accepted, lines=lines))
+        lines.record(_fields(job, path, accepted))
     elif not options.quiet:
         lines.line("\n".join(_words(job, path, accepted)))
     return Exit.DONE
@@ -98,7 +98,7 @@ def _ranked(accepted: Accepted) -> list[tuple[Severity, int]]:
     ]
 
 
-def _fields(job: TrackJob, path: bytes, accepted: Accepted | None, *, lines: Lines) -> Fields:
+def _fields(job: TrackJob, path: bytes, accepted: Accepted | None) -> Fields:
     made = None if accepted is None else accepted.acceptance
     counts = {} if accepted is None else accepted.counts
     return {
@@ -107,7 +107,7 @@ def _fields(job: TrackJob, path: bytes, accepted: Accepted | None, *, lines: Lin
         "acceptance_id": None if made is None else made.acceptance_id,
         "accepted_at": None if made is None else moment(made.accepted_at),
         "who": None if made is None else made.who,
-        **path_fields("path", path, mask=lines.mask),
+        **path_fields("path", path),
         "counts": {severity.value: counts.get(severity, 0) for severity in reversed(Severity)},
         "rotted": 0 if accepted is None else accepted.rot,
     }

@@ -123,7 +123,7 @@ def _verify(options: CatalogOptions, configuration: Configuration, lines: Lines)
         )
     except RunError as error:
         if options.json:
-            lines.record(_result(Audited(), flaws=listing.count, error=lines.mask(str(error))))
+            lines.record(_result(Audited(), flaws=listing.count, error=str(error)))
         raise
     if options.json:
         lines.record(_result(audited, flaws=listing.count, error=None))
@@ -152,7 +152,7 @@ class _Listing:
         """Write one; for people, the first hundred."""
         self.count += 1
         if self._json:
-            self._lines.record(_fields(flaw, lines=self._lines))
+            self._lines.record(_fields(flaw))
         elif self.count <= _LISTED:
             self._lines.line(f"{flaw.job}: {flaw.text}" if flaw.job else flaw.text)
 
@@ -194,16 +194,16 @@ def _summary(audited: Audited, *, flaws: int, seconds: float) -> str:
     return f"the catalog is {verdict}; {what} verified ({human_seconds(seconds)})"
 
 
-def _fields(flaw: Flaw, *, lines: Lines) -> Fields:
+def _fields(flaw: Flaw) -> Fields:
     return {
         "event": "flaw",
         "job": flaw.job or None,
         "kind": flaw.kind.value,
         "path": None,
-        **({} if flaw.path is None else path_fields("path", flaw.path, mask=lines.mask)),
+        **({} if flaw.path is None else path_fields("path", flaw.path)),
         "run_id": flaw.run_id,
         "change_id": flaw.change_id,
-        "text": lines.mask(flaw.text),
+        "text": flaw.text,
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from dirsync.cli.exit_codes import Exit
-from dirsync.cli.output.lines import Lines, Mask
+from dirsync.cli.output.lines import Lines
 from dirsync.cli.output.machine import Fields, path_fields
 from dirsync.cli.parsing import Options, Parser, add_common, add_json, config_file
 from dirsync.cli.paths import path_below
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
         explanation = _explained(job, asked, tree)
     lines = Lines(mask=configuration.mask)
     if options.json:
-        lines.record(_fields(job, asked, explanation, mask=configuration.mask))
+        lines.record(_fields(job, asked, explanation))
     else:
         lines.line(in_words(asked, explanation))
     return Exit.DONE
@@ -115,15 +115,15 @@ def _explained(job: Job, asked: Asked, tree: SourceTree | None) -> Explanation:
     return explanation if found is None else Explanation(Verdict.EXCLUDED, None, found.path, found.reason)
 
 
-def _fields(job: Job, asked: Asked, explanation: Explanation, *, mask: Mask) -> Fields:
+def _fields(job: Job, asked: Asked, explanation: Explanation) -> Fields:
     line = explanation.decided_by
     return {
         "event": "explanation",
         "job": job.name,
-        **path_fields("path", asked.path, mask=mask),
+        **path_fields("path", asked.path),
         "verdict": explanation.verdict.value,
-        "reason": mask(explanation.reason),
+        "reason": explanation.reason,
         "file": None if line is None else line.file,
         "line": None if line is None else line.line,
-        "pattern": None if line is None else mask(shown(line.text)),
+        "pattern": None if line is None else shown(line.text),
     }

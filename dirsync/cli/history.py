@@ -207,7 +207,7 @@ def _tell(events: Iterator[tuple[_Told, Event]], options: HistoryOptions, *, lin
         name = told.job.name
         seen[name] = seen.get(name, 0) + 1
         if options.json:
-            records.append(recorded_fields(event.change, event.run, job=name, mask=lines.mask))
+            records.append(recorded_fields(event.change, event.run, job=name))
         else:
             if group != (name, event.change.run_id):
                 group = (name, event.change.run_id)
@@ -252,7 +252,7 @@ def _tell_beginning(told: _Told, options: HistoryOptions, *, lines: Lines, has_c
     baseline, entry = told.trace.baseline(), told.trace.entry()
     if options.json:
         if not has_changes:
-            lines.record(_standing(told, baseline, is_there=entry is not None, lines=lines))
+            lines.record(_standing(told, baseline, is_there=entry is not None))
         return
     name = shown(told.path) + (
         "/" if entry is not None and entry.kind is Kind.DIRECTORY and told.path else ""
@@ -289,11 +289,11 @@ def _tell_pruned(told: _Told, *, lines: Lines) -> None:
         )
 
 
-def _standing(told: _Told, baseline: RecordedRun | None, *, is_there: bool, lines: Lines) -> Fields:
+def _standing(told: _Told, baseline: RecordedRun | None, *, is_there: bool) -> Fields:
     return {
         "event": "standing",
         "job": told.job.name,
-        **path_fields("path", told.path, mask=lines.mask),
+        **path_fields("path", told.path),
         "in_catalog": is_there,
         "first_run_id": None if baseline is None else baseline.run_id,
         "first_run_at": None if baseline is None else moment(baseline.started_at),

@@ -114,7 +114,7 @@ def _tell(
                 "job": job.name,
                 "type": "restore",
                 "counts": counts_fields(counts),
-                "error": None if error is None else lines.mask(str(error)),
+                "error": None if error is None else str(error),
             }
         )
         return

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from dirsync.cli.exit_codes import Exit
-from dirsync.cli.output.lines import Lines, Mask
+from dirsync.cli.output.lines import Lines
 from dirsync.cli.output.machine import Fields, counts_fields, moment
 from dirsync.cli.output.summary import deeds
 from dirsync.cli.output.table import table
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     lines = Lines(mask=configuration.mask)
     if options.json:
         for status in statuses:
-            lines.record(_fields(status, mask=configuration.mask))
+            lines.record(_fields(status))
     else:
         lines.line(table(_HEADER, [_row(status, now=now) for status in statuses]))
         for status in statuses:
@@ -161,7 +161,7 @@ def _local(at: datetime.datetime) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def _fields(status: JobStatus, *, mask: Mask) -> Fields:
+def _fields(status: JobStatus) -> Fields:
     return {
         "event": "status",
         "job": status.job.name,
@@ -170,15 +170,15 @@ def _fields(status: JobStatus, *, mask: Mask) -> Fields:
         "next_at": None if status.next_at is None else moment(status.next_at),
         "last_success_at": None if status.last_success_at is None else moment(status.last_success_at),
         "stale": status.stale is not None,
-        "held": None if status.held is None else _held_fields(status.held, mask=mask),
-        "catalog": None if status.holds is None else _holdings_fields(status.holds, mask=mask),
+        "held": None if status.held is None else _held_fields(status.held),
+        "catalog": None if status.holds is None else _holdings_fields(status.holds),
         "lister": chosen.LISTER.value,
     }
 
 
-def _holdings_fields(held: Holdings | str, *, mask: Mask) -> Fields:
+def _holdings_fields(held: Holdings | str) -> Fields:
     if isinstance(held, str):
-        return {"entries": None, "bytes": None, "open": None, "error": mask(held)}
+        return {"entries": None, "bytes": None, "open": None, "error": held}
     return {
         "entries": held.entries,
         "bytes": held.byte_count,
@@ -187,12 +187,12 @@ def _holdings_fields(held: Holdings | str, *, mask: Mask) -> Fields:
     }
 
 
-def _held_fields(held: HeldPlan | str, *, mask: Mask) -> Fields:
+def _held_fields(held: HeldPlan | str) -> Fields:
     if isinstance(held, str):
-        return {"since": None, "reason": None, "counts": None, "error": mask(held)}
+        return {"since": None, "reason": None, "counts": None, "error": held}
     return {
         "since": moment(held.made_at),
-        "reason": None if held.reason is None else mask(held.reason),
+        "reason": held.reason,
         "counts": counts_fields(held.counts),
         "error": None,
     }

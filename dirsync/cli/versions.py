@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     found = versions_of(job, path, state=configuration.state)
     if options.json:
         for version in found:
-            lines.record(_fields(version, job=job.name, lines=lines))
+            lines.record(_fields(version, job=job.name))
         return Exit.DONE
     rows = [_row(version) for version in found]
     lines.line(table(_HEADER, rows) if rows else _nothing(path))
@@ -89,12 +89,12 @@ def _moment_of(entry: Entry) -> datetime.datetime | None:
         return None
 
 
-def _fields(version: Version, *, job: str, lines: Lines) -> Fields:
+def _fields(version: Version, *, job: str) -> Fields:
     entry = version.entry
     return {
         "event": "version",
         "job": job,
-        **path_fields("path", version.path, mask=lines.mask),
+        **path_fields("path", version.path),
         "kind": entry.kind.value,
         "size": entry.size,
         "mtime_ns": entry.mtime_ns,

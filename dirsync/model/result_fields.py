@@ -10,8 +10,8 @@ from dirsync.model.result import Counts, RunResult
 Fields = dict[str, object]  # of one JSON object
 
 
-def result_fields(result: RunResult, *, mask: Callable[[str], str]) -> Fields:
-    """Describe what came of one run."""
+def result_fields(result: RunResult, *, mask: Callable[[str], str] = str) -> Fields:
+    """Describe what came of one run; `mask` is for what leaves the program by another way than its output."""
     return {
         "event": "result",
         "job": result.job,

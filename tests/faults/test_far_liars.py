@@ -245,9 +245,9 @@ def test_spoilt_runs_end_without_harm(tmp_path: Path, source: Path, monkeypatch:
         outcomes[result.outcome] = outcomes.get(result.outcome, 0) + 1
         assert "internal error" not in (result.error or ""), (number, result)
         for change in watched.changes:
-            as_line(change_fields(change, job="push", mask=str), mask=str)
+            as_line(change_fields(change, job="push"), mask=str)
         for failure in watched.failures:
-            as_line(failure_fields(failure, job="push", mask=str), mask=str)
+            as_line(failure_fields(failure, job="push"), mask=str)
         msgspec.json.encode(result.counts)
     assert len(outcomes) > 1, outcomes
     assert snapshot(source) == before

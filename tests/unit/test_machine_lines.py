@@ -21,7 +21,7 @@ JOB = MirrorJob(name="photos", source=LocalPlace(path=b"/s"), destination=LocalP
 
 
 def test_change_line_has_every_key_of_the_contract() -> None:
-    fields = change_fields(created(file_entry(b"a/b")), job="photos", mask=str)
+    fields = change_fields(created(file_entry(b"a/b")), job="photos")
 
     assert fields == {
         "event": "change",
@@ -36,20 +36,20 @@ def test_change_line_has_every_key_of_the_contract() -> None:
 def test_aspects_come_in_one_order() -> None:
     change = metadata(file_entry(), file_entry(), Aspect.OWNERSHIP, Aspect.MTIME, Aspect.MODE)
 
-    assert change_fields(change, job="j", mask=str)["aspects"] == ["mtime", "mode", "ownership"]
+    assert change_fields(change, job="j")["aspects"] == ["mtime", "mode", "ownership"]
 
 
 def test_move_names_where_it_came_from() -> None:
     change = Change(ChangeKind.MOVED, file_entry(b"old\xff"), file_entry(b"new"))
 
-    fields = change_fields(change, job="j", mask=str)
+    fields = change_fields(change, job="j")
 
     assert (fields["path"], fields["old_path"], fields["old_path_bytes"]) == ("new", "old\\xff", "old%FF")
 
 
 @pytest.mark.parametrize("path", [b"a\nb", b"[red]x[/red]", b"back\\slash", "ö\u202e".encode()])
 def test_utf8_name_comes_back_exactly_on_one_line(path: bytes) -> None:
-    line = as_line(change_fields(deleted(file_entry(path)), job="j", mask=str), mask=str)
+    line = as_line(change_fields(deleted(file_entry(path)), job="j"), mask=str)
 
     assert "\n" not in line
     assert json.loads(line)["path"].encode() == path
@@ -57,7 +57,7 @@ def test_utf8_name_comes_back_exactly_on_one_line(path: bytes) -> None:
 
 
 def test_name_that_is_not_utf8_is_shown_escaped_and_given_byte_for_byte() -> None:
-    line = as_line(failure_fields(Failure(b"d/\xff\n%", "unstable"), job="j", mask=str), mask=str)
+    line = as_line(failure_fields(Failure(b"d/\xff\n%", "unstable"), job="j"), mask=str)
 
     line.encode("utf-8")
     assert json.loads(line) == {
@@ -70,7 +70,7 @@ def test_name_that_is_not_utf8_is_shown_escaped_and_given_byte_for_byte() -> Non
 
 
 def test_root_is_a_dot() -> None:
-    assert failure_fields(Failure(b"", "gone"), job="j", mask=str)["path"] == "."
+    assert failure_fields(Failure(b"", "gone"), job="j")["path"] == "."
 
 
 def test_result_line_has_every_key_of_the_contract_in_its_order() -> None:
@@ -78,7 +78,7 @@ def test_result_line_has_every_key_of_the_contract_in_its_order() -> None:
         scanned=9, created=1, modified=2, metadata=3, moved=4, deleted=5, failed=6, bytes_copied=7
     )
 
-    line = as_line(result_fields(run_result(Outcome.PARTIAL, counts=counts), mask=str), mask=str)
+    line = as_line(result_fields(run_result(Outcome.PARTIAL, counts=counts)), mask=str)
 
     assert line == (
         '{"event":"result","job":"photos","run_id":7,"type":"sync","outcome":"partial","dry_run":false,'
@@ -123,7 +123,7 @@ def test_a_secret_is_masked_in_texts_and_never_breaks_what_is_read() -> None:
 
 def test_a_run_tells_json_whatever_the_secrets_are(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines(mask=Mask.of(["succeeded", "counts", "1", "job"]))
-    lines.record(result_fields(run_result(Outcome.SUCCEEDED), mask=lines.mask))
+    lines.record(result_fields(run_result(Outcome.SUCCEEDED)))
 
     told = json.loads(capsys.readouterr().out)
     assert (told["outcome"], told["counts"]["scanned"]) == ("succeeded", 0)

@@ -64,12 +64,11 @@ class MachineTeller:
         self._lines = lines
 
     def found(self, difference: Difference) -> None:
-        mask = self._lines.mask
         if isinstance(difference, Unseen):
             side = {"side": "new" if difference.is_new else "old"}
-            self._lines.record({**failure_fields(difference.failure, job=None, mask=mask), **side})
+            self._lines.record({**failure_fields(difference.failure, job=None), **side})
         else:
-            self._lines.record(change_fields(difference, job=None, mask=mask))
+            self._lines.record(change_fields(difference, job=None))
 
     def finished(self, counts: Counts, *, seconds: float) -> None:
         self._lines.record({"event": "result", "counts": counts_fields(counts)})

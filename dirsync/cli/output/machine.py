@@ -1,8 +1,11 @@
-"""Machine output: one JSON object a line, each with an `event`."""
+"""Machine output: one JSON object a line, each with an `event`.
+
+Secrets are masked as lines are written (`records.py`), and not here.
+"""
 
 from __future__ import annotations
 
-from dirsync.cli.output.lines import Lines, Mask, error_line
+from dirsync.cli.output.lines import Lines, error_line
 from dirsync.model.change import Aspect, Change, ChangeKind, Changes, Failure
 from dirsync.model.job import Job
 from dirsync.model.names import fields_of
@@ -23,21 +26,21 @@ class MachineObserver:
         self._quiet = quiet
 
     def changed(self, change: Change) -> None:
-        self._lines.record(change_fields(change, job=self._job, mask=self._lines.mask))
+        self._lines.record(change_fields(change, job=self._job))
 
     def created(self, many: Changes) -> None:
         for change in many.changes():
             self.changed(change)
 
     def failed(self, failure: Failure) -> None:
-        self._lines.record(failure_fields(failure, job=self._job, mask=self._lines.mask))
+        self._lines.record(failure_fields(failure, job=self._job))
 
     def noticed(self, text: str) -> None:
         if not self._quiet:
             error_line(self._lines.mask(f"{self._job}: {text}"))
 
     def finished(self, result: RunResult) -> None:
-        self._lines.record(result_fields(result, mask=self._lines.mask))
+        self._lines.record(result_fields(result))
 
     def stage(self, stage: Stage) -> None: ...
     def scanned(self, entries: int) -> None: ...
@@ -45,7 +48,7 @@ class MachineObserver:
     def progressed(self, operations: int, bytes_copied: int) -> None: ...
 
 
-def change_fields(change: Change, *, job: str | None, mask: Mask) -> Fields:
+def change_fields(change: Change, *, job: str | None) -> Fields:
     """Describe one change; what differs is told of what was there before and is still there.
 
     `job` None, here and below: no job told it.
@@ -55,24 +58,24 @@ def change_fields(change: Change, *, job: str | None, mask: Mask) -> Fields:
         "event": "change",
         "job": job,
         "kind": change.kind.value,
-        **path_fields("path", change.path, mask=mask),
+        **path_fields("path", change.path),
         "old_path": None,
-        **({} if moved_from is None else path_fields("old_path", moved_from, mask=mask)),
+        **({} if moved_from is None else path_fields("old_path", moved_from)),
         "aspects": [aspect.value for aspect in Aspect if aspect in change.aspects],
     }
 
 
-def failure_fields(failure: Failure, *, job: str | None, mask: Mask) -> Fields:
+def failure_fields(failure: Failure, *, job: str | None) -> Fields:
     """Describe one path given up."""
     return {
         "event": "failure",
         "job": job,
-        **path_fields("path", failure.path, mask=mask),
-        "reason": mask(failure.reason),
+        **path_fields("path", failure.path),
+        "reason": failure.reason,
     }
 
 
-def path_fields(key: str, path: bytes, *, mask: Mask) -> Fields:
+def path_fields(key: str, path: bytes) -> Fields:
     """Write a path as it is where it is UTF-8, else escaped and once more byte for byte."""
     fields = fields_of(key, path)
-    return {**fields, key: mask(fields[key]) or "."}
+    return {**fields, key: fields[key] or "."}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dirsync.cli.output.lines import Mask
 from dirsync.cli.output.machine import Fields, moment, path_fields
 from dirsync.cli.output.reasons import change_line
 from dirsync.cli.output.tones import Tone, toned
@@ -47,7 +46,7 @@ def told_change(change: RecordedChange) -> Change:
 _NOT_TOLD = Recorded(b"", 0, 0, 0, 0, 0, 0, 0, None)
 
 
-def recorded_fields(change: RecordedChange, run: RecordedRun | None, *, job: str, mask: Mask) -> Fields:
+def recorded_fields(change: RecordedChange, run: RecordedRun | None, *, job: str) -> Fields:
     """Describe one change for machines: what a run tells, and what the catalog knows besides."""
     return {
         "event": "change",
@@ -56,19 +55,19 @@ def recorded_fields(change: RecordedChange, run: RecordedRun | None, *, job: str
         "at": None if run is None else moment(run.started_at),
         "change_id": change.change_id,
         "kind": change.kind.value,
-        **path_fields("path", change.path, mask=mask),
+        **path_fields("path", change.path),
         "old_path": None,
-        **({} if change.old_path is None else path_fields("old_path", change.old_path, mask=mask)),
+        **({} if change.old_path is None else path_fields("old_path", change.old_path)),
         "aspects": [aspect.value for aspect in Aspect if aspect in change.aspects],
         "severity": None if change.severity is None else change.severity.value,
         "open": change.severity is not None and change.accepted_by is None,
         "rotted": change.rotted,
-        "old": _entry_fields(change.old, mask=mask),
-        "new": _entry_fields(change.new, mask=mask),
+        "old": _entry_fields(change.old),
+        "new": _entry_fields(change.new),
     }
 
 
-def _entry_fields(row: Recorded | None, *, mask: Mask) -> Fields | None:
+def _entry_fields(row: Recorded | None) -> Fields | None:
     if row is None:
         return None
     return {
@@ -79,6 +78,6 @@ def _entry_fields(row: Recorded | None, *, mask: Mask) -> Fields | None:
         "uid": row.uid,
         "gid": row.gid,
         "target": None,
-        **({} if row.target is None else path_fields("target", row.target, mask=mask)),
+        **({} if row.target is None else path_fields("target", row.target)),
         "hash": None if row.hash is None else row.hash.hex(),
     }

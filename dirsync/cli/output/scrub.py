@@ -101,14 +101,14 @@ class MachineScrub(MachineObserver):
         fields = {
             "event": "rot",
             "job": self._job,
-            **path_fields("path", path, mask=self._lines.mask),
+            **path_fields("path", path),
             "side": _SIDES[soundness],
             "evidence": _EVIDENCE[soundness],
         }
         self._lines.record(fields)
 
     def scrubbed(self, result: RunResult, tally: Tally) -> None:
-        fields = result_fields(result, mask=self._lines.mask)
+        fields = result_fields(result)
         fields["verified"] = {
             "files": tally.files,
             "bytes": tally.bytes_read,
