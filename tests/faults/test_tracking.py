@@ -33,7 +33,7 @@ from dirsync.scan import sources
 from dirsync.scan.glance import Asked, Glance, Place
 from dirsync.scan.lister import list_directory
 from dirsync.trees.handles import join
-from tests.catalogs_on_record import recorded_runs
+from tests.catalogs_on_record import flaws, on_record, recorded_runs
 from tests.jobs import Watched, sync_job, track_job, watched_run
 from tests.program import mounted
 from tests.rotting_disk import rotting_disk
@@ -162,6 +162,21 @@ def test_an_unreadable_directory_is_unknown_and_not_empty(
 
     os.unlink(tmp_path / "s/d/secret")
     assert told(watched_run(job, tmp_path)[1]) == [("deleted", b"d/secret")]
+
+
+def test_a_new_directory_in_a_moved_one_where_another_was_moved_out_is_recorded(tmp_path: Path) -> None:
+    """Its name leads to what is recorded of the other, which is elsewhere by now."""
+    job = tracked(tmp_path, {"d": {"e": {"f": b"1"}, "g": b"", "h": b""}, "x": {}, "z": {}})
+    before = set(on_record(job, tmp_path))
+    os.rename(tmp_path / "s/d", tmp_path / "s/z/d")
+    os.rename(tmp_path / "s/z/d/e", tmp_path / "s/x/e")
+    tree(tmp_path / "s/z/d/e", {"n": b""})
+    result, watched = watched_run(job, tmp_path)
+
+    assert result.outcome is Outcome.SUCCEEDED, result.error
+    assert told(watched) == [("moved", b"x/e"), ("moved", b"z/d"), ("created", b"z/d/e/n")]
+    assert set(on_record(job, tmp_path, run_id=1)) == before
+    assert flaws(job, tmp_path) == []
 
 
 def test_an_empty_source_is_no_deletion_of_everything(tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ class Matching:
         """Find what the catalog has of a directory that could not be listed; None: nothing."""
         where = self.moved.recorded(path)
         directory = self._catalog.directories_at(self._job_id, [where]).get(where)
+        if directory is not None and self._is_elsewhere(directory, path):
+            directory = None
         if directory is None and self._job.moves:
             directory = self._moved_unlisted_here(path)
         if directory is not None:
@@ -89,8 +91,8 @@ class Matching:
         directory = directories.get(where)
         if directory is None and where != seen.path:
             directory = self._catalog.directories_at(self._job_id, [where]).get(where)
-        if directory is not None and directory.directory_id in self.moved.ids and where == seen.path:
-            directory = None  # what is recorded here is elsewhere by now
+        if directory is not None and self._is_elsewhere(directory, seen.path):
+            directory = None
         if directory is None and self._job.moves:
             directory = self._moved_here(seen.path, now)
         if directory is None:
@@ -110,6 +112,11 @@ class Matching:
                 if row.name in before:
                     self._replaced.add(path)
         return Match(seen, now, unselected, directory, before)
+
+    def _is_elsewhere(self, directory: RecordedDirectory, path: bytes) -> bool:
+        """Whether a directory, found on record for what is at a path, is another: it was met elsewhere."""
+        is_left = directory.directory_id in self.moved.ids or directory.path != path
+        return is_left and self.moved.now(directory.path) != path
 
     def _seen_rows(self, seen: SeenDirectory) -> tuple[Rows, Rows]:
         """Give what is recorded of what was seen, and what is not recorded."""
