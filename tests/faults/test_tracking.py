@@ -179,6 +179,33 @@ def test_a_new_directory_in_a_moved_one_where_another_was_moved_out_is_recorded(
     assert flaws(job, tmp_path) == []
 
 
+def test_a_directory_that_moves_during_the_scan_is_given_up_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = tracked(tmp_path, {"a": {}, "d": {"e": {"f": b"1"}, "g": b""}})
+    before = set(on_record(job, tmp_path))
+    inode = os.stat(tmp_path / "s/a").st_ino
+
+    def listing(fd: int) -> Listing:
+        if os.fstat(fd).st_ino == inode and (tmp_path / "s/d").exists():
+            os.rename(tmp_path / "s/d", tmp_path / "s/a/d")
+        return list_directory(fd)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sources, "list_directory", listing)
+        patched.setattr(tracking, "glance", all_differ)
+        result, watched = watched_run(job, tmp_path)
+    assert (result.outcome, [each.path for each in watched.failures]) == (Outcome.PARTIAL, [b"d"])
+    assert told(watched) == [("moved", b"a/d")]
+    assert flaws(job, tmp_path) == []
+
+    _, watched = watched_run(job, tmp_path)
+    assert [path for kind, path in told(watched) if kind != "metadata"] == [b"d"]
+    assert set(on_record(job, tmp_path)) == {b"a", b"a/d", b"a/d/e", b"a/d/e/f", b"a/d/g"}
+    assert set(on_record(job, tmp_path, run_id=1)) == before
+    assert flaws(job, tmp_path) == []
+
+
 def test_an_empty_source_is_no_deletion_of_everything(tmp_path: Path) -> None:
     job = tracked(tmp_path, {"a": b"1", "d": {"b": b"2"}})
     shutil.rmtree(tmp_path / "s")

@@ -21,6 +21,7 @@ from msgspec import structs
 from dirsync.catalog.opening import open_catalog
 from dirsync.compare.states import compare_states
 from dirsync.model.change import Change, ChangeKind
+from dirsync.model.entry import Entry
 from dirsync.model.job import Compare, Comparison, TrackJob
 from dirsync.model.recorded import RecordedChange
 from dirsync.model.result import Outcome
@@ -244,12 +245,16 @@ def states(job: TrackJob, folder: Path) -> list[dict[bytes, tuple[object, ...]]]
             view: dict[bytes, tuple[object, ...]] = {}
             for sighting in state.sightings():
                 assert isinstance(sighting, Seen_)
-                entry = sighting.entry
-                figures = (entry.permissions, entry.uid, entry.gid, entry.size, entry.mtime_ns)
-                view[entry.path] = (entry.kind.value, *figures, entry.target)
+                view[sighting.path] = seen_as(sighting.entry)
             assert list(view) == sorted(view, key=lambda path: path.replace(b"/", b"\0"))
             found.append(view)
     return found
+
+
+def seen_as(entry: Entry) -> tuple[object, ...]:
+    """Give what `seen` gives of an entry."""
+    figures = (entry.permissions, entry.uid, entry.gid, entry.size, entry.mtime_ns)
+    return (entry.kind.value, *figures, entry.target)
 
 
 def diff_of_last_run(job: TrackJob, folder: Path) -> Told:

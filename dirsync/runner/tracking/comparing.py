@@ -296,6 +296,8 @@ class Comparing:
     def _not_listed(self, failure: Failure) -> None:
         """Note a directory that could not be listed: what is in it is unknown, and stays on record."""
         self._failed(failure)
+        if self.matching.left_meanwhile(failure.path):
+            return
         directory = self.matching.of_unlisted(failure.path)
         if directory is None:
             ino = self.matching.new_inode(failure.path)

@@ -65,6 +65,10 @@ class Matching:
             self.staged.add(directory.directory_id)
         return directory
 
+    def left_meanwhile(self, path: bytes) -> bool:
+        """Whether a directory was where it is recorded when the scan came by, and was met elsewhere since."""
+        return self.moved.recorded(path) == path != self.moved.now(path)
+
     def new_inode(self, path: bytes) -> int:
         """Give the inode of a directory that is new at a path; 0: it is not, or is not followed."""
         return self._new_inodes.get(path, _NOT_FOLLOWED)
