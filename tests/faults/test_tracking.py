@@ -159,6 +159,7 @@ def test_an_unreadable_directory_is_unknown_and_not_empty(
     assert result.outcome is Outcome.PARTIAL
     assert told(watched) == [("deleted", b"e/f")]
     assert [failure.path for failure in watched.failures] == [b"d"]
+    assert set(on_record(job, tmp_path, run_id=1)) == {b"d", b"d/secret", b"e", b"e/f"}
 
     os.unlink(tmp_path / "s/d/secret")
     assert told(watched_run(job, tmp_path)[1]) == [("deleted", b"d/secret")]

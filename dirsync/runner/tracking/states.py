@@ -26,6 +26,7 @@ from dirsync.trees.handles import join
 Changes = Callable[[Sequence[ChangeKind]], Iterator[RecordedChange]]  # those of one run, of some kinds
 
 _COLUMNS = ("mode", "size", "mtime_ns", "uid", "gid", "target", "hash")
+_PLACES = ", ".join("?" * (3 + len(_COLUMNS)))
 
 
 def algorithm_of(job: TrackJob) -> HashAlgorithm | None:
@@ -141,12 +142,14 @@ class _Past:
         connection.create_function("path_key", 1, path_key, deterministic=True)
 
     def fill(self, sightings: Iterable[Sighting]) -> None:
-        """Take a state in."""
-        self._put(map(_row, sightings))
+        """Take a state in; a failure comes after the entry of its path, and is kept beside it."""
+        failure = "ON CONFLICT (path) DO UPDATE SET failure = excluded.failure"
+        self._connection.executemany(
+            f"INSERT INTO entries VALUES ({_PLACES}) {failure}", map(_row, sightings)
+        )
 
     def _put(self, rows: Iterable[tuple[object, ...]]) -> None:
-        places = ", ".join("?" * (3 + len(_COLUMNS)))
-        self._connection.executemany(f"INSERT OR REPLACE INTO entries VALUES ({places})", rows)
+        self._connection.executemany(f"INSERT OR REPLACE INTO entries VALUES ({_PLACES})", rows)
 
     def take_back(self, changes: Changes, *, rot: Iterable[RecordedChange]) -> None:
         """Take one run's changes back at once: paths are of after it, old paths of before it.
