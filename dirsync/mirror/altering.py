@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dirsync.mirror.settings import Settings
-from dirsync.mirror.together import Together
+from dirsync.mirror.together import Together, go_together
 from dirsync.model.operation import Operation
 from dirsync.trees import small_files
 from dirsync.trees.handles import split
@@ -26,7 +26,7 @@ class Alterer:
 
     def serves(self) -> bool:
         """Whether files are to be tried."""
-        return isinstance(self._source, LocalTree) and self._settings.goes_together
+        return go_together(self._source, self._settings)
 
     def directory_of(self, operation: Operation) -> bytes | None:
         """Give the directory of a file that is altered; None: the step is another."""

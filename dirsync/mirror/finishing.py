@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from dirsync.mirror.attributes import AttributeCarrier
 from dirsync.mirror.settings import Settings
+from dirsync.mirror.together import go_together
 from dirsync.model.change import Change
 from dirsync.model.entry import Entry
 from dirsync.trees import fsops, small_files
@@ -77,7 +78,7 @@ class Finisher:
     def finish_together(self, changes: Sequence[Change]) -> list[bool]:
         """Finish directories as far as that is plain, many in one call; of each, whether it is done."""
         done = [False] * len(changes)
-        if not isinstance(self._source, LocalTree) or not self._settings.goes_together:
+        if not go_together(self._source, self._settings):
             return done
         for parent, numbered in self._by_parents(changes).items():
             try:

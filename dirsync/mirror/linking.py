@@ -19,6 +19,7 @@ from dirsync.mirror.files import Copied, FileCopier, Staged
 from dirsync.mirror.lost import Lost
 from dirsync.mirror.placing import drop, place
 from dirsync.mirror.settings import Settings
+from dirsync.mirror.together import go_together
 from dirsync.mirror.trash import Trash
 from dirsync.model.change import Aspect, Change, Leader
 from dirsync.model.entry import Entry
@@ -119,7 +120,7 @@ class Linker:
     def link_together(self, changes: Sequence[Change]) -> list[bool]:
         """Link paths as far as that is plain and goes many in one call; of each, whether it is linked."""
         linked = [False] * len(changes)
-        if not isinstance(self._source, LocalTree) or not self._settings.goes_together:
+        if not go_together(self._source, self._settings):
             return linked
         for (parent, leading), numbered in self._by_directories(changes).items():
             numbers, wanted = zip(*numbered, strict=True)

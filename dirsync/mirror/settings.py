@@ -12,7 +12,6 @@ from dirsync.model.attributes import Namespace, namespaces_carried
 from dirsync.model.capabilities import Capabilities
 from dirsync.model.entry import Entry
 from dirsync.model.job import Durability, MirrorJob, OnError, Preserve, Retries
-from dirsync.trees import small_files
 
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)  # the only way to read it; done once, before there are threads
@@ -33,11 +32,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     stop_on_failure: bool
     version_area: bytes | None  # where what is displaced is kept, a path at the destination; None: it is not
     source_check: SourceCheck | None = None  # None: the source was looked at only just now
-
-    @property
-    def goes_together(self) -> bool:
-        """Whether steps may be taken many in one call, at this moment: not where each has to be by itself."""
-        return not self.stop_on_failure and self.source_check is None and small_files.serves()
 
     def owner_for(self, new: Entry, old: Entry | None, *, current: os.stat_result) -> tuple[int, int]:
         """Whom a new object is to belong to; `current` is what it is now.

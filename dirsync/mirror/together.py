@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeGuard
 
 from dirsync.mirror.files import Staged
+from dirsync.mirror.settings import Settings
 from dirsync.model.operation import Operation
+from dirsync.trees import small_files
+from dirsync.trees.local import LocalTree
+from dirsync.trees.source import SourceTree
+
+
+def go_together(source: SourceTree, settings: Settings) -> TypeGuard[LocalTree]:
+    """Whether steps may be taken many in one call, at this moment.
+
+    Not where each has to be taken by itself, nor where a name of the source is not what lies at
+    it: where links are followed, say.
+    """
+    if settings.stop_on_failure or settings.source_check is not None:
+        return False
+    return isinstance(source, LocalTree) and source.small_bytes > 0 and small_files.serves()
 
 
 class Together(NamedTuple):

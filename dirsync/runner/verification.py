@@ -77,7 +77,7 @@ class Verification:
         self._changed_count = 0
 
     def written(self, *, given_up: set[bytes]) -> None:
-        """Read back every file that was copied; `given_up` holds the paths that failed already.
+        """Read back every file that was copied; `given_up` holds the paths that failed, as they are told.
 
         Raises:
             Cancelled: the deadline passed; what is left is read back by the next run.
@@ -110,7 +110,6 @@ class Verification:
     def _take(self, result: ReadBack, *, given_up: set[bytes]) -> None:
         if result.reason is not None:
             if result.path not in given_up:
-                given_up.add(result.path)
                 self._tell(Failure(result.path, result.reason))
                 self._stop_if_asked_to()
         elif result.contents is None:

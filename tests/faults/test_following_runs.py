@@ -31,7 +31,7 @@ from dirsync.model.stop import Stop
 from dirsync.runner.observer import Silent
 from dirsync.runner.run import approve_job, run_job
 from tests.jobs import sync_job
-from tests.trees import Children, File, Link, snapshot, tree
+from tests.trees import Children, Directory, File, Link, snapshot, tree
 
 OLD = 1_600_000_000_000_000_000
 
@@ -248,3 +248,26 @@ def test_link_that_is_flipped_out_of_the_source_meanwhile_leaks_nothing(tmp_path
             run(job, tmp_path)
             found = [path.read_bytes() for path in (tmp_path / "d").rglob("*") if path.is_file()]
             assert b"secret" not in found
+
+
+def test_attributes_are_those_of_what_links_lead_to(tmp_path: Path) -> None:
+    """They are not asked of the links, whatever of it is done many in one call."""
+    marked = {"user.a": b"1"}
+    source: Children = {
+        "f": File(b"1", mtime_ns=OLD),
+        "to_f": Link("f"),
+        "d": Directory({"g": b"2"}, xattrs=marked),
+        "to_d": Link("d"),
+    }
+    job = following(tmp_path, source)
+    run(job, tmp_path)
+    first = snapshot(tmp_path / "d")
+    os.setxattr(tmp_path / "s/f", "user.a", b"1")
+    os.chmod(tmp_path / "s/f", 0o600)
+    run(job, tmp_path)
+    second = snapshot(tmp_path / "d")
+
+    assert [first[path].xattrs for path in (b"d", b"to_d")] == [(("user.a", b"1"),)] * 2
+    assert [(second[path].mode, second[path].xattrs) for path in (b"f", b"to_f")] == [
+        (0o600, (("user.a", b"1"),))
+    ] * 2
