@@ -28,7 +28,7 @@ class DeclarationWatch:
     """Looks whether the files of a declaration changed, and reads them again if so."""
 
     def __init__(self, load: Callable[[], Declaration], first: Declaration) -> None:
-        """`load` reads it again; `first` was read just now, with the files as they are."""
+        """`load` reads it again; `first` was read just now: a change since that began is not seen."""
         self._load = load
         self._current = first
         self._read = _stamps(first.files)  # the files as they were when they were read

@@ -105,7 +105,7 @@ class SourceTree(Protocol):
 
     @property
     def small_bytes(self) -> int:
-        """The size up to which files can be copied together; 0: none can."""
+        """The size up to which files can be copied together; 0: none can, for each may be elsewhere."""
 
     def copy_small(
         self, directory: bytes, names: Sequence[bytes], *, into: int, making: Making, olds: Olds = ()

@@ -130,6 +130,24 @@ def test_a_tree_comes_back_as_it_was_before_each_of_three_destructive_runs(tmp_p
         assert not differences(wanted, snapshot(tmp_path / f"back{number}")), number
 
 
+def test_a_directory_comes_back_with_its_attributes_though_another_has_its_name_by_now(
+    tmp_path: Path,
+) -> None:
+    marked = Directory({"f": b"1"}, xattrs={"user.a": b"1"})
+    source = tree(tmp_path / "s", {"d": {"sub": marked}})
+    job = keeping_job(tmp_path)
+    run(job, state=tmp_path / "state")
+    at = now()
+    shutil.rmtree(source / "d/sub")
+    run(job, state=tmp_path / "state")
+    tree(source / "d", {"sub": {}})
+    run(job, state=tmp_path / "state")
+    restored(job, tmp_path, path=b"d", at=at, to=tmp_path / "back")
+
+    assert mirrored(tmp_path)[b"d/sub"].xattrs == ()
+    assert snapshot(tmp_path / "back")[b"d/sub"].xattrs == (("user.a", b"1"),)
+
+
 def test_a_deleted_file_comes_back_to_the_source_and_the_next_run_agrees(tmp_path: Path) -> None:
     source = tree(tmp_path / "s", {"d": {"e": {"f": File(b"1", mtime_ns=T), "g": b"2"}}})
     job = keeping_job(tmp_path)
