@@ -136,11 +136,13 @@ class MirrorMachine(RuleBasedStateMachine):
 
     @rule(path=_PATHS)
     def vandalize(self, path: bytes) -> None:
-        """Remove an object of the destination, or put one where none belongs."""
+        """Remove an object of the destination, or put one where none belongs; neither through a link."""
         there = os.fsencode(self.destination) + b"/" + path
+        if _leads_outside(there, self.destination):
+            return
         if os.path.lexists(there):
             _remove(there)
-        elif os.path.isdir(os.path.dirname(there)) and not _leads_outside(there, self.destination):
+        elif os.path.isdir(os.path.dirname(there)):
             _write(there, b"not of the source")
 
     # Runs
